@@ -1,0 +1,1 @@
+//! What happened: the journal of every call, its chain and its queries.

@@ -1,0 +1,1 @@
+//! The MCP endpoint: the path of one call, identity, listing, output, errors.

@@ -1,0 +1,22 @@
+//! The words that every crate of the host uses: names, digests, principals, limits, what a plugin says of itself, what a call
+//! gives back and how it ended. Values only: no I/O, no async, no decisions.
+
+mod cost;
+mod description;
+mod digest;
+mod effect;
+mod limits;
+mod name;
+mod outcome;
+mod principal;
+mod reply;
+
+pub use cost::{Cost, Note, NoteKind};
+pub use description::{Ask, Definition, Description, HttpAsk, FilesAsk, SecretAsk};
+pub use digest::{Digest, Digester, InvalidDigest};
+pub use effect::Effect;
+pub use limits::{Limits, LimitsPatch};
+pub use name::{CorrelationId, GrantName, InvalidName, PluginName, PublishedName, RootName, ToolName};
+pub use outcome::{Blame, LimitKind, Outcome};
+pub use principal::{Authenticated, Principal};
+pub use reply::{Completion, Content, Embedded, Failure, Link, Media, Pause, Question, Reply, ResourceBody};

@@ -1,0 +1,121 @@
+//! What one call may use. A manifest asks, the operator's ceilings cap, the smaller of the two holds.
+
+use std::time::Duration;
+
+/// Bounds of one call, and how many calls of a tool may run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Units of wasmtime fuel; about one a wasm instruction.
+    pub fuel: u64,
+    /// Bytes of linear memory, all memories of the component together.
+    pub memory: u64,
+    /// Wall-clock time from the start of the guest, waiting in the host included.
+    pub deadline: Duration,
+    /// Bytes of the answer: text, media and structured content together.
+    pub output: u64,
+    /// Calls of capability functions (files and so on; the log does not count here).
+    pub host_calls: u32,
+    /// Lines that a call may write into the log.
+    pub log_lines: u32,
+    /// Bytes of one log line; what is longer is cut.
+    pub log_bytes: u32,
+    /// Elements of one table.
+    pub table_elements: u32,
+    /// Calls of one tool that run at once.
+    pub concurrency: u32,
+}
+
+/// Some of the limits, as a document names them; what is absent is taken from elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the fields are those of `Limits`")]
+pub struct LimitsPatch {
+    pub fuel: Option<u64>,
+    pub memory: Option<u64>,
+    pub deadline: Option<Duration>,
+    pub output: Option<u64>,
+    pub host_calls: Option<u32>,
+    pub log_lines: Option<u32>,
+    pub log_bytes: Option<u32>,
+    pub table_elements: Option<u32>,
+    pub concurrency: Option<u32>,
+}
+
+const MIB: u64 = 1 << 20;
+
+impl Limits {
+    /// What a tool gets whose manifest says nothing.
+    pub const DEFAULT: Self = Self {
+        fuel: 1_000_000_000,
+        memory: 64 * MIB,
+        deadline: Duration::from_secs(10),
+        output: 256 << 10,
+        host_calls: 64,
+        log_lines: 100,
+        log_bytes: 4 << 10,
+        table_elements: 20_000,
+        concurrency: 8,
+    };
+
+    /// What the host allows at most where the operator's file says nothing.
+    pub const CEILING: Self = Self {
+        fuel: 20_000_000_000,
+        memory: 256 * MIB,
+        deadline: Duration::from_secs(60),
+        output: 4 * MIB,
+        host_calls: 1_000,
+        log_lines: 1_000,
+        log_bytes: 16 << 10,
+        table_elements: 100_000,
+        concurrency: 64,
+    };
+
+    /// These limits with what the patch names put in their place.
+    #[must_use]
+    pub fn with(self, patch: &LimitsPatch) -> Self {
+        Self {
+            fuel: patch.fuel.unwrap_or(self.fuel),
+            memory: patch.memory.unwrap_or(self.memory),
+            deadline: patch.deadline.unwrap_or(self.deadline),
+            output: patch.output.unwrap_or(self.output),
+            host_calls: patch.host_calls.unwrap_or(self.host_calls),
+            log_lines: patch.log_lines.unwrap_or(self.log_lines),
+            log_bytes: patch.log_bytes.unwrap_or(self.log_bytes),
+            table_elements: patch.table_elements.unwrap_or(self.table_elements),
+            concurrency: patch.concurrency.unwrap_or(self.concurrency),
+        }
+    }
+
+    /// The smaller of each.
+    #[must_use]
+    pub fn capped(self, ceiling: &Self) -> Self {
+        Self {
+            fuel: self.fuel.min(ceiling.fuel),
+            memory: self.memory.min(ceiling.memory),
+            deadline: self.deadline.min(ceiling.deadline),
+            output: self.output.min(ceiling.output),
+            host_calls: self.host_calls.min(ceiling.host_calls),
+            log_lines: self.log_lines.min(ceiling.log_lines),
+            log_bytes: self.log_bytes.min(ceiling.log_bytes),
+            table_elements: self.table_elements.min(ceiling.table_elements),
+            concurrency: self.concurrency.min(ceiling.concurrency),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cap_lowers_and_never_raises() {
+        let asked = Limits { fuel: u64::MAX, concurrency: 1, ..Limits::DEFAULT };
+        let capped = asked.capped(&Limits::CEILING);
+        assert_eq!(capped.fuel, Limits::CEILING.fuel);
+        assert_eq!(capped.concurrency, 1);
+    }
+
+    #[test]
+    fn the_defaults_lie_under_the_ceilings() {
+        assert_eq!(Limits::DEFAULT.capped(&Limits::CEILING), Limits::DEFAULT);
+    }
+}

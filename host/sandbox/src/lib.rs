@@ -1,0 +1,1 @@
+//! One plugin, one store, one call: engine, plugin, instance, limiter, fleet.

@@ -1,0 +1,3 @@
+//! The `wardkeep` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Builds components from Rust guests with whatever compiler this machine can have.

@@ -1,0 +1,1 @@
+//! First-party plugin: list, read, search and stat files in named directories.

@@ -1,0 +1,1 @@
+//! Guests of the end-to-end tests, hostile ones too.

@@ -1,0 +1,1 @@
+//! Wardkeep end to end.
