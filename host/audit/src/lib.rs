@@ -1,1 +1,18 @@
 //! What happened: the journal of every call, its chain and its queries.
+//!
+//! A call is recorded twice: its [`Intent`] before the component starts, its [`Closing`] before the answer leaves. No committed
+//! intent, no call; no committed outcome, no answer. The journal is append-only JSON lines in segments, each line one OCSF 1.8
+//! API Activity event that carries the digest of the line before. `docs/audit.md` is the page for operators.
+//!
+//! This crate receives finished records: it knows no rules, and it has no field to put arguments, results or secrets into.
+
+mod event;
+mod journal;
+mod record;
+mod replay;
+mod text;
+
+pub use event::{Event, Revoked};
+pub use journal::{Failure, Journal, NotRecorded, OpenError, Opened, Options, Recorded, Sync, Torn, Unfinished};
+pub use record::{ClaimedClient, Closing, Intent, MAX_NOTES, MAX_TOUCHED, Origin, Refusal};
+pub use replay::{Replay, Served};

@@ -1,0 +1,154 @@
+//! What the journal records besides calls: the host's own life, and a mirror of the state that must not be lost.
+
+use serde::{Deserialize, Serialize};
+use wardkeep_model::{CorrelationId, Digest, PluginName};
+
+use crate::text::tidy;
+
+/// Something that happened to the host. Always synced to the device before it counts as recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Event {
+    /// The host began to serve.
+    Started {
+        /// The host's version.
+        version: String,
+    },
+    /// The host ends on purpose. A start without a stop before it followed a crash.
+    Stopped {
+        /// Why, in a word, such as `sigterm`.
+        reason: String,
+    },
+    /// A plugin passed all checks and is served. Mirrors the state's serial.
+    PluginLoaded {
+        /// Which plugin.
+        plugin: PluginName,
+        /// Its version.
+        version: String,
+        /// Its manifest's serial.
+        serial: u64,
+        /// Digest of its manifest.
+        manifest: Digest,
+        /// Digest of its component.
+        component: Digest,
+        /// Fingerprints of the keys that signed.
+        #[serde(default)]
+        signed_by: Vec<String>,
+    },
+    /// A plugin was not taken into service, or a new manifest of it was not.
+    PluginRejected {
+        /// The name of its directory; it may not be a valid plugin name.
+        plugin: String,
+        /// The first fault, kept up to 256 bytes.
+        reason: String,
+        /// Digest of the manifest, if it could be read.
+        manifest: Option<Digest>,
+    },
+    /// A plugin is no longer served.
+    PluginRemoved {
+        /// Which plugin.
+        plugin: PluginName,
+    },
+    /// A verified revocation is remembered from now on: deleting its file lifts nothing.
+    Revoked {
+        /// What it revokes.
+        target: Revoked,
+        /// Digest of the revocation document.
+        document: Digest,
+    },
+    /// A trust document was accepted. Mirrors the version that a rotation is judged against.
+    TrustAccepted {
+        /// Its version.
+        version: u64,
+        /// Digest of the document.
+        document: Digest,
+    },
+    /// An operator gave up the lost state on purpose: serials and trust version begin anew, revocations stay.
+    StateReset {
+        /// Who did it.
+        by: String,
+        /// Why, in their words, kept up to 256 bytes.
+        reason: String,
+    },
+    /// The journal cut an incomplete last line when it was opened. It was never acknowledged.
+    TornTail {
+        /// The segment's file name.
+        segment: String,
+        /// Which line, from 1.
+        line: u64,
+        /// How many bytes were cut.
+        bytes: u64,
+        /// Digest of the bytes that were cut.
+        digest: Digest,
+    },
+    /// An intent without outcome was found when the journal was opened: the host died while that call ran. It closes the intent.
+    Unfinished {
+        /// The call that nobody knows the end of.
+        correlation: CorrelationId,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+    },
+}
+
+/// What a revocation takes back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Revoked {
+    /// A signing key, by its `SHA256:…` fingerprint.
+    Key(String),
+    /// A component, by its digest.
+    Component(Digest),
+}
+
+const WORD_BYTES: usize = 128;
+const TEXT_BYTES: usize = 256;
+const MAX_SIGNERS: usize = 16;
+
+impl Event {
+    /// As `metadata.event_code` and `audit query` spell it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Stopped { .. } => "stopped",
+            Self::PluginLoaded { .. } => "plugin-loaded",
+            Self::PluginRejected { .. } => "plugin-rejected",
+            Self::PluginRemoved { .. } => "plugin-removed",
+            Self::Revoked { .. } => "revoked",
+            Self::TrustAccepted { .. } => "trust-accepted",
+            Self::StateReset { .. } => "state-reset",
+            Self::TornTail { .. } => "torn-tail",
+            Self::Unfinished { .. } => "unfinished",
+        }
+    }
+
+    pub(crate) fn tidy(&mut self) {
+        match self {
+            Self::Started { version } => tidy(version, WORD_BYTES),
+            Self::Stopped { reason } => tidy(reason, TEXT_BYTES),
+            Self::PluginLoaded { version, signed_by, .. } => {
+                tidy(version, WORD_BYTES);
+                signed_by.truncate(MAX_SIGNERS);
+                signed_by.iter_mut().for_each(|key| tidy(key, WORD_BYTES));
+            }
+            Self::PluginRejected { plugin, reason, .. } => {
+                tidy(plugin, WORD_BYTES);
+                tidy(reason, TEXT_BYTES);
+            }
+            // Cutting a fingerprint would revoke another key than was meant: only what cannot be one is changed.
+            Self::Revoked { target: Revoked::Key(fingerprint), .. } => tidy(fingerprint, TEXT_BYTES),
+            Self::StateReset { by, reason } => {
+                tidy(by, WORD_BYTES);
+                tidy(reason, TEXT_BYTES);
+            }
+            Self::TornTail { segment, .. } => tidy(segment, WORD_BYTES),
+            Self::Unfinished { tool, user, .. } => {
+                tidy(tool, WORD_BYTES);
+                tidy(user, WORD_BYTES);
+            }
+            Self::PluginRemoved { .. } | Self::TrustAccepted { .. } | Self::Revoked { target: Revoked::Component(_), .. } => {}
+        }
+    }
+}

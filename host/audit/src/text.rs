@@ -1,0 +1,82 @@
+//! Text that others wrote, made safe to keep and to show. Stops a client's name from hiding or reordering what an operator
+//! reads in a terminal, and from filling the log.
+
+use std::fmt::Write as _;
+
+const CUT: &str = "…";
+
+/// Caps `text` at `most` bytes and writes control, bidirectional, zero-width and tag characters as `\u{…}`. What was cut ends in `…`.
+pub(crate) fn tidy(text: &mut String, most: usize) {
+    if text.len() <= most && !text.chars().any(must_escape) {
+        return;
+    }
+    // Escaping makes it longer: the cap holds for what is kept.
+    let mut kept = String::with_capacity(most);
+    let mut whole = true;
+    let mut piece = String::new();
+    // Where to go back to so that the mark still fits.
+    let mut room_for_mark = 0;
+    for c in text.chars() {
+        piece.clear();
+        if must_escape(c) {
+            // Writing into a String cannot fail.
+            let _ = write!(piece, "\\u{{{:x}}}", c as u32);
+        } else {
+            piece.push(c);
+        }
+        if kept.len() + piece.len() > most {
+            whole = false;
+            break;
+        }
+        kept.push_str(&piece);
+        if kept.len() + CUT.len() <= most {
+            room_for_mark = kept.len();
+        }
+    }
+    if !whole {
+        kept.truncate(room_for_mark);
+        kept.push_str(CUT);
+    }
+    *text = kept;
+}
+
+fn must_escape(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}' | '\u{feff}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tidied(text: &str, most: usize) -> String {
+        let mut text = text.to_owned();
+        tidy(&mut text, most);
+        text
+    }
+
+    #[test]
+    fn plain_text_at_the_cap_is_left_alone_and_one_byte_beyond_is_cut() {
+        assert_eq!(tidied(&"a".repeat(128), 128), "a".repeat(128));
+        assert_eq!(tidied(&"a".repeat(129), 128), format!("{}…", "a".repeat(125)));
+    }
+
+    #[test]
+    fn what_hides_or_reorders_text_is_written_out() {
+        assert_eq!(tidied("a\u{202e}b\n\u{1b}[2J\u{e0041}\u{200b}", 128), "a\\u{202e}b\\u{a}\\u{1b}[2J\\u{e0041}\\u{200b}");
+    }
+
+    #[test]
+    fn the_cap_holds_after_escaping_and_never_splits_a_character() {
+        for most in 3..80 {
+            for text in ["\u{202e}".repeat(40), "ä".repeat(90), "\u{1f600}".repeat(40)] {
+                let kept = tidied(&text, most);
+                assert!(kept.len() <= most, "{most}: {kept}");
+                assert!(kept.ends_with('…'), "{most}: {kept}");
+            }
+        }
+    }
+}
