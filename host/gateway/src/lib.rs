@@ -1,1 +1,48 @@
-//! The MCP endpoint: the path of one call, identity, listing, output, errors.
+//! The MCP endpoint: who calls, what they are shown, the path of one call, what leaves, and how it is said.
+//!
+//! The only crate of the host that knows rmcp and axum. It decides nothing (policy does), does nothing to the outside on a
+//! guest's behalf (capabilities does) and remembers nothing (audit does). [`Host`] is one moment's fleet with its journal and
+//! callers; [`Entrance`] is what a transport talks to: this process's own host, or the one of the process that owns the home.
+
+mod answer;
+mod call;
+mod caller;
+mod client;
+mod entrance;
+mod handler;
+mod host;
+mod http;
+mod identity;
+mod listing;
+mod output;
+mod record;
+mod relay;
+mod serve;
+mod session;
+mod socket;
+mod stdio;
+mod wire;
+
+pub use answer::NoAnswer;
+pub use caller::{Caller, ToolCall};
+pub use client::{Called, Client, ClientError};
+pub use entrance::{Entrance, EntranceSwitch};
+pub use host::Host;
+pub use http::{HttpOptions, HttpServer};
+pub use identity::{ApiKey, Callers};
+pub use relay::{Relay, RelayError};
+pub use serve::ServeError;
+pub use socket::SocketServer;
+pub use stdio::serve_stdio;
+
+/// What `tools/list` shows of one tool (MCP, Tools).
+pub type ToolView = rmcp::model::Tool;
+/// The result of one call (MCP, Tools, Tool Result).
+pub type Answer = rmcp::model::CallToolResult;
+/// A JSON-RPC error.
+pub type Refused = rmcp::model::ErrorData;
+/// Stops a server.
+pub use tokio_util::sync::CancellationToken;
+
+/// Prefix of the host's own keys in `_meta` (MCP, General fields, `_meta`).
+const META: &str = "dev.wardkeep/";

@@ -1,0 +1,86 @@
+//! Why a call has no answer of its tool, and the one function that puts that into MCP's words.
+//!
+//! Three audiences: the caller reads a short public sentence with the correlation id, the same for "forbidden" and for "does not
+//! exist"; the record keeps rule and detail; nothing of the operator's documents is ever told to the caller.
+
+use rmcp::model::{ContentBlock, ErrorCode, MetaObject};
+use serde_json::json;
+use wardkeep_audit::NotRecorded;
+use wardkeep_model::{CorrelationId, Outcome};
+use wardkeep_policy::{Denial, Mismatch};
+use wardkeep_sandbox::Throttled;
+
+use crate::{Answer, META, Refused};
+
+/// A call that ended before its tool could answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// No such tool for this caller, or not now.
+    #[error("{0}")]
+    Denied(#[from] Denial),
+    /// The arguments break the tool's schema.
+    #[error("{0}")]
+    Arguments(#[from] Mismatch),
+    /// Too many calls at once.
+    #[error("{0}")]
+    Throttled(#[from] Throttled),
+    /// The intent could not be committed; nothing was run.
+    #[error("{0}")]
+    NotRecorded(#[from] NotRecorded),
+    /// The outcome could not be committed; the call ran and its answer is withheld.
+    #[error("{0}")]
+    Withheld(NotRecorded),
+}
+
+impl NoAnswer {
+    /// How the call ended, as the record says it.
+    pub(crate) const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Denied(_) => Outcome::Denied,
+            Self::Arguments(_) => Outcome::InvalidArguments,
+            Self::Throttled(_) => Outcome::Throttled,
+            Self::NotRecorded(_) | Self::Withheld(_) => Outcome::HostError,
+        }
+    }
+
+    /// The host's own failure, without a word on what it was.
+    pub(crate) fn internal(id: &CorrelationId) -> Refused {
+        Refused::internal_error("the host failed", Some(json!({ "correlationId": id })))
+    }
+
+    /// What the caller is told.
+    pub(crate) fn into_answer(self, tool: &str, id: &CorrelationId) -> Result<Answer, Refused> {
+        let data = Some(json!({ "correlationId": id }));
+        match self {
+            Self::Denied(_) => {
+                let shown: String = tool.chars().filter(|c| !c.is_control()).take(64).collect();
+                Err(Refused::new(ErrorCode::INVALID_PARAMS, format!("unknown tool `{shown}`"), data))
+            }
+            Self::Arguments(mismatch) => Ok(failed(mismatch.to_string(), id)),
+            Self::Throttled(throttled) => {
+                let seconds = throttled.retry_after.as_secs().max(1);
+                let text = format!("too many calls at once; try again in {seconds} s");
+                let mut answer = failed(text, id);
+                answer.meta.get_or_insert_default().0.insert(format!("{META}retry-after-seconds"), seconds.into());
+                Ok(answer)
+            }
+            Self::NotRecorded(error) => {
+                tracing::error!(%error, correlation = %id, "a call was refused because it could not be recorded");
+                Err(Refused::internal_error("the call could not be recorded, so it was not run", data))
+            }
+            Self::Withheld(error) => {
+                tracing::error!(%error, correlation = %id, "an answer was withheld because its outcome could not be recorded");
+                Err(Refused::internal_error("the call ran, but its outcome could not be recorded; the answer is withheld", data))
+            }
+        }
+    }
+}
+
+/// An answer that says that the call failed (MCP, Tools, Error Handling: `isError`).
+pub(crate) fn failed(text: String, id: &CorrelationId) -> Answer {
+    let mut answer = Answer::error(vec![ContentBlock::text(text)]);
+    let mut meta = MetaObject::new();
+    meta.0.insert(format!("{META}correlation-id"), json!(id));
+    answer.meta = Some(meta);
+    answer
+}

@@ -1,0 +1,42 @@
+//! The path of one call, top to bottom in the order of docs/architecture.md. If it has to scroll, the design has slipped.
+//!
+//! Each step takes what only the step before can give: no `Permit` without `authorize`, no `Ticket` without a permit, no
+//! `Recorded` without a committed intent, and the sandbox can be entered with all three only.
+
+use jiff::Timestamp;
+use wardkeep_model::CorrelationId;
+use wardkeep_policy::authorize;
+
+use crate::{Answer, CancellationToken, Caller, Host, NoAnswer, ToolCall, output, record};
+
+/// One call, from the request to its answer. Nothing is run that is not on record, nothing is answered that is not.
+pub(crate) async fn call(
+    host: &Host,
+    caller: &Caller,
+    id: &CorrelationId,
+    request: ToolCall,
+    gone: &CancellationToken,
+) -> Result<Answer, NoAnswer> {
+    let now = Timestamp::now();
+    // find: one moment's fleet for the whole call, whatever is reloaded meanwhile
+    let fleet = host.fleet();
+    let snapshot = fleet.snapshot();
+    let tool = snapshot.find(&caller.principal, &request.tool, now)?;
+    // check
+    let arguments = tool.check(request.arguments)?;
+    // decide: asked afresh for every call, since manifests, approvers and trust expire
+    let permit = authorize(snapshot, &caller.principal, tool, &arguments, now)?;
+    // admit
+    let ticket = fleet.admit(&permit)?;
+    // confirm: nothing to ask; `authorize` refuses every tool that writes until confirmations exist
+    // record
+    let recorded = host.journal().intent(record::intent(id, caller, &permit)).await?;
+    // run, act
+    let ran = fleet.run(&permit, ticket, &recorded, &arguments, gone).await;
+    // filter
+    let filtered = output::filter(&permit, id, ran);
+    // close
+    host.journal().outcome(recorded, filtered.closing).await.map_err(NoAnswer::Withheld)?;
+    // answer
+    Ok(filtered.answer)
+}

@@ -1,0 +1,45 @@
+//! One request's caller: who it is, and what it claims of itself.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use wardkeep_audit::Origin;
+use wardkeep_model::Principal;
+
+/// Who asks, and through what. The principal is proven; what the origin says of the client is a claim and never authority.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The authenticated caller.
+    pub principal: Principal,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+/// One call as the client put it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The published name.
+    pub tool: String,
+    /// The arguments, not checked yet.
+    pub arguments: Map<String, Value>,
+}
+
+/// The trace id of a `traceparent`: 32 lower-case hexadecimal digits, not all zero (W3C Trace Context, section 3.2.2.3).
+pub(crate) fn trace_id(traceparent: &str) -> Option<String> {
+    let id = traceparent.split('-').nth(1)?;
+    let hex = id.len() == 32 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    (hex && id.bytes().any(|b| b != b'0')).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::trace_id;
+
+    #[test]
+    fn only_a_well_formed_trace_id_is_taken() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(trace_id(&format!("00-{id}-00f067aa0ba902b7-01")).as_deref(), Some(id));
+        for bad in ["", "00", "00-xyz-1-1", &format!("00-{}-1-1", "0".repeat(32)), &format!("00-{}-1-1", "A".repeat(32))] {
+            assert_eq!(trace_id(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! MCP over streamable HTTP, and the two health endpoints.
+//!
+//! This file accepts connections; [`gate`] is what every request passes before rmcp sees it.
+
+mod gate;
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+};
+use serde_json::json;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+
+use crate::{Entrance, Host, ServeError, handler::Handler, session::Sessions};
+pub(crate) use gate::Peer;
+use gate::{Gate, PRINCIPAL};
+
+/// Connections at once. Beyond it, a new one is closed at once.
+const CONNECTIONS: usize = 1_024;
+/// A client gets this long to send its request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of one request's body.
+pub(crate) const BODY_BYTES: usize = 4 << 20;
+/// When stopping, connections get this long to end by themselves.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Where and as what to listen.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How clients reach this host, where that is not the address itself. Its host is accepted in `Host`.
+    pub public_url: Option<String>,
+    /// Values of `Origin` that are accepted, such as `https://app.example.com`. Requests without one pass.
+    pub origins: Vec<String>,
+}
+
+/// A bound HTTP server.
+pub struct HttpServer {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    rmcp: CancellationToken,
+}
+
+impl HttpServer {
+    /// Listens, without serving yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Listen`], [`ServeError::PublicUrl`].
+    pub async fn bind(options: HttpOptions, host: Arc<Host>) -> Result<Self, ServeError> {
+        let failed = |source: io::Error| ServeError::Listen { address: options.listen, source };
+        let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let hosts = allowed_hosts(address, options.public_url.as_deref())?;
+        let rmcp = CancellationToken::new();
+        let config = StreamableHttpServerConfig::default()
+            .with_allowed_hosts(&hosts)
+            .with_allowed_origins(&options.origins)
+            .enforce_origin_validation()
+            .with_json_response(true)
+            .with_max_request_body_bytes(BODY_BYTES)
+            .with_cancellation_token(rmcp.clone());
+        let manager = Arc::new(LocalSessionManager::default());
+        let entrance = Entrance::local(Arc::clone(&host));
+        let handler = move || {
+            let principal = PRINCIPAL.try_with(Clone::clone).map_err(io::Error::other)?;
+            Ok(Handler::new(entrance.clone(), principal, "http"))
+        };
+        let service = StreamableHttpService::new(handler, Arc::clone(&manager), config);
+        let gate = Arc::new(Gate::new(Arc::clone(&host), Sessions::new(manager), hosts, options.origins));
+        let router = Router::new()
+            .nest_service("/mcp", service)
+            .layer(axum::middleware::from_fn_with_state(gate, gate::pass))
+            .route("/health", get(health))
+            .route("/ready", get(ready))
+            .with_state(host);
+        Ok(Self { listener, address, router, rmcp })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until it is stopped; then running requests get a few seconds to end.
+    pub async fn run(self, stop: CancellationToken) {
+        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            while connections.try_join_next().is_some() {}
+            match accepted {
+                Ok((stream, peer)) => {
+                    let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+                        tracing::warn!(%peer, "too many connections; one was closed");
+                        continue;
+                    };
+                    connections.spawn(connection(stream, peer, self.router.clone(), stop.clone(), permit));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "can't accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+        drop(self.listener);
+        self.rmcp.cancel();
+        if tokio::time::timeout(LINGER, async { while connections.join_next().await.is_some() {} }).await.is_err() {
+            tracing::warn!("some connections did not end by themselves and were closed");
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+    _room: OwnedSemaphorePermit,
+) {
+    // without it, an answer in two writes waits for the peer's delayed acknowledgement (some 40 ms)
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, %peer, "can't set TCP_NODELAY");
+    }
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        let mut router = router.clone();
+        async move { router.call(request).await.map_err(|never: Infallible| match never {}) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, %peer, "a connection ended badly");
+                }
+                return;
+            }
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// The names that a request may call this host by: against DNS rebinding (MCP, Streamable HTTP, Security Warning).
+fn allowed_hosts(address: SocketAddr, public_url: Option<&str>) -> Result<Vec<String>, ServeError> {
+    let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    if !address.ip().is_loopback() && !address.ip().is_unspecified() {
+        hosts.push(address.ip().to_string());
+    }
+    if let Some(url) = public_url {
+        let bad = || ServeError::PublicUrl(url.to_owned());
+        let uri: Uri = url.parse().map_err(|_| bad())?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(bad());
+        }
+        hosts.push(uri.host().ok_or_else(bad)?.to_ascii_lowercase());
+    }
+    Ok(hosts)
+}
+
+async fn health() -> Response {
+    json_response(StatusCode::OK, &json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// Counts only: what is loaded is nobody's business who has not said who they are.
+async fn ready(State(host): State<Arc<Host>>) -> Response {
+    let fleet = host.fleet();
+    let recording = host.journal().failure().is_none();
+    let status = if recording { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({
+        "ready": recording,
+        "recording": recording,
+        "plugins": fleet.snapshot().plugin_count(),
+        "tools": fleet.snapshot().tool_count(),
+    });
+    json_response(status, &body)
+}
+
+fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+

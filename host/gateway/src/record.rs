@@ -1,0 +1,61 @@
+//! What the journal is told of a call: values that are already known, put into the journal's own words.
+
+use wardkeep_audit::{Closing, Intent, Origin, Refusal};
+use wardkeep_model::{CorrelationId, Outcome};
+use wardkeep_policy::Permit;
+use wardkeep_sandbox::Ran;
+
+use crate::{Caller, NoAnswer, identity::Unauthenticated};
+
+pub(crate) fn intent(id: &CorrelationId, caller: &Caller, permit: &Permit) -> Intent {
+    let tool = permit.tool();
+    Intent {
+        correlation: id.clone(),
+        published: tool.published().clone(),
+        tool: tool.name().clone(),
+        plugin: tool.plugin().clone(),
+        version: tool.version().to_string(),
+        manifest_digest: tool.manifest_digest(),
+        serial: tool.manifest_serial(),
+        contract_digest: tool.contract_digest(),
+        effect: tool.effect(),
+        principal: caller.principal.clone(),
+        origin: caller.origin.clone(),
+        rule: permit.rule().to_owned(),
+        limits: *permit.limits(),
+    }
+}
+
+/// `class` is a word of the host's own; texts of plugins and schemas (which quote arguments) never get here.
+pub(crate) fn closing(outcome: Outcome, class: Option<&'static str>, ran: Ran, touched: Vec<String>) -> Closing {
+    Closing { outcome, error_class: class.map(str::to_owned), cost: ran.cost, notes: ran.notes, touched }
+}
+
+/// A withheld answer has its intent on record, and a journal that just failed takes no refusal either.
+pub(crate) fn refusal(id: &CorrelationId, caller: &Caller, tool: &str, none: &NoAnswer) -> Option<Refusal> {
+    let rule = match none {
+        NoAnswer::Denied(denial) => denial.rule.as_str(),
+        NoAnswer::Arguments(_) => "schema",
+        NoAnswer::Throttled(_) => "concurrency",
+        NoAnswer::NotRecorded(_) | NoAnswer::Withheld(_) => return None,
+    };
+    Some(Refusal {
+        correlation: id.clone(),
+        principal: Some(caller.principal.clone()),
+        tool: Some(tool.to_owned()),
+        rule: rule.to_owned(),
+        outcome: none.outcome(),
+        origin: caller.origin.clone(),
+    })
+}
+
+pub(crate) fn unauthenticated(id: &CorrelationId, why: Unauthenticated, origin: Origin) -> Refusal {
+    Refusal {
+        correlation: id.clone(),
+        principal: None,
+        tool: None,
+        rule: why.rule().to_owned(),
+        outcome: Outcome::Unauthenticated,
+        origin,
+    }
+}

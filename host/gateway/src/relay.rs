@@ -1,0 +1,184 @@
+//! The other end of the home's socket: a process that does not own the home passes lists and calls to the one that does.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::{net::UnixStream, sync::{mpsc, oneshot}};
+use tokio_util::{
+    codec::{FramedRead, FramedWrite, LinesCodec},
+    sync::CancellationToken,
+};
+
+use crate::{
+    Answer, Caller, Refused, ToolCall, ToolView,
+    wire::{Ask, Claims, Greeting, LONGEST, Tale, Told},
+};
+
+/// Why the owner could not be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// Nobody listens.
+    #[error("can't reach the process that owns this home: {0}")]
+    Connect(#[from] io::Error),
+    /// It is another build of Wardkeep.
+    #[error("the process that owns this home is wardkeep {theirs} and this one is {ours}; end the older one")]
+    Version {
+        /// What the owner says.
+        theirs: String,
+        /// This process.
+        ours: &'static str,
+    },
+    /// It speaks something else, or hung up.
+    #[error("the process that owns this home did not greet as it should")]
+    Greeting,
+}
+
+/// A connection to the owner. Cheap to clone.
+#[derive(Clone)]
+pub struct Relay(Arc<Inner>);
+
+struct Inner {
+    next: AtomicU64,
+    asks: mpsc::Sender<Ask>,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Tale>>>,
+    closed: CancellationToken,
+}
+
+impl Relay {
+    /// Connects and greets.
+    ///
+    /// # Errors
+    ///
+    /// See [`RelayError`].
+    pub async fn connect(path: &Path) -> Result<Self, RelayError> {
+        let (read, write) = UnixStream::connect(path).await?.into_split();
+        let mut lines = FramedRead::new(read, LinesCodec::new_with_max_length(LONGEST));
+        let mut sink = FramedWrite::new(write, LinesCodec::new());
+        let ours = serde_json::to_string(&Greeting::ours()).map_err(io::Error::from)?;
+        sink.send(ours).await.map_err(|_| RelayError::Greeting)?;
+        let line = lines.next().await.and_then(Result::ok).ok_or(RelayError::Greeting)?;
+        let theirs: Greeting = serde_json::from_str(&line).map_err(|_| RelayError::Greeting)?;
+        if theirs != Greeting::ours() {
+            return Err(RelayError::Version { theirs: theirs.wardkeep, ours: env!("CARGO_PKG_VERSION") });
+        }
+        let (asks, mut to_send) = mpsc::channel::<Ask>(64);
+        let inner = Arc::new(Inner {
+            next: AtomicU64::new(1),
+            asks,
+            waiting: Mutex::default(),
+            closed: CancellationToken::new(),
+        });
+        let closed = inner.closed.clone();
+        tokio::spawn(async move {
+            while let Some(ask) = to_send.recv().await {
+                let Ok(line) = serde_json::to_string(&ask) else { continue };
+                if sink.send(line).await.is_err() {
+                    break;
+                }
+            }
+            closed.cancel();
+        });
+        let reader = Arc::downgrade(&inner);
+        tokio::spawn(async move {
+            while let Some(Ok(line)) = lines.next().await {
+                let (Some(inner), Ok(told)) = (reader.upgrade(), serde_json::from_str::<Told>(&line)) else { break };
+                if let Some(waiting) = inner.take(told.id) {
+                    // the receiver is gone when its client went away
+                    let _ = waiting.send(told.told);
+                }
+            }
+            if let Some(inner) = reader.upgrade() {
+                inner.closed.cancel();
+                // whoever waits is told by its sender's end
+                inner.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+        });
+        Ok(Self(inner))
+    }
+
+    /// Waits until the owner is gone.
+    pub async fn closed(&self) {
+        self.0.closed.cancelled().await;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.closed.is_cancelled()
+    }
+
+    pub(crate) async fn tools(&self, caller: &Caller) -> Result<Vec<ToolView>, Refused> {
+        let id = self.0.id();
+        match self.0.ask(id, Ask::List { id, claims: Claims::from(&caller.origin) }, CancellationToken::new()).await? {
+            Tale::Tools(tools) => Ok(tools),
+            Tale::Refused(refused) => Err(refused),
+            Tale::Answer(_) => Err(lost()),
+        }
+    }
+
+    pub(crate) async fn call(
+        &self,
+        caller: &Caller,
+        call: ToolCall,
+        cancelled: CancellationToken,
+    ) -> Result<Answer, Refused> {
+        let id = self.0.id();
+        match self.0.ask(id, Ask::Call { id, claims: Claims::from(&caller.origin), call }, cancelled).await? {
+            Tale::Answer(answer) => Ok(*answer),
+            Tale::Refused(refused) => Err(refused),
+            Tale::Tools(_) => Err(lost()),
+        }
+    }
+}
+
+impl Inner {
+    fn id(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn take(&self, id: u64) -> Option<oneshot::Sender<Tale>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+    }
+
+    async fn ask(&self, id: u64, ask: Ask, cancelled: CancellationToken) -> Result<Tale, Refused> {
+        let (sender, mut told) = oneshot::channel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+        let forget = Forget(self, id);
+        if self.closed.is_cancelled() || self.asks.send(ask).await.is_err() {
+            return Err(lost());
+        }
+        let tale = tokio::select! {
+            tale = &mut told => tale,
+            () = cancelled.cancelled() => {
+                let _ = self.asks.send(Ask::Cancel { id }).await;
+                // the owner still answers, with the outcome of the cancelled call
+                told.await
+            }
+        };
+        std::mem::forget(forget);
+        tale.map_err(|_| lost())
+    }
+}
+
+/// A client that goes away while it waits: the owner is told to cancel, and nothing is left behind.
+struct Forget<'a>(&'a Inner, u64);
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.0.take(self.1);
+        let _ = self.0.asks.try_send(Ask::Cancel { id: self.1 });
+    }
+}
+
+fn lost() -> Refused {
+    Refused::internal_error(
+        "the process that owns this home ended while it worked on this; whether a call had its effect stands in the audit log",
+        None,
+    )
+}

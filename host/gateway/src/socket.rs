@@ -1,0 +1,164 @@
+//! The home's own socket, served by the process that owns the home. Only processes of the same user are heard.
+
+use std::{
+    collections::HashMap,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::mpsc,
+    task::JoinSet,
+};
+use tokio_util::{
+    codec::{FramedRead, FramedWrite, LinesCodec},
+    sync::CancellationToken,
+};
+use wardkeep_model::Authenticated;
+
+use crate::{
+    Caller, Host, Refused, ServeError,
+    wire::{Ask, Claims, Greeting, LONGEST, Tale, Told},
+};
+
+/// Answers relays. Owner-only by mode, and by the peer's user id besides.
+pub struct SocketServer {
+    path: PathBuf,
+    listener: UnixListener,
+    host: Arc<Host>,
+}
+
+impl SocketServer {
+    /// Listens at a path, in place of what an ended owner left there. The caller holds the home's lock.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Socket`].
+    pub fn bind(path: &Path, host: Arc<Host>) -> Result<Self, ServeError> {
+        let failed = |source| ServeError::Socket { path: path.to_owned(), source };
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), listener, host })
+    }
+
+    /// Serves until it is stopped.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut peers = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            while peers.try_join_next().is_some() {}
+            match accepted {
+                Ok((stream, _)) if same_user(&stream) => {
+                    peers.spawn(serve_peer(stream, Arc::clone(&self.host), stop.clone()));
+                }
+                Ok(_) => tracing::warn!("a process of another user knocked at the home's socket and was not heard"),
+                Err(error) => {
+                    tracing::warn!(%error, "can't accept on the home's socket");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            }
+        }
+        // gone before the lock is given back, so that nobody connects to an owner that is none
+        let _ = fs::remove_file(&self.path);
+        peers.join_all().await;
+    }
+}
+
+fn same_user(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+}
+
+async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken) {
+    let (read, write) = stream.into_split();
+    let mut lines = FramedRead::new(read, LinesCodec::new_with_max_length(LONGEST));
+    let mut sink = FramedWrite::new(write, LinesCodec::new());
+    let Ok(greeting) = serde_json::to_string(&Greeting::ours()) else { return };
+    let greeted = lines.next().await.is_some_and(|line| line.is_ok_and(|l| serde_json::from_str::<Greeting>(&l).is_ok()));
+    if !greeted || sink.send(greeting).await.is_err() {
+        return;
+    }
+    let (told, mut to_tell) = mpsc::channel::<Told>(64);
+    let writer = tokio::spawn(async move {
+        while let Some(told) = to_tell.recv().await {
+            let Ok(line) = serde_json::to_string(&told) else { continue };
+            if sink.send(line).await.is_err() {
+                break;
+            }
+        }
+    });
+    let mut running: HashMap<u64, CancellationToken> = HashMap::new();
+    let mut calls = JoinSet::new();
+    loop {
+        let line = tokio::select! {
+            line = lines.next() => line,
+            Some(ended) = calls.join_next() => {
+                if let Ok(id) = ended {
+                    running.remove(&id);
+                }
+                continue;
+            }
+            () = stop.cancelled() => break,
+        };
+        let Some(Ok(line)) = line else { break };
+        match serde_json::from_str(&line) {
+            Ok(Ask::List { id, claims }) => {
+                let tale = match caller(&host, claims).await {
+                    Ok(caller) => Tale::Tools(host.tools(&caller.principal)),
+                    Err(refused) => Tale::Refused(refused),
+                };
+                let _ = told.send(Told { id, told: tale }).await;
+            }
+            Ok(Ask::Call { id, claims, call }) => {
+                let cancelled = CancellationToken::new();
+                running.insert(id, cancelled.clone());
+                let (host, told) = (Arc::clone(&host), told.clone());
+                calls.spawn(async move {
+                    let tale = match caller(&host, claims).await {
+                        Ok(caller) => match host.call(caller, call, cancelled).await {
+                            Ok(answer) => Tale::Answer(Box::new(answer)),
+                            Err(refused) => Tale::Refused(refused),
+                        },
+                        Err(refused) => Tale::Refused(refused),
+                    };
+                    let _ = told.send(Told { id, told: tale }).await;
+                    id
+                });
+            }
+            Ok(Ask::Cancel { id }) => {
+                if let Some(cancelled) = running.get(&id) {
+                    cancelled.cancel();
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a relay sent something else than it should");
+                break;
+            }
+        }
+    }
+    // the relay is gone, or the host stops: what it asked for is cancelled, and every record is closed
+    running.values().for_each(CancellationToken::cancel);
+    while calls.join_next().await.is_some() {}
+    drop(told);
+    let _ = writer.await;
+}
+
+async fn caller(host: &Host, claims: Claims) -> Result<Caller, Refused> {
+    match host.callers().local(Authenticated::Socket) {
+        Ok(principal) => Ok(Caller { principal, origin: claims.into() }),
+        Err(why) => {
+            host.record_unauthenticated(why, claims.into()).await;
+            Err(Refused::invalid_request("not authenticated", None))
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What goes over the home's own socket between the process that owns the home and one that relays to it: JSON, one message a
+//! line. Both ends are the same binary of the same user, so this is no public interface and carries no version of its own; a
+//! greeting with the host's version keeps two different builds apart.
+
+use serde::{Deserialize, Serialize};
+use wardkeep_audit::{ClaimedClient, Origin};
+
+use crate::{Answer, Refused, ToolCall, ToolView};
+
+/// Bytes of one line at most.
+pub(crate) const LONGEST: usize = 16 << 20;
+
+/// First line in both directions.
+#[derive(Debug, Serialize, Deserialize, PartialEq)]
+pub(crate) struct Greeting {
+    pub wardkeep: String,
+}
+
+impl Greeting {
+    pub(crate) fn ours() -> Self {
+        Self { wardkeep: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
+/// From the relay to the owner.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Ask {
+    List { id: u64, claims: Claims },
+    Call { id: u64, claims: Claims, call: ToolCall },
+    Cancel { id: u64 },
+}
+
+/// What a relay passes on of its own client. The principal is never among it: the owner takes that from the socket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Claims {
+    /// Name and version.
+    client: Option<(String, String)>,
+    protocol: Option<String>,
+    request_id: Option<String>,
+    trace_id: Option<String>,
+}
+
+impl From<&Origin> for Claims {
+    fn from(origin: &Origin) -> Self {
+        Self {
+            client: origin.client.clone().map(|client| (client.name, client.version)),
+            protocol: origin.protocol.clone(),
+            request_id: origin.request_id.clone(),
+            trace_id: origin.trace_id.clone(),
+        }
+    }
+}
+
+impl From<Claims> for Origin {
+    fn from(claims: Claims) -> Self {
+        Self {
+            transport: "socket",
+            peer: None,
+            client: claims.client.map(|(name, version)| ClaimedClient { name, version }),
+            protocol: claims.protocol,
+            request_id: claims.request_id,
+            trace_id: claims.trace_id,
+        }
+    }
+}
+
+/// From the owner to the relay.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Told {
+    pub id: u64,
+    pub told: Tale,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Tale {
+    Tools(Vec<ToolView>),
+    Answer(Box<Answer>),
+    Refused(Refused),
+}
