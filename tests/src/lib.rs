@@ -1,1 +1,0 @@
-//! Wardkeep end to end.
