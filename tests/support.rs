@@ -1,0 +1,3 @@
+//! What the end-to-end tests stand on: a home, a running host, a raw HTTP client, the guests.
+
+pub mod http;
