@@ -1,0 +1,157 @@
+//! The operator's file, `wardkeep.toml`: who may call, where to listen, which directories exist, how much is allowed at most. It
+//! can grant nothing. Read strictly, all faults at once; no environment is interpolated.
+
+mod caller;
+mod ceilings;
+mod edit;
+mod listen;
+mod template;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use wardkeep_gateway::Callers;
+use wardkeep_model::{Digest, Limits, RootName};
+use wardkeep_policy::{
+    Faults, HostTerms,
+    document::{Document, Item, Lines, Table},
+};
+
+pub(crate) use edit::{EditError, NewKey, add_key, remove_key};
+pub(crate) use listen::Listen;
+pub(crate) use template::render;
+
+const NOT_YET: &str = "is not enforceable yet, so it is refused";
+
+/// The operator's file, read and checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The host's own name for itself.
+    pub(crate) deployment: Option<String>,
+    /// The digest of `trust.toml`.
+    pub(crate) root: Digest,
+    /// Where to listen for HTTP.
+    pub(crate) listen: Listen,
+    /// Who may call.
+    pub(crate) callers: Callers,
+    /// Directories that manifests may name.
+    pub(crate) roots: BTreeMap<RootName, PathBuf>,
+    /// The most that any call gets.
+    pub(crate) ceilings: Limits,
+    /// When a record counts as committed.
+    pub(crate) sync: wardkeep_audit::Sync,
+    /// Where each key stands.
+    pub(crate) lines: Lines,
+}
+
+impl Config {
+    /// Reads the file's bytes. Relative paths are relative to `directory`.
+    pub(crate) fn parse(file: &str, bytes: &[u8], directory: &Path) -> Result<Self, Faults> {
+        let document = Document::read(file, bytes)?;
+        let lines = document.lines();
+        document.parse(|mut table| {
+            table.format(1);
+            let deployment = table.optional("deployment").map(|item| item.line_of_text(1..=64).map(str::to_owned));
+            let root = table
+                .required("trust", "[trust] with root_sha256 = \"…\", as `wardkeep init` prints it")
+                .and_then(|item| trust(item.table()?));
+            let listen = match table.optional("listen") {
+                Some(item) => item.table().and_then(listen::read),
+                None => Some(Listen::default()),
+            };
+            let callers = match table.optional("callers") {
+                Some(item) => item.table().and_then(caller::read),
+                None => Some(Callers::default()),
+            };
+            let roots = match table.optional("roots") {
+                Some(item) => item.table().and_then(|roots| read_roots(roots, directory)),
+                None => Some(BTreeMap::new()),
+            };
+            let ceilings = match table.optional("ceilings") {
+                Some(item) => item.table().map(ceilings::read),
+                None => Some(Limits::CEILING),
+            };
+            let sync = match table.optional("audit") {
+                Some(item) => item.table().and_then(audit),
+                None => Some(wardkeep_audit::Sync::Writes),
+            };
+            later(&mut table);
+            drop(table);
+            Some(Self {
+                deployment: deployment.map_or(Some(None), |read| read.map(Some))?,
+                root: root?,
+                listen: listen?,
+                callers: callers?,
+                roots: roots?,
+                ceilings: ceilings?,
+                sync: sync?,
+                lines,
+            })
+        })
+    }
+
+    /// What policy has to know of this host.
+    pub(crate) fn terms(&self) -> HostTerms {
+        let roots: BTreeSet<RootName> = self.roots.keys().cloned().collect();
+        HostTerms { deployment: self.deployment.clone(), roots, ceilings: self.ceilings }
+    }
+}
+
+fn trust(mut table: Table<'_>) -> Option<Digest> {
+    table.required("root_sha256", "root_sha256 = \"…\", the SHA-256 of trust.toml")?.read()
+}
+
+fn read_roots(table: Table<'_>, directory: &Path) -> Option<BTreeMap<RootName, PathBuf>> {
+    let mut roots = BTreeMap::new();
+    let mut whole = true;
+    for (name, item) in table.named() {
+        let path = item.line_of_text(1..=4096).map(|path| directory.join(path));
+        match (named::<RootName>(name, &item), path) {
+            (Some(name), Some(path)) => {
+                roots.insert(name, path);
+            }
+            _ => whole = false,
+        }
+    }
+    whole.then_some(roots)
+}
+
+fn audit(mut table: Table<'_>) -> Option<wardkeep_audit::Sync> {
+    if let Some(item) = table.optional("retention") {
+        let _ = item.duration();
+        item.fault(format!("{NOT_YET}: every segment is kept"), Some("remove it"));
+    }
+    match table.optional("sync") {
+        Some(item) => item.choice(&[("writes", wardkeep_audit::Sync::Writes), ("always", wardkeep_audit::Sync::Always)]),
+        None => Some(wardkeep_audit::Sync::Writes),
+    }
+}
+
+/// What later versions enforce: read strictly today, so that a slip shows, and refused, so that nobody relies on it.
+fn later(table: &mut Table<'_>) {
+    if let Some(item) = table.optional("sources") {
+        item.fault(format!("{NOT_YET}: no tool is given secrets"), Some("remove it"));
+        for (_, source) in item.table().into_iter().flat_map(Table::named) {
+            if let Some(mut source) = source.table() {
+                let _ = source.required("directory", "directory = \"/run/secrets/wardkeep\"").map(|item| item.line_of_text(1..=4096));
+            }
+        }
+    }
+    if let Some(item) = table.optional("egress") {
+        item.fault(format!("{NOT_YET}: no tool reaches the network"), Some("remove it"));
+        if let Some(mut egress) = item.table() {
+            let _ = egress.optional("ca").map(|item| item.line_of_text(1..=4096));
+            let _ = egress.optional("private").map(|item| item.list_of(|cidr| cidr.line_of_text(1..=64)));
+        }
+    }
+}
+
+/// A name that the document chose for one of its tables.
+fn named<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, item: &Item<'_>) -> Option<T> {
+    name.parse().map_err(|error: T::Err| item.fault(error.to_string(), None)).ok()
+}
+
+#[cfg(test)]
+mod tests;

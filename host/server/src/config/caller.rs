@@ -1,0 +1,114 @@
+//! `[callers]`: who may call, and as whom. An upper bound on what manifests allow, never a grant.
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use wardkeep_gateway::{ApiKey, Callers};
+use wardkeep_model::{Authenticated, GrantName, Principal};
+use wardkeep_policy::document::{Item, Table, quoted};
+
+use super::named;
+
+pub(super) fn read(mut table: Table<'_>) -> Option<Callers> {
+    let stdio = match table.optional("stdio") {
+        Some(item) => principal(&mut item.table()?, Authenticated::Stdio).map(Some),
+        None => Some(None),
+    };
+    let keys = match table.optional("keys") {
+        Some(item) => keys(item.table()?),
+        None => Some(Vec::new()),
+    };
+    Some(Callers { stdio: stdio?, keys: keys? })
+}
+
+fn keys(table: Table<'_>) -> Option<Vec<ApiKey>> {
+    let mut keys: Vec<ApiKey> = Vec::new();
+    let mut whole = true;
+    for (name, item) in table.named() {
+        let Some(key) = key(name, &item) else {
+            whole = false;
+            continue;
+        };
+        if let Some(twin) = keys.iter().find(|known| known.sha256 == key.sha256) {
+            item.fault(
+                format!("has the same `sha256` as `callers.keys.{}`: one of the two would never be found", twin.name),
+                Some("make a key of its own with `wardkeep keys new`"),
+            );
+        }
+        keys.push(key);
+    }
+    whole.then_some(keys)
+}
+
+fn key(name: &str, item: &Item<'_>) -> Option<ApiKey> {
+    // The rule of a grant's name fits a key's name too: a bare word of TOML.
+    let named = named::<GrantName>(name, item);
+    let mut table = item.table()?;
+    let sha256 = table.required("sha256", "sha256 = \"…\", the SHA-256 of the whole key").and_then(|item| item.read());
+    let principal = principal(&mut table, Authenticated::ApiKey);
+    let expires = table.required("expires", "expires = 2027-01-31").and_then(|item| {
+        let end = end_of(item.date()?);
+        if end.is_none() {
+            item.fault("is too far away", None);
+        }
+        end
+    });
+    drop(table);
+    Some(ApiKey { name: named?.to_string(), sha256: sha256?, principal: principal?, expires: Some(expires?) })
+}
+
+/// The moment at which this day ends, in UTC.
+fn end_of(day: Date) -> Option<Timestamp> {
+    let next = day.tomorrow().ok()?;
+    Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}
+
+fn principal(table: &mut Table<'_>, authenticated: Authenticated) -> Option<Principal> {
+    let example = if authenticated == Authenticated::Stdio { "user:me" } else { "service:ci" };
+    let name = table.required("principal", &format!("principal = \"{example}\"")).and_then(|item| principal_name(&item));
+    let groups = match table.optional("groups") {
+        Some(item) => item.list_of(group),
+        None => Some(Vec::new()),
+    };
+    let mut flag = |key| match table.optional(key) {
+        Some(item) => item.boolean(),
+        None => Some(false),
+    };
+    let (writes, human, unconfirmed_writes) = (flag("writes"), flag("human"), flag("unconfirmed_writes"));
+    Some(Principal {
+        name: name?,
+        groups: groups?,
+        authenticated,
+        writes: writes?,
+        human: human?,
+        unconfirmed_writes: unconfirmed_writes?,
+    })
+}
+
+fn principal_name(item: &Item<'_>) -> Option<String> {
+    let text = item.line_of_text(1..=128)?;
+    let name = text.strip_prefix("user:").or_else(|| text.strip_prefix("service:"));
+    if name.is_none_or(|name| !is_word(name)) {
+        item.fault(
+            format!("{} is not `user:NAME` or `service:NAME`", quoted(text)),
+            Some("a NAME holds A-Z, a-z, 0-9, `.`, `_`, `-`, `+` and `@`"),
+        );
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn group(item: &Item<'_>) -> Option<String> {
+    let text = item.line_of_text(1..=64)?;
+    if let Some(bare) = text.strip_prefix("group:") {
+        item.fault(format!("{} has a prefix that belongs into manifests", quoted(text)), Some(&format!("\"{bare}\"")));
+        return None;
+    }
+    if !is_word(text) {
+        item.fault(format!("{} is no group: A-Z, a-z, 0-9, `.`, `_`, `-`, `+` and `@`", quoted(text)), None);
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+pub(super) fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-+@".contains(c))
+}

@@ -1,0 +1,73 @@
+use std::{fs, path::Path};
+
+use wardkeep_model::{Authenticated, Digest, Limits};
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, Faults> {
+    Config::parse("wardkeep.toml", text.as_bytes(), Path::new("/home/me/wardkeep"))
+}
+
+/// Each bad file beside the exact text that the operator reads. `UPDATE_GOLDEN=1` writes the texts anew.
+#[test]
+fn every_bad_file_is_told_in_full() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/faults");
+    let mut files: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    assert!(files.len() >= 5, "the golden files are gone");
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let told = format!("{}\n", parse(&text).expect_err(&path.display().to_string()));
+        let golden = path.with_extension("txt");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&golden, &told).unwrap();
+        }
+        assert_eq!(told, fs::read_to_string(&golden).unwrap_or_default(), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_file_that_init_writes_is_accepted_and_names_the_user() {
+    let root = Digest::of(b"trust");
+    let config = parse(&render(root, "me")).unwrap();
+    assert_eq!(config.root, root);
+    assert_eq!(config.listen, Listen::default());
+    assert_eq!(config.ceilings, Limits::CEILING);
+    let stdio = config.callers.stdio.unwrap();
+    assert_eq!((stdio.name.as_str(), stdio.authenticated, stdio.writes), ("user:me", Authenticated::Stdio, false));
+}
+
+#[test]
+fn what_init_writes_as_a_comment_is_accepted_once_it_is_none() {
+    let text = render(Digest::of(b"trust"), "me");
+    let bare: Vec<_> = text.lines().map(|line| line.strip_prefix("# ").filter(|rest| is_setting(rest)).unwrap_or(line)).collect();
+    let text = bare.join("\n").replace("sha256 = \"...\"", &format!("sha256 = \"{}\"", Digest::of(b"key")));
+    let config = parse(&text).unwrap();
+    assert_eq!(config.deployment.as_deref(), Some("prod"));
+    assert_eq!(config.ceilings, Limits::CEILING);
+    assert_eq!(config.roots.values().collect::<Vec<_>>(), [Path::new("/srv/reports")]);
+    assert_eq!(config.callers.keys.len(), 1);
+}
+
+fn is_setting(line: &str) -> bool {
+    line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+}
+
+#[test]
+fn an_empty_caller_table_allows_nobody() {
+    let config = parse(&format!("format = 1\n[trust]\nroot_sha256 = \"{}\"\n", Digest::of(b"t"))).unwrap();
+    assert!(config.callers.stdio.is_none() && config.callers.keys.is_empty());
+}
+
+#[test]
+fn a_key_ends_with_its_last_day_and_roots_are_relative_to_the_file() {
+    let text = format!(
+        "format = 1\n[trust]\nroot_sha256 = \"{0}\"\n[roots]\nhere = \"data\"\n[callers.keys.ci]\nsha256 = \"{0}\"\n\
+         principal = \"service:ci\"\nexpires = 2027-01-31\n",
+        Digest::of(b"t")
+    );
+    let config = parse(&text).unwrap();
+    assert_eq!(config.callers.keys[0].expires, Some("2027-02-01T00:00:00Z".parse().unwrap()));
+    assert_eq!(config.roots.values().next().unwrap(), Path::new("/home/me/wardkeep/data"));
+}

@@ -1,0 +1,157 @@
+//! A home: the directory that holds one host's trust, plugins, journal and state. Finds it, checks who may write to it, and
+//! reads and writes its files. Decides nothing about what the files say.
+
+mod lock;
+mod ownership;
+mod read;
+mod user;
+mod write;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+pub(crate) use lock::{LockError, Owner};
+pub(crate) use ownership::{Unsafe, check_directory, check_file};
+pub(crate) use read::{ReadError, read_file};
+pub(crate) use user::user_name;
+pub(crate) use write::{WriteError, create_directory, write_durable, write_new};
+
+/// The operator's file.
+pub(crate) const CONFIG: &str = "wardkeep.toml";
+/// The approvers' file.
+pub(crate) const TRUST: &str = "trust.toml";
+
+/// Sizes at which a file of a home is refused unread.
+pub(crate) mod cap {
+    /// Documents: the operator's file, manifests, trust and revocations.
+    pub(crate) const DOCUMENT: u64 = 64 << 10;
+    /// One detached signature.
+    pub(crate) const SIGNATURE: u64 = 16 << 10;
+    /// A component.
+    pub(crate) const COMPONENT: u64 = 32 << 20;
+    /// The state that the host keeps for itself.
+    pub(crate) const STATE: u64 = 16 << 20;
+    /// Signature files beside one document.
+    pub(crate) const SIGNATURES: usize = 64;
+}
+
+/// No home where it should be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HomeError {
+    #[error("neither `HOME` nor `XDG_DATA_HOME` is set\n  mend: name the home with `--home DIR` or `WARDKEEP_HOME`")]
+    Nowhere,
+    #[error("`{0}` is not an absolute path and the current directory cannot be read")]
+    NoCurrentDirectory(PathBuf),
+    #[error("there is no home at `{}`\n  mend: `wardkeep --home {} init`", .0.display(), .0.display())]
+    Absent(PathBuf),
+    #[error("`{}` is no home: it has no {CONFIG}\n  mend: `wardkeep --home {} init`", .0.display(), .0.display())]
+    NotAHome(PathBuf),
+    #[error(transparent)]
+    Unsafe(#[from] Unsafe),
+}
+
+/// Where a home is. Opening it has checked its owner and its parents.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    directory: PathBuf,
+}
+
+impl Home {
+    /// The directory that was asked for, or the default; never the current directory by itself: a client that starts the host
+    /// inside a cloned repository must not load that repository's trust.
+    pub(crate) fn locate(asked: Option<&Path>) -> Result<PathBuf, HomeError> {
+        let path = match asked {
+            Some(path) => path.to_path_buf(),
+            None => default_home(|name| env::var_os(name).map(PathBuf::from)).ok_or(HomeError::Nowhere)?,
+        };
+        std::path::absolute(&path).map_err(|_| HomeError::NoCurrentDirectory(path))
+    }
+
+    /// Opens an existing home: refused where anybody else could write to it or to a directory above it.
+    pub(crate) fn open(asked: Option<&Path>) -> Result<Self, HomeError> {
+        let directory = Self::locate(asked)?;
+        if !directory.exists() {
+            return Err(HomeError::Absent(directory));
+        }
+        let directory = check_directory(&directory)?;
+        if !directory.join(CONFIG).exists() {
+            return Err(HomeError::NotAHome(directory));
+        }
+        Ok(Self { directory })
+    }
+
+    /// The home's own path, symlinks resolved.
+    pub(crate) fn path(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A path inside the home.
+    pub(crate) fn join(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.directory.join(relative)
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.join(CONFIG)
+    }
+
+    pub(crate) fn trust(&self) -> PathBuf {
+        self.join(TRUST)
+    }
+
+    pub(crate) fn plugins(&self) -> PathBuf {
+        self.join("plugins")
+    }
+
+    pub(crate) fn revoked(&self) -> PathBuf {
+        self.join("revoked")
+    }
+
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.join("audit")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.join("state")
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.join("keys")
+    }
+
+    /// A path as messages show it: relative to the home where it lies inside.
+    pub(crate) fn display(&self, path: &Path) -> String {
+        path.strip_prefix(&self.directory).unwrap_or(path).display().to_string()
+    }
+}
+
+/// `$XDG_DATA_HOME/wardkeep`, or `~/.local/share/wardkeep`; a relative `XDG_DATA_HOME` is ignored, as its specification says.
+fn default_home(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let data = variable("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    let data = data.or_else(|| Some(variable("HOME").filter(|path| path.is_absolute())?.join(".local/share")))?;
+    Some(data.join("wardkeep"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_home_is_never_relative() {
+        let home = |xdg: Option<&str>, home: Option<&str>| {
+            default_home(|name| if name == "HOME" { home.map(Into::into) } else { xdg.map(Into::into) })
+        };
+        assert_eq!(home(Some("/data"), Some("/home/me")), Some("/data/wardkeep".into()));
+        assert_eq!(home(Some("data"), Some("/home/me")), Some("/home/me/.local/share/wardkeep".into()));
+        assert_eq!(home(None, None), None);
+        assert_eq!(home(Some("."), Some("")), None);
+    }
+
+    #[test]
+    fn a_directory_without_an_operators_file_is_no_home() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(matches!(Home::open(Some(directory.path())), Err(HomeError::NotAHome(_))));
+        assert!(matches!(Home::open(Some(&directory.path().join("x"))), Err(HomeError::Absent(_))));
+    }
+}

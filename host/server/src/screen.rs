@@ -1,0 +1,145 @@
+//! What people and scripts see on standard output. Text of others (plugins, clients, files) passes through [`escaped`] before it
+//! reaches a terminal.
+
+use std::{
+    fmt::{Display, Write as _},
+    io::{self, IsTerminal, Write},
+};
+
+use serde::Serialize;
+use wardkeep_policy::document;
+
+/// Standard output, for people or as JSON.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Screen {
+    json: bool,
+    colour: bool,
+}
+
+/// How a word is painted on a terminal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ink {
+    Bold,
+    Dim,
+    Good,
+    Bad,
+    Warning,
+}
+
+impl Screen {
+    /// Colours only on a terminal and without `NO_COLOR` (<https://no-color.org>).
+    pub(crate) fn new(json: bool) -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self { json, colour: !json && wanted && io::stdout().is_terminal() }
+    }
+
+    pub(crate) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// One line for people.
+    pub(crate) fn line(self, text: impl Display) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{text}")?;
+        out.flush()
+    }
+
+    /// One JSON value, on one line.
+    pub(crate) fn value(self, value: &impl Serialize) -> io::Result<()> {
+        self.line(serde_json::to_string(value).map_err(io::Error::other)?)
+    }
+
+    /// One JSON value, indented.
+    pub(crate) fn document(self, value: &impl Serialize) -> io::Result<()> {
+        self.line(serde_json::to_string_pretty(value).map_err(io::Error::other)?)
+    }
+
+    pub(crate) fn paint(self, ink: Ink, text: impl Display) -> String {
+        if !self.colour {
+            return text.to_string();
+        }
+        let code = match ink {
+            Ink::Bold => "1",
+            Ink::Dim => "2",
+            Ink::Good => "32",
+            Ink::Bad => "31",
+            Ink::Warning => "33",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// Rows with aligned columns under a dim head. Cells must be escaped already.
+    pub(crate) fn table<const N: usize>(self, head: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
+        let mut widths = head.map(width);
+        for row in rows {
+            widths.iter_mut().zip(row).for_each(|(widest, cell)| *widest = (*widest).max(width(cell)));
+        }
+        let render = |cells: &mut dyn Iterator<Item = &str>| {
+            let mut line = String::new();
+            for (cell, widest) in cells.zip(widths) {
+                // Writing into a String cannot fail.
+                let _ = write!(line, "{cell}{}  ", " ".repeat(widest.saturating_sub(width(cell))));
+            }
+            line.trim_end().to_owned()
+        };
+        self.line(self.paint(Ink::Dim, render(&mut head.into_iter())))?;
+        rows.iter().try_for_each(|row| self.line(render(&mut row.iter().map(String::as_str))))
+    }
+}
+
+/// A short text on standard error, for people, that scripts reading standard output never see.
+pub(crate) fn note(text: impl Display) {
+    // Nobody is left to tell if standard error is gone.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Text of others, on one line, with everything that hides or reorders text written out as `\u{…}`.
+pub(crate) fn escaped(text: &str) -> String {
+    document::shown(text)
+}
+
+/// Text of others that may have several lines.
+pub(crate) fn escaped_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(|line| line.split('\t').map(escaped).collect::<Vec<_>>().join("\t")).collect();
+    lines.join("\n")
+}
+
+/// One word of a command, as a shell takes it.
+pub(crate) fn shell_quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if word.chars().any(document::hidden) {
+        // Bash and zsh take `$'…'`; a raw control character would act on the terminal that shows the mend.
+        let inner: String = word.chars().flat_map(char::escape_default).collect();
+        return format!("$'{inner}'");
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hides_or_reorders_text_is_written_out() {
+        let hostile = "a\u{1b}[2Jb\u{202e}c\u{200b}d\ne\u{e0041}";
+        assert_eq!(escaped(hostile), r"a\u{1b}[2Jb\u{202e}c\u{200b}d\u{a}e\u{e0041}");
+        assert_eq!(escaped_lines("a\r\nb\tc"), "a\\u{d}\nb\tc");
+        assert_eq!(escaped("größe 日本"), "größe 日本");
+    }
+
+    #[test]
+    fn a_path_with_spaces_or_quotes_can_be_pasted_into_a_shell() {
+        assert_eq!(shell_quoted("/srv/a-b_c.d"), "/srv/a-b_c.d");
+        assert_eq!(shell_quoted("/srv/a b"), "'/srv/a b'");
+        assert_eq!(shell_quoted("it's"), r"'it'\''s'");
+        assert_eq!(shell_quoted("a\u{1b}b"), r"$'a\u{1b}b'");
+        assert_eq!(shell_quoted(""), "''");
+    }
+}
