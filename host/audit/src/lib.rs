@@ -6,13 +6,27 @@
 //!
 //! This crate receives finished records: it knows no rules, and it has no field to put arguments, results or secrets into.
 
+mod chain;
 mod event;
 mod journal;
+mod line;
+mod query;
 mod record;
 mod replay;
+mod segment;
+mod sink;
 mod text;
+mod verify;
 
+pub use chain::Damage;
 pub use event::{Event, Revoked};
-pub use journal::{Failure, Journal, NotRecorded, OpenError, Opened, Options, Recorded, Sync, Torn, Unfinished};
+pub use journal::{
+    Failure, Journal, NotRecorded, OpenError, Opened, Operation, Options, Recorded, Sync, Torn, Unfinished,
+};
+pub use line::Phase;
+pub use query::{Follow, Query, Record, Scan, query, scan, tail};
 pub use record::{ClaimedClient, Closing, Intent, MAX_NOTES, MAX_TOUCHED, Origin, Refusal};
 pub use replay::{Replay, Served};
+pub use segment::{Damaged, ReadError};
+pub use sink::{Files, Sink};
+pub use verify::{Verified, verify};

@@ -1,0 +1,100 @@
+//! Opening a journal: the lock, the walk through all of it, the cut of a torn tail, the findings.
+
+use std::{
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Opened, Options, Torn, Unfinished,
+    writer::{Current, write_all},
+};
+use crate::{Event, ReadError, line::Line, sink::{Files, Locked, Sink}, verify::Walk};
+
+/// Why a journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another journal of this one, writes there.
+    #[error("the audit journal `{}` is being written by another", directory.display())]
+    Locked {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// It does not hold what was written, or cannot be read.
+    #[error("the audit journal cannot be continued: {0}")]
+    Read(#[from] ReadError),
+    /// A step of opening it failed.
+    #[error("cannot {step} in `{}`: {source}", directory.display())]
+    Io {
+        /// Which step.
+        step: &'static str,
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// How long a journal of this process that was just dropped may take to give up its lock.
+const HANDOVER: Duration = Duration::from_millis(500);
+
+pub(super) fn open(options: &Options, wrap: impl FnOnce(Files) -> Box<dyn Sink>) -> Result<(Current, Opened), OpenError> {
+    let directory = &options.directory;
+    let failed = |step| move |source| OpenError::Io { step, directory: directory.clone(), source };
+    make(directory).map_err(failed("make the directory"))?;
+    let lock = lock(directory)?;
+    let Walk { chain, segments, open, replay, length, torn } = Walk::whole(directory)?;
+    let files = lock.append_to(segments.max(1), segments > 0).map_err(failed("open the last segment"))?;
+    if torn.is_some() {
+        files.cut(length).map_err(failed("cut the incomplete last line"))?;
+    }
+    let unfinished = open.unfinished();
+    let mut current = Current { sink: wrap(files), chain, length };
+    // Found things are written and synced before anything else may be: a second crash must not find them anew, nor lose them.
+    let mut lines = Vec::new();
+    for event in findings(torn.as_ref(), &unfinished) {
+        let line = Line::event(&event, Timestamp::now());
+        current.chain.seal(line, &mut lines).map_err(io::Error::from).map_err(failed("record what was found"))?;
+    }
+    write_all(&mut *current.sink, &lines).map_err(failed("record what was found"))?;
+    current.length += lines.len() as u64;
+    // Also makes durable what the last run wrote to the kernel only: it is built upon from here.
+    current.sink.sync().map_err(failed("sync the journal"))?;
+    Ok((current, Opened { torn, unfinished, replay }))
+}
+
+fn findings(torn: Option<&Torn>, unfinished: &[Unfinished]) -> impl Iterator<Item = Event> {
+    let torn = torn.cloned().map(|Torn { segment, line, bytes, digest }| Event::TornTail { segment, line, bytes, digest });
+    let unfinished = unfinished.to_vec().into_iter();
+    torn.into_iter()
+        .chain(unfinished.map(|Unfinished { correlation, tool, user }| Event::Unfinished { correlation, tool, user }))
+}
+
+fn make(directory: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
+    // The directory's own name is on the device before anything in it counts as recorded.
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(parent)?.sync_all()
+}
+
+fn lock(directory: &Path) -> Result<Locked, OpenError> {
+    let until = Instant::now() + HANDOVER;
+    loop {
+        match Locked::new(directory) {
+            Ok(Some(lock)) => return Ok(lock),
+            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
+            Ok(None) => return Err(OpenError::Locked { directory: directory.to_owned() }),
+            Err(source) => {
+                return Err(OpenError::Io { step: "lock the directory", directory: directory.to_owned(), source });
+            }
+        }
+    }
+}
