@@ -1,0 +1,48 @@
+//! What lies behind the modules: the imports of the component, or the fakes when the code runs natively.
+
+#[cfg(target_arch = "wasm32")]
+pub(crate) use wasm::*;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use crate::fake::host::*;
+
+/// What `export!` puts around every entry: a panic says why before it ends the call. WebAssembly has no unwinding here, so a
+/// trap is all that the host would see.
+#[doc(hidden)]
+pub fn enter<T>(body: impl FnOnce() -> T) -> T {
+    #[cfg(target_arch = "wasm32")]
+    std::panic::set_hook(Box::new(|panic| crate::log::error(panic)));
+    body()
+}
+
+#[cfg(target_arch = "wasm32")]
+mod wasm {
+    use std::time::Duration;
+
+    use wasip2::{clocks, random};
+
+    pub(crate) use crate::bindings::wardkeep::{
+        files::{
+            reader::{granted, list, read, read_batch, read_text, stat, walk},
+            writer::{mkdir, move_, remove, write},
+        },
+        log::log::write as log,
+    };
+
+    pub(crate) fn wall_clock() -> Duration {
+        let now = clocks::wall_clock::now();
+        Duration::new(now.seconds, now.nanoseconds)
+    }
+
+    pub(crate) fn monotonic_clock() -> Duration {
+        Duration::from_nanos(clocks::monotonic_clock::now())
+    }
+
+    pub(crate) fn random_bytes(count: u32) -> Vec<u8> {
+        random::random::get_random_bytes(count.into())
+    }
+
+    pub(crate) fn random_number() -> u64 {
+        random::random::get_random_u64()
+    }
+}
