@@ -15,6 +15,8 @@ mod record;
 mod replay;
 mod segment;
 mod sink;
+#[cfg(test)]
+mod testing;
 mod text;
 mod verify;
 
