@@ -1,3 +1,6 @@
 //! What the end-to-end tests stand on: a home, a running host, a raw HTTP client, the guests.
 
+pub mod guests;
+pub mod home;
 pub mod http;
+pub mod serving;

@@ -96,7 +96,11 @@ pub struct Mcp {
 }
 
 impl Mcp {
-    pub fn request(&self, method: &str, mut params: Value) -> Response {
+    pub fn request(&self, method: &str, params: Value) -> Response {
+        self.try_request(method, params).expect("the host answers")
+    }
+
+    pub fn try_request(&self, method: &str, mut params: Value) -> std::io::Result<Response> {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientInfo": { "name": "wardkeep-tests", "version": "1" },
@@ -115,7 +119,7 @@ impl Mcp {
         if !name.is_empty() {
             headers.push(("mcp-name", &name));
         }
-        send(self.address, "POST", "/mcp", &headers, body.as_bytes()).expect("the host answers")
+        send(self.address, "POST", "/mcp", &headers, body.as_bytes())
     }
 
     pub fn tools(&self) -> Vec<String> {
@@ -127,5 +131,9 @@ impl Mcp {
     /// The whole JSON-RPC message of one call.
     pub fn call(&self, tool: &str, arguments: Value) -> Value {
         self.request("tools/call", json!({ "name": tool, "arguments": arguments })).message()
+    }
+
+    pub fn try_call(&self, tool: &str, arguments: Value) -> std::io::Result<Value> {
+        Ok(self.try_request("tools/call", json!({ "name": tool, "arguments": arguments }))?.message())
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use wardkeep_audit::NotRecorded;
 use wardkeep_model::{CorrelationId, Outcome};
 use wardkeep_policy::{Denial, Mismatch};
-use wardkeep_sandbox::Throttled;
+use wardkeep_sandbox::NotAdmitted;
 
 use crate::{Answer, META, Refused};
 
@@ -21,9 +21,9 @@ pub enum NoAnswer {
     /// The arguments break the tool's schema.
     #[error("{0}")]
     Arguments(#[from] Mismatch),
-    /// Too many calls at once.
+    /// Too many calls at once, or a plugin that is out of service.
     #[error("{0}")]
-    Throttled(#[from] Throttled),
+    NotAdmitted(#[from] NotAdmitted),
     /// The intent could not be committed; nothing was run.
     #[error("{0}")]
     NotRecorded(#[from] NotRecorded),
@@ -38,8 +38,8 @@ impl NoAnswer {
         match self {
             Self::Denied(_) => Outcome::Denied,
             Self::Arguments(_) => Outcome::InvalidArguments,
-            Self::Throttled(_) => Outcome::Throttled,
-            Self::NotRecorded(_) | Self::Withheld(_) => Outcome::HostError,
+            Self::NotAdmitted(NotAdmitted::Throttled { .. }) => Outcome::Throttled,
+            Self::NotAdmitted(NotAdmitted::OutOfService) | Self::NotRecorded(_) | Self::Withheld(_) => Outcome::HostError,
         }
     }
 
@@ -57,8 +57,11 @@ impl NoAnswer {
                 Err(Refused::new(ErrorCode::INVALID_PARAMS, format!("unknown tool `{shown}`"), data))
             }
             Self::Arguments(mismatch) => Ok(failed(mismatch.to_string(), id)),
-            Self::Throttled(throttled) => {
-                let seconds = throttled.retry_after.as_secs().max(1);
+            Self::NotAdmitted(NotAdmitted::OutOfService) => {
+                Err(Refused::internal_error("this tool is out of service", data))
+            }
+            Self::NotAdmitted(NotAdmitted::Throttled { retry_after }) => {
+                let seconds = retry_after.as_secs().max(1);
                 let text = format!("too many calls at once; try again in {seconds} s");
                 let mut answer = failed(text, id);
                 answer.meta.get_or_insert_default().0.insert(format!("{META}retry-after-seconds"), seconds.into());

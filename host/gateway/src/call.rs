@@ -3,9 +3,12 @@
 //! Each step takes what only the step before can give: no `Permit` without `authorize`, no `Ticket` without a permit, no
 //! `Recorded` without a committed intent, and the sandbox can be entered with all three only.
 
+use std::pin::pin;
+
 use jiff::Timestamp;
 use wardkeep_model::CorrelationId;
 use wardkeep_policy::authorize;
+use wardkeep_sandbox::{CallToken, Ran};
 
 use crate::{Answer, CancellationToken, Caller, Host, NoAnswer, ToolCall, output, record};
 
@@ -32,11 +35,24 @@ pub(crate) async fn call(
     // record
     let recorded = host.journal().intent(record::intent(id, caller, &permit)).await?;
     // run, act
-    let ran = fleet.run(&permit, ticket, &recorded, &arguments, gone).await;
+    let token = CallToken::new(permit.limits().deadline);
+    let ran = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, &arguments, &token)).await;
     // filter
     let filtered = output::filter(&permit, id, ran);
     // close
     host.journal().outcome(recorded, filtered.closing).await.map_err(NoAnswer::Withheld)?;
     // answer
     Ok(filtered.answer)
+}
+
+/// A client that goes away ends its call, and the call's end is awaited all the same: the record is closed by what happened.
+async fn until_gone(gone: &CancellationToken, token: &CallToken, running: impl Future<Output = Ran>) -> Ran {
+    let mut running = pin!(running);
+    tokio::select! {
+        ran = &mut running => ran,
+        () = gone.cancelled() => {
+            token.cancel();
+            running.await
+        }
+    }
 }

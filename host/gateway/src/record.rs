@@ -3,7 +3,7 @@
 use wardkeep_audit::{Closing, Intent, Origin, Refusal};
 use wardkeep_model::{CorrelationId, Outcome};
 use wardkeep_policy::Permit;
-use wardkeep_sandbox::Ran;
+use wardkeep_sandbox::{NotAdmitted, Ran};
 
 use crate::{Caller, NoAnswer, identity::Unauthenticated};
 
@@ -36,7 +36,8 @@ pub(crate) fn refusal(id: &CorrelationId, caller: &Caller, tool: &str, none: &No
     let rule = match none {
         NoAnswer::Denied(denial) => denial.rule.as_str(),
         NoAnswer::Arguments(_) => "schema",
-        NoAnswer::Throttled(_) => "concurrency",
+        NoAnswer::NotAdmitted(NotAdmitted::Throttled { .. }) => "concurrency",
+        NoAnswer::NotAdmitted(NotAdmitted::OutOfService) => "out-of-service",
         NoAnswer::NotRecorded(_) | NoAnswer::Withheld(_) => return None,
     };
     Some(Refusal {

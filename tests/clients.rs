@@ -1,0 +1,108 @@
+//! Real clients, over stdio and HTTP, in each revision that they speak. A client that is missing is skipped aloud, and is a
+//! failure under CI, where `.ci/run` installs it.
+
+use std::{env, process::Command};
+
+use serde_json::{Value, json};
+
+use crate::support::{guests, home::{Home, KEY, Plugin}};
+
+fn home() -> Home {
+    let home = Home::new();
+    home.install(&Plugin::plain("echo", &guests::path("echo"), &["echo"]));
+    home
+}
+
+/// The value of an environment variable that names a client.
+fn client(variable: &str) -> Option<String> {
+    match env::var(variable) {
+        Ok(path) => Some(path),
+        Err(_) if env::var_os("CI").is_some_and(|ci| !ci.is_empty()) => {
+            panic!("{variable} is not set; under CI every client must be there (see .ci/run)")
+        }
+        Err(_) => {
+            eprintln!("SKIPPED: {variable} is not set; `.ci/run --install-clients` installs the clients and prints it");
+            None
+        }
+    }
+}
+
+fn json_of(command: &mut Command) -> Value {
+    let output = command.output().expect("the client starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn python(revision: &str, target: &[&str]) -> Option<Value> {
+    let python = client("WARDKEEP_TEST_PYTHON")?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/python_client.py");
+    let arguments = json!({ "text": "grüße" }).to_string();
+    Some(json_of(Command::new(python).args([script, revision, "echo_echo", &arguments]).args(target)))
+}
+
+fn inspector(era: &str, method: &[&str], target: &[&str]) -> Option<Value> {
+    let (node, cli) = (client("WARDKEEP_TEST_NODE")?, client("WARDKEEP_TEST_INSPECTOR")?);
+    let mut command = Command::new(node);
+    command.args([&cli, "--cli"]).args(target).args(["--protocol-era", era, "--quiet", "--format", "json"]).args(method);
+    Some(json_of(&mut command))
+}
+
+fn expect_echo(got: &Value) {
+    assert_eq!(got["tools"], json!(["echo_echo"]), "{got}");
+    assert_eq!(got["isError"], json!(false), "{got}");
+    assert!(got["text"].to_string().contains("grüße"), "{got}");
+}
+
+fn outcomes(home: &Home) -> usize {
+    home.journal().iter().filter(|record| record.to_string().contains("\"outcome\":\"ok\"")).count()
+}
+
+#[test]
+fn the_python_client_lists_and_calls_over_http_in_both_revisions() {
+    let home = home();
+    let serving = home.serve();
+    for (revision, spoken) in [("legacy", "2025-11-25"), ("2026-07-28", "2026-07-28")] {
+        let Some(got) = python(revision, &["http", &serving.url(), KEY]) else { return };
+        expect_echo(&got);
+        assert_eq!(got["revision"], json!(spoken));
+    }
+    assert_eq!(outcomes(&home), 2);
+}
+
+#[test]
+fn the_python_client_lists_and_calls_over_stdio_in_both_revisions() {
+    let home = home();
+    let path = home.path().to_str().unwrap();
+    for (revision, spoken) in [("legacy", "2025-11-25"), ("2026-07-28", "2026-07-28")] {
+        let target = ["stdio", env!("CARGO_BIN_EXE_wardkeep"), "--home", path, "serve", "--stdio"];
+        let Some(got) = python(revision, &target) else { return };
+        expect_echo(&got);
+        assert_eq!(got["revision"], json!(spoken));
+    }
+    assert_eq!(outcomes(&home), 2);
+}
+
+#[test]
+fn the_inspector_lists_strictly_and_calls_over_http_and_stdio_in_both_eras() {
+    let home = home();
+    let serving = home.serve();
+    let url = serving.url();
+    let bearer = format!("Authorization: Bearer {KEY}");
+    let http = ["--server-url", &url, "--transport", "http", "--header", &bearer];
+    let path = home.path().to_str().unwrap();
+    // the process of `serve` owns the home, so this one relays
+    let stdio = [env!("CARGO_BIN_EXE_wardkeep"), "--home", path, "serve", "--stdio", "--transport", "stdio"];
+    for target in [&http[..], &stdio[..]] {
+        for era in ["legacy", "modern"] {
+            let Some(list) = inspector(era, &["--method", "tools/list", "--strict"], target) else { return };
+            let list = list.get("result").unwrap_or(&list).clone();
+            assert_eq!(list["tools"][0]["name"], json!("echo_echo"), "{era}: {list}");
+            assert_eq!(list["tools"][0]["annotations"]["readOnlyHint"], json!(true), "{era}: {list}");
+            let call = ["--method", "tools/call", "--tool-name", "echo_echo", "--tool-args-json", "{\"text\":\"hi\"}"];
+            let Some(called) = inspector(era, &call, target) else { return };
+            assert!(called.to_string().contains("hi"), "{era}: {called}");
+        }
+    }
+    assert_eq!(outcomes(&home), 4);
+}

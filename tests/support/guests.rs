@@ -1,0 +1,24 @@
+//! The components of `tests/guests`, built once, at their first use.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::OnceLock};
+
+use wardkeep_build::Guest;
+
+fn all() -> &'static BTreeMap<String, PathBuf> {
+    static ALL: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let guests = Guest::package("wardkeep-test-guests").examples();
+        guests.unwrap_or_else(|error| panic!("{error:#}")).into_iter().collect()
+    })
+}
+
+/// The component of `tests/guests/examples/<name>.rs`.
+pub fn path(name: &str) -> PathBuf {
+    all().get(name).unwrap_or_else(|| panic!("no guest `{name}` among {:?}", all().keys())).clone()
+}
+
+/// The first-party plugin `files`.
+pub fn files() -> PathBuf {
+    static FILES: OnceLock<PathBuf> = OnceLock::new();
+    FILES.get_or_init(|| Guest::package("wardkeep-files").build().unwrap_or_else(|error| panic!("{error:#}"))).clone()
+}
