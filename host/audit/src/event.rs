@@ -148,7 +148,9 @@ impl Event {
                 tidy(tool, WORD_BYTES);
                 tidy(user, WORD_BYTES);
             }
-            Self::PluginRemoved { .. } | Self::TrustAccepted { .. } | Self::Revoked { target: Revoked::Component(_), .. } => {}
+            Self::PluginRemoved { .. }
+            | Self::TrustAccepted { .. }
+            | Self::Revoked { target: Revoked::Component(_), .. } => {}
         }
     }
 }

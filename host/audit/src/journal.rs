@@ -233,10 +233,7 @@ impl Journal {
     }
 
     /// As [`Self::open`], with something between the journal and its files: for tests of what a failing device does.
-    pub fn open_with(
-        options: Options,
-        wrap: impl FnOnce(Files) -> Box<dyn Sink>,
-    ) -> Result<(Self, Opened), OpenError> {
+    pub fn open_with(options: Options, wrap: impl FnOnce(Files) -> Box<dyn Sink>) -> Result<(Self, Opened), OpenError> {
         let (current, opened) = open::open(&options, wrap)?;
         let failed = |source| OpenError::Io { step: "start the writer", directory: options.directory.clone(), source };
         let shared = Arc::new(Shared::new(options.refusal_window));
@@ -286,7 +283,7 @@ impl Journal {
         let admitted = self.shared.refusals().admit(refusal, Instant::now(), Timestamp::now());
         match admitted {
             Admitted::Counted => Ok(()),
-            Admitted::First(refusal) => self.commit(Entry::Refusal(Box::new(refusal)), false).await,
+            Admitted::First(refusal) => self.commit(Entry::Refusal(refusal), false).await,
         }
     }
 
@@ -333,9 +330,7 @@ impl Journal {
         match tokio::time::timeout(self.commit_timeout, ask).await {
             Ok(result) => result,
             // The writer finished not one step in all that time: the device hangs, and no caller should wait for it again.
-            Err(_) if self.shared.steps.load(Ordering::Relaxed) == steps => {
-                Err(self.shared.fail(Failure::Hung).into())
-            }
+            Err(_) if self.shared.steps.load(Ordering::Relaxed) == steps => Err(self.shared.fail(Failure::Hung).into()),
             Err(_) => Err(NotRecorded::Busy),
         }
     }

@@ -9,10 +9,7 @@ use wardkeep_model::{
     Authenticated, Blame, CorrelationId, Cost, Digest, Effect, Limits, Note, Outcome, PluginName, Principal,
 };
 
-use crate::{
-    Closing, Event, Intent, Origin, Refusal,
-    record::TidyClosing,
-};
+use crate::{Closing, Event, Intent, Origin, Refusal, record::TidyClosing};
 
 /// What kind of line it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -279,8 +276,7 @@ impl<'a> Line<'a> {
             Event::PluginRejected { .. } | Event::Revoked { .. } | Event::TornTail { .. } => MEDIUM,
             _ => INFORMATIONAL,
         };
-        let failed =
-            matches!(event, Event::PluginRejected { .. } | Event::TornTail { .. } | Event::Unfinished { .. });
+        let failed = matches!(event, Event::PluginRejected { .. } | Event::TornTail { .. } | Event::Unfinished { .. });
         line.status(if failed { (2, "Failure") } else { (1, "Success") });
         if let Event::Unfinished { correlation, .. } = event {
             line.metadata.correlation_uid = Some(correlation.clone());
@@ -299,10 +295,8 @@ impl<'a> Line<'a> {
         line.metadata.correlation_uid = Some(intent.correlation.clone());
         line.who(Some(&intent.principal), &intent.origin);
         line.api.operation = Cow::Borrowed(intent.published.as_str());
-        line.api.service = Some(Name {
-            name: Cow::Borrowed(intent.plugin.as_str()),
-            version: Some(Cow::Borrowed(&intent.version)),
-        });
+        line.api.service =
+            Some(Name { name: Cow::Borrowed(intent.plugin.as_str()), version: Some(Cow::Borrowed(&intent.version)) });
         line.unmapped.tool = Some(Cow::Borrowed(intent.tool.as_str()));
         line.unmapped.effect = Some(intent.effect);
         line.unmapped.manifest = Some(intent.manifest_digest);
@@ -375,7 +369,8 @@ impl<'a> Line<'a> {
 
     fn who(&mut self, principal: Option<&'a Principal>, origin: &'a Origin) {
         if let Some(principal) = principal {
-            let groups = principal.groups.iter().map(|name| Name { name: Cow::Borrowed(name), version: None }).collect();
+            let groups =
+                principal.groups.iter().map(|name| Name { name: Cow::Borrowed(name), version: None }).collect();
             self.actor.user = Some(User { name: Cow::Borrowed(&principal.name), groups });
             self.unmapped.authenticated = Some(Cow::Borrowed(match principal.authenticated {
                 Authenticated::Stdio => "stdio",
@@ -387,10 +382,8 @@ impl<'a> Line<'a> {
         // OCSF asks for at least one of them; a caller without either is named for what it is.
         let nameless = principal.is_none().then_some("unauthenticated");
         self.actor.app_name = client.map(|client| client.name.as_str()).or(nameless).map(Cow::Borrowed);
-        self.unmapped.client = client.map(|client| Name {
-            name: Cow::Borrowed(&client.name),
-            version: Some(Cow::Borrowed(&client.version)),
-        });
+        self.unmapped.client = client
+            .map(|client| Name { name: Cow::Borrowed(&client.name), version: Some(Cow::Borrowed(&client.version)) });
         self.unmapped.protocol = origin.protocol.as_deref().map(Cow::Borrowed);
         self.src_endpoint.name = Cow::Borrowed(origin.transport);
         self.src_endpoint.ip = origin.peer.as_deref().map(Cow::Borrowed);
@@ -427,7 +420,9 @@ impl<'a> Line<'a> {
     /// The plugin of a call, or of an event about one.
     pub(crate) fn plugin(&self) -> Option<&str> {
         match self.unmapped.event.as_deref() {
-            Some(Event::PluginLoaded { plugin, .. } | Event::PluginRemoved { plugin }) => Some(PluginName::as_str(plugin)),
+            Some(Event::PluginLoaded { plugin, .. } | Event::PluginRemoved { plugin }) => {
+                Some(PluginName::as_str(plugin))
+            }
             Some(Event::PluginRejected { plugin, .. }) => Some(plugin),
             _ => self.api.service.as_ref().map(|service| &*service.name),
         }

@@ -1,7 +1,9 @@
 //! What callers of the journal hand in: an intent, its closing, a refusal. Strings of others are capped and escaped here, on
 //! the caller's thread, so that nothing behind this file sees a raw one. Arguments and results have no field to be put in.
 
-use wardkeep_model::{CorrelationId, Cost, Digest, Effect, Limits, Note, Outcome, PluginName, Principal, PublishedName, ToolName};
+use wardkeep_model::{
+    CorrelationId, Cost, Digest, Effect, Limits, Note, Outcome, PluginName, Principal, PublishedName, ToolName,
+};
 
 use crate::text::tidy;
 

@@ -66,9 +66,7 @@ pub(crate) fn count(directory: &Path) -> Result<u64, ReadError> {
     let gap = (1..).zip(&numbers).find(|(expected, found)| *expected != **found);
     match gap {
         None => Ok(numbers.len() as u64),
-        Some((missing, _)) => {
-            Err(Damaged { segment: name(missing), line: 0, damage: Damage::MissingSegment }.into())
-        }
+        Some((missing, _)) => Err(Damaged { segment: name(missing), line: 0, damage: Damage::MissingSegment }.into()),
     }
 }
 

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use wardkeep_model::{Authenticated, CorrelationId, Cost, Digest, Effect, Limits, Outcome, Principal};
 
 use crate::{
-    ClaimedClient, Closing, Event, Files, Intent, Journal, Opened, Options, Origin, Refusal, Sink, chain::Chain, line::Line,
-    segment,
+    ClaimedClient, Closing, Event, Files, Intent, Journal, Opened, Options, Origin, Refusal, Sink, chain::Chain,
+    line::Line, segment,
 };
 
 pub(crate) fn id(number: u128) -> CorrelationId {
@@ -121,6 +121,8 @@ pub(crate) struct Device {
     /// Takes half of the next write, then is full.
     pub(crate) is_full: AtomicBool,
     pub(crate) hangs: AtomicBool,
+    /// Milliseconds that each step takes.
+    pub(crate) slow: AtomicUsize,
     /// Takes this many bytes at a time; 0 is all.
     pub(crate) takes: AtomicUsize,
 }
@@ -170,6 +172,7 @@ impl Sink for Broken {
 
 impl Device {
     fn wait(&self) {
+        std::thread::sleep(Duration::from_millis(self.slow.load(Ordering::SeqCst) as u64));
         while self.hangs.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -66,7 +66,10 @@ mod tests {
 
     #[test]
     fn what_hides_or_reorders_text_is_written_out() {
-        assert_eq!(tidied("a\u{202e}b\n\u{1b}[2J\u{e0041}\u{200b}", 128), "a\\u{202e}b\\u{a}\\u{1b}[2J\\u{e0041}\\u{200b}");
+        assert_eq!(
+            tidied("a\u{202e}b\n\u{1b}[2J\u{e0041}\u{200b}", 128),
+            "a\\u{202e}b\\u{a}\\u{1b}[2J\\u{e0041}\\u{200b}"
+        );
     }
 
     #[test]

@@ -1,10 +1,6 @@
 //! Reads a whole journal and checks it: chain, order, and that every outcome has its intent. The writer opens through the same walk.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    path::Path,
-};
+use std::{collections::HashMap, fmt, path::Path};
 
 use wardkeep_model::{CorrelationId, Digest};
 
@@ -43,7 +39,11 @@ impl fmt::Display for Verified {
             writeln!(f, "{} calls without outcome: running now, or the host died while they ran", unfinished.len())?;
         }
         if let Some(torn) = incomplete {
-            writeln!(f, "{}:{}: {} bytes of an incomplete line: being written now, or to be cut at the next start", torn.segment, torn.line, torn.bytes)?;
+            writeln!(
+                f,
+                "{}:{}: {} bytes of an incomplete line: being written now, or to be cut at the next start",
+                torn.segment, torn.line, torn.bytes
+            )?;
         }
         f.write_str(Self::NOT_PROVEN)
     }

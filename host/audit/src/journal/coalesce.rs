@@ -43,7 +43,7 @@ struct Entry {
 #[derive(Debug)]
 pub(super) enum Admitted {
     /// It is the first of its kind: write it.
-    First(Refusal),
+    First(Box<Refusal>),
     /// It was counted.
     Counted,
 }
@@ -86,7 +86,7 @@ impl Coalescer {
         self.earliest = Some(self.earliest.map_or(ends, |earliest| earliest.min(ends)));
         *self.by_principal.entry(key.principal.clone()).or_default() += 1;
         self.entries.insert(key, Entry { like: refusal.clone(), count: 0, from: time, to: time, ends });
-        Admitted::First(refusal)
+        Admitted::First(Box::new(refusal))
     }
 
     /// When to ask [`Self::over`] next.

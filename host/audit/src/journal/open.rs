@@ -14,7 +14,12 @@ use super::{
     Opened, Options, Torn, Unfinished,
     writer::{Current, write_all},
 };
-use crate::{Event, ReadError, line::Line, sink::{Files, Locked, Sink}, verify::Walk};
+use crate::{
+    Event, ReadError,
+    line::Line,
+    sink::{Files, Locked, Sink},
+    verify::Walk,
+};
 
 /// Why a journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +48,10 @@ pub enum OpenError {
 /// How long a journal of this process that was just dropped may take to give up its lock.
 const HANDOVER: Duration = Duration::from_millis(500);
 
-pub(super) fn open(options: &Options, wrap: impl FnOnce(Files) -> Box<dyn Sink>) -> Result<(Current, Opened), OpenError> {
+pub(super) fn open(
+    options: &Options,
+    wrap: impl FnOnce(Files) -> Box<dyn Sink>,
+) -> Result<(Current, Opened), OpenError> {
     let directory = &options.directory;
     let failed = |step| move |source| OpenError::Io { step, directory: directory.clone(), source };
     make(directory).map_err(failed("make the directory"))?;
@@ -69,10 +77,14 @@ pub(super) fn open(options: &Options, wrap: impl FnOnce(Files) -> Box<dyn Sink>)
 }
 
 fn findings(torn: Option<&Torn>, unfinished: &[Unfinished]) -> impl Iterator<Item = Event> {
-    let torn = torn.cloned().map(|Torn { segment, line, bytes, digest }| Event::TornTail { segment, line, bytes, digest });
-    let unfinished = unfinished.to_vec().into_iter();
-    torn.into_iter()
-        .chain(unfinished.map(|Unfinished { correlation, tool, user }| Event::Unfinished { correlation, tool, user }))
+    let torn =
+        torn.cloned().map(|Torn { segment, line, bytes, digest }| Event::TornTail { segment, line, bytes, digest });
+    let unfinished = unfinished.iter().cloned();
+    torn.into_iter().chain(unfinished.map(|Unfinished { correlation, tool, user }| Event::Unfinished {
+        correlation,
+        tool,
+        user,
+    }))
 }
 
 fn make(directory: &Path) -> io::Result<()> {

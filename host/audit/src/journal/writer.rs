@@ -6,7 +6,10 @@
 use std::{
     collections::HashSet,
     io,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::{AtomicU64, Ordering}},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,13 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use wardkeep_model::CorrelationId;
 
 use super::{Failure, NotRecorded, Operation, Sync, coalesce::Coalescer};
-use crate::{
-    Event, Intent, Refusal,
-    chain::Chain,
-    line::Line,
-    record::TidyClosing,
-    sink::Sink,
-};
+use crate::{Event, Intent, Refusal, chain::Chain, line::Line, record::TidyClosing, sink::Sink};
 
 /// Records taken in one batch.
 const BATCH: usize = 1024;
@@ -74,11 +71,10 @@ impl Shared {
 
     /// The first failure stays; a later one is a consequence.
     pub(super) fn fail(&self, failure: Failure) -> Failure {
-        let first = *self.failure.get_or_init(|| {
+        *self.failure.get_or_init(|| {
             tracing::error!(%failure, "the audit journal failed: calls are refused until it is opened again");
             failure
-        });
-        first
+        })
     }
 
     /// Held for counting only, never over I/O.
@@ -128,15 +124,13 @@ impl Writer {
         loop {
             let taken = match self.due() {
                 None => queue.recv_many(&mut batch, BATCH).await,
-                Some(due) => {
-                    match tokio::time::timeout_at(due.into(), queue.recv_many(&mut batch, BATCH)).await {
-                        Ok(taken) => taken,
-                        Err(_) => {
-                            self.tick();
-                            continue;
-                        }
+                Some(due) => match tokio::time::timeout_at(due.into(), queue.recv_many(&mut batch, BATCH)).await {
+                    Ok(taken) => taken,
+                    Err(_) => {
+                        self.tick();
+                        continue;
                     }
-                }
+                },
             };
             if taken == 0 {
                 break;

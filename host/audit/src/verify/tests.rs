@@ -73,7 +73,8 @@ fn flipping_any_byte_is_found_in_its_line() {
 fn moved_removed_added_and_doubled_lines_are_found_where_they_are() {
     let home = tempdir().unwrap();
     let whole = lines(2);
-    let edits: [(&str, u64, fn(&mut Vec<Vec<u8>>)); 5] = [
+    type Edit = fn(&mut Vec<Vec<u8>>);
+    let edits: [(&str, u64, Edit); 5] = [
         ("moved", 2, |lines| lines.swap(1, 3)),
         ("swapped neighbours", 3, |lines| lines.swap(2, 3)),
         ("removed", 2, |lines| drop(lines.remove(1))),
@@ -139,12 +140,17 @@ fn an_outcome_without_intent_and_a_second_intent_are_found_even_in_a_whole_chain
         write(home.path(), 1, &[bytes]);
     };
     log(&[Phase::Intent, Phase::Outcome, Phase::Outcome]);
-    assert!(matches!(damage(home.path()), (_, 3, Damage::OutcomeWithoutIntent { correlation }) if correlation == id(5)));
+    assert!(
+        matches!(damage(home.path()), (_, 3, Damage::OutcomeWithoutIntent { correlation }) if correlation == id(5))
+    );
     log(&[Phase::Intent, Phase::Intent]);
     assert!(matches!(damage(home.path()), (_, 2, Damage::SecondIntent { correlation }) if correlation == id(5)));
     log(&[Phase::Intent, Phase::Outcome, Phase::Intent]);
     let unfinished = verify(home.path()).unwrap().unfinished;
-    assert_eq!(unfinished, [Unfinished { correlation: id(5), tool: "files_read".to_owned(), user: "user:me".to_owned() }]);
+    assert_eq!(
+        unfinished,
+        [Unfinished { correlation: id(5), tool: "files_read".to_owned(), user: "user:me".to_owned() }]
+    );
 }
 
 #[test]

@@ -47,9 +47,7 @@ fn a_refusal_that_goes_on_is_counted_in_every_window_and_one_after_a_quiet_windo
 fn another_principal_rule_or_tool_is_a_first_of_its_own() {
     let now = Instant::now();
     let mut coalescer = Coalescer::new(WINDOW);
-    for (who, tool, rule) in
-        [("user:a", "t", "r"), ("user:b", "t", "r"), ("user:a", "u", "r"), ("user:a", "t", "s")]
-    {
+    for (who, tool, rule) in [("user:a", "t", "r"), ("user:b", "t", "r"), ("user:a", "u", "r"), ("user:a", "t", "s")] {
         assert!(first(&mut coalescer, refusal(Some(principal(who)), tool, rule), now), "{who} {tool} {rule}");
     }
 }
