@@ -9,7 +9,7 @@ use crate::support::{guests, home::{Home, KEY, Plugin}};
 
 fn home() -> Home {
     let home = Home::new();
-    home.install(&Plugin::plain("echo", &guests::path("echo"), &["echo"]));
+    home.install(&Plugin::plain("fixture", &guests::path("fixture"), &["echo"]));
     home
 }
 
@@ -38,7 +38,7 @@ fn python(revision: &str, target: &[&str]) -> Option<Value> {
     let python = client("WARDKEEP_TEST_PYTHON")?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/python_client.py");
     let arguments = json!({ "text": "grüße" }).to_string();
-    Some(json_of(Command::new(python).args([script, revision, "echo_echo", &arguments]).args(target)))
+    Some(json_of(Command::new(python).args([script, revision, "fixture_echo", &arguments]).args(target)))
 }
 
 fn inspector(era: &str, method: &[&str], target: &[&str]) -> Option<Value> {
@@ -49,7 +49,7 @@ fn inspector(era: &str, method: &[&str], target: &[&str]) -> Option<Value> {
 }
 
 fn expect_echo(got: &Value) {
-    assert_eq!(got["tools"], json!(["echo_echo"]), "{got}");
+    assert_eq!(got["tools"], json!(["fixture_echo"]), "{got}");
     assert_eq!(got["isError"], json!(false), "{got}");
     assert!(got["text"].to_string().contains("grüße"), "{got}");
 }
@@ -97,9 +97,9 @@ fn the_inspector_lists_strictly_and_calls_over_http_and_stdio_in_both_eras() {
         for era in ["legacy", "modern"] {
             let Some(list) = inspector(era, &["--method", "tools/list", "--strict"], target) else { return };
             let list = list.get("result").unwrap_or(&list).clone();
-            assert_eq!(list["tools"][0]["name"], json!("echo_echo"), "{era}: {list}");
+            assert_eq!(list["tools"][0]["name"], json!("fixture_echo"), "{era}: {list}");
             assert_eq!(list["tools"][0]["annotations"]["readOnlyHint"], json!(true), "{era}: {list}");
-            let call = ["--method", "tools/call", "--tool-name", "echo_echo", "--tool-args-json", "{\"text\":\"hi\"}"];
+            let call = ["--method", "tools/call", "--tool-name", "fixture_echo", "--tool-args-json", "{\"text\":\"hi\"}"];
             let Some(called) = inspector(era, &call, target) else { return };
             assert!(called.to_string().contains("hi"), "{era}: {called}");
         }

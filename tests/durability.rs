@@ -14,7 +14,7 @@ use crate::support::{guests, home::{Home, Plugin}, http};
 #[test]
 fn every_answered_call_is_in_the_log_after_kill_9_under_load() {
     let home = Home::new();
-    home.install(&Plugin::plain("echo", &guests::path("echo"), &["echo"]));
+    home.install(&Plugin::plain("fixture", &guests::path("fixture"), &["echo"]));
     let answered: Arc<Mutex<HashSet<String>>> = Arc::default();
     for (round, moment) in [3, 40, 90, 170, 260].into_iter().enumerate() {
         let serving = home.serve();
@@ -43,7 +43,7 @@ fn every_answered_call_is_in_the_log_after_kill_9_under_load() {
         callers.into_iter().for_each(|caller| caller.join().unwrap());
     }
     // the next start records what it found; then the whole log must hold
-    home.run(&["call", "echo_echo", "{\"text\":\"last\"}"]);
+    home.run(&["call", "fixture_echo", "{\"text\":\"last\"}"]);
     home.json(&["audit", "verify"]);
     let journal = home.journal();
     let closed: HashSet<&str> = journal
@@ -57,5 +57,5 @@ fn every_answered_call_is_in_the_log_after_kill_9_under_load() {
 }
 
 fn try_call(mcp: &http::Mcp) -> std::io::Result<Value> {
-    mcp.try_call("echo_echo", json!({ "text": "x" }))
+    mcp.try_call("fixture_echo", json!({ "text": "x" }))
 }

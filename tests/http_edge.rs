@@ -13,7 +13,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn home() -> Home {
     let home = Home::new();
-    home.install(&Plugin::plain("echo", &guests::path("echo"), &["echo"]));
+    home.install(&Plugin::plain("fixture", &guests::path("fixture"), &["echo"]));
     home
 }
 
@@ -114,48 +114,45 @@ fn a_session_belongs_to_the_key_that_opened_it() {
     assert_eq!(speak(KEY, &initialized).status, 202);
     assert_eq!(speak(other, &list).status, 404, "another key must not speak in it");
     let listed = speak(KEY, &list);
-    assert_eq!(listed.message()["result"]["tools"][0]["name"], json!("echo_echo"));
+    assert_eq!(listed.message()["result"]["tools"][0]["name"], json!("fixture_echo"));
 }
 
 #[test]
 fn what_a_principal_may_not_call_reads_like_what_does_not_exist() {
     let home = home();
-    let mut plugin = Plugin::plain("hidden", guests_echo(), &[]);
-    plugin.tools = "[tools.echo]\neffect = \"read\"\nuses = []\nallow = [\"user:somebody\"]\n".into();
+    let component = guests::path("hostile");
+    let mut plugin = Plugin::plain("hostile", &component, &[]);
+    plugin.tools = "[tools.trap]\neffect = \"read\"\nuses = []\nallow = [\"user:somebody\"]\n".into();
     home.install(&plugin);
     let serving = home.serve();
     let mcp = serving.mcp();
-    assert_eq!(mcp.tools(), ["echo_echo"]);
+    assert_eq!(mcp.tools(), ["fixture_echo"]);
     let words = |answer: &Value, name: &str| answer["error"].to_string().replace(name, "X");
-    let (forbidden, absent) = (mcp.call("hidden_echo", json!({})), mcp.call("absent_echo", json!({})));
+    let (forbidden, absent) = (mcp.call("hostile_trap", json!({})), mcp.call("absent_echo", json!({})));
     assert_eq!(forbidden["error"]["code"], json!(-32602));
     let strip = |answer: &Value| {
         let mut answer = answer.clone();
         answer["error"]["data"] = Value::Null;
         answer
     };
-    assert_eq!(words(&strip(&forbidden), "hidden_echo"), words(&strip(&absent), "absent_echo"));
+    assert_eq!(words(&strip(&forbidden), "hostile_trap"), words(&strip(&absent), "absent_echo"));
     serving.terminate();
     let journal = home.journal().iter().map(Value::to_string).collect::<String>();
     assert!(journal.contains("\"not-allowed\"") && journal.contains("\"unknown-tool\""), "the log tells them apart");
 }
 
-fn guests_echo() -> &'static std::path::Path {
-    static PATH: std::sync::OnceLock<std::path::PathBuf> = std::sync::OnceLock::new();
-    PATH.get_or_init(|| guests::path("echo"))
-}
-
 #[test]
 fn arguments_that_break_the_schema_never_reach_the_guest() {
-    let home = home();
+    let home = Home::new();
+    home.install(&Plugin::plain("fixture", &guests::path("fixture"), &["slow"]));
     let serving = home.serve();
-    let answer = serving.mcp().call("echo_echo", json!({ "text": 5 }));
+    let answer = serving.mcp().call("fixture_slow", json!({ "steps": "many-secret-steps" }));
     assert_eq!(answer["result"]["isError"], json!(true), "{answer}");
-    assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("/text"), "{answer}");
+    assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("/steps"), "{answer}");
     serving.terminate();
     let journal = home.journal();
     let refused = journal.iter().find(|r| r.to_string().contains("\"invalid-arguments\"")).expect("recorded");
-    assert!(!refused.to_string().contains(": 5"), "arguments are never recorded");
+    assert!(!refused.to_string().contains("many-secret-steps"), "arguments are never recorded");
 }
 
 #[test]
@@ -169,7 +166,7 @@ fn a_tool_tells_its_version_and_what_pins_it() {
     }
     assert_eq!(tool["annotations"]["readOnlyHint"], json!(true));
     assert_eq!(list["result"]["cacheScope"], json!("private"));
-    let answer = serving.mcp().call("echo_echo", json!({ "text": "x" }));
+    let answer = serving.mcp().call("fixture_echo", json!({ "text": "x" }));
     assert_eq!(
         answer["result"]["_meta"]["dev.wardkeep/manifest-sha256"],
         tool["_meta"]["dev.wardkeep/manifest-sha256"]
@@ -194,7 +191,7 @@ fn what_the_host_does_not_serve_is_said_not_to_exist() {
 fn sigterm_ends_the_host_in_bounded_time_and_is_recorded() {
     let home = home();
     let serving = home.serve();
-    serving.mcp().call("echo_echo", json!({ "text": "x" }));
+    serving.mcp().call("fixture_echo", json!({ "text": "x" }));
     let (code, took) = serving.terminate();
     assert_eq!(code, Some(0));
     assert!(took.as_secs() < 10, "{took:?}");

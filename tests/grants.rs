@@ -1,0 +1,79 @@
+//! No grant, no import; and a tool holds its own grants only.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{
+    guests,
+    home::{Home, Plugin},
+};
+
+#[test]
+fn imports_without_a_grant_are_refused_in_one_message_with_the_lines_that_would_grant_them() {
+    let home = Home::new();
+    let component = guests::path("senses");
+    home.install(&Plugin::plain("senses", &component, &["time", "dice"]));
+    let text = home.refused(&["check"]);
+    for word in ["wasi:clocks/wall-clock", "wasi:clocks/monotonic-clock", "wasi:random/random", "[grants.clock.", "[grants.random."] {
+        assert!(text.contains(word), "`{word}` is not in: {text}");
+    }
+}
+
+#[test]
+fn a_component_that_imports_the_writer_is_refused_while_nothing_may_be_written() {
+    let home = Home::new();
+    let component = guests::path("writes");
+    let grants = "[grants.files.tree]\nroot = \"tree\"\naccess = \"read\"\n";
+    let inspected = home.json(&["inspect", component.to_str().unwrap()]);
+    let tool = inspected["tools"][0]["name"].as_str().unwrap().to_owned();
+    home.install(&Plugin::granted("writes", &component, &[(&tool, "[\"files.tree\"]")], grants));
+    let text = home.refused(&["check"]);
+    assert!(text.contains("wardkeep:files/writer"), "{text}");
+}
+
+#[test]
+fn a_tool_that_reaches_for_its_neighbours_root_is_told_no_and_the_record_says_so() {
+    let home = Home::new();
+    for side in ["left", "right"] {
+        fs::create_dir(home.path().join(side)).unwrap();
+        fs::write(home.path().join(side).join("a.txt"), format!("of the {side}")).unwrap();
+    }
+    let root = crate::support::home::sha256(&home.read("trust.toml"));
+    home.write("wardkeep.toml", &home.operator_file(&root, "left = \"left\"\nright = \"right\"\n"));
+    let grants = "[grants.files.left]\nroot = \"left\"\naccess = \"read\"\n[grants.files.right]\nroot = \"right\"\naccess = \"read\"\n";
+    let tools = [("left", "[\"files.left\"]"), ("right", "[\"files.right\"]")];
+    home.install(&Plugin::granted("neighbours", &guests::path("neighbours"), &tools, grants));
+    let serving = home.serve();
+    let call = |tool: &str, root: &str| serving.mcp().call(tool, json!({ "root": root, "path": "a.txt" }));
+
+    let own = call("neighbours_left", "left");
+    assert_eq!(own["result"]["structuredContent"], json!({ "text": "of the left", "granted": ["left"] }), "{own}");
+    let reached = call("neighbours_left", "right");
+    assert_eq!(reached["result"]["isError"], json!(true), "{reached}");
+    assert!(!reached.to_string().contains("of the right"));
+
+    serving.terminate();
+    let noted = home.journal().iter().any(|r| {
+        let notes = r["unmapped"]["notes"].to_string();
+        notes.contains("\"denied\"") && notes.contains("right")
+    });
+    assert!(noted, "the attempt is on record: {:?}", home.journal().last());
+}
+
+#[test]
+fn clock_and_random_are_told_to_the_tool_that_was_granted_them_and_frozen_for_its_neighbour() {
+    let home = Home::new();
+    let tools = [("time", "[\"clock.now\"]"), ("dice", "[\"random.any\"]")];
+    let component = guests::path("senses");
+    let mut senses = Plugin::granted("senses", &component, &tools, "[grants.clock.now]\n[grants.random.any]\n");
+    senses.wasi = "inert";
+    home.install(&senses);
+    let serving = home.serve();
+    let now = jiff::Timestamp::now().as_second();
+    let time = serving.mcp().call("senses_time", json!({}));
+    let told = time["result"]["structuredContent"]["seconds"].as_i64().unwrap_or_else(|| panic!("{time}"));
+    assert!((now - 5..now + 60).contains(&told), "{told} is not now");
+    let dice = || serving.mcp().call("senses_dice", json!({}))["result"]["structuredContent"].clone();
+    assert_ne!(dice(), dice());
+}
