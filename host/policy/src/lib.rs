@@ -1,1 +1,44 @@
-//! Everything that decides and nothing that does: manifests, signatures, trust, schemas, authorize.
+//! Everything that decides and nothing that does: manifests, signatures, trust, schemas, authorize. Bytes and the time come in,
+//! decisions go out; nothing here reads a file, a clock or a random number.
+//!
+//! The way of a plugin: [`approve`] asks of a manifest's bytes everything that can be asked without its component,
+//! [`Approved::with_component`] asks the rest, a [`Snapshot`] gathers the plugins that passed. The way of a call: [`Snapshot::find`],
+//! [`Tool::check`], [`authorize`], which makes the only [`Permit`].
+
+pub mod document;
+pub mod manifest;
+
+mod approval;
+mod authorize;
+mod component;
+mod day;
+mod draft;
+mod grants;
+mod imports;
+mod json;
+mod key;
+mod plugin;
+mod revocation;
+mod schema;
+mod signature;
+mod snapshot;
+mod trust;
+
+pub use approval::{Approved, Candidate, HostTerms, MOST_SIGNATURES, approve};
+pub use authorize::{Denial, Permit, Rule, authorize};
+pub use component::Evidence;
+pub use document::{Fault, Faults};
+pub use draft::{Draft, draft};
+pub use grants::Grants;
+pub use json::{InvalidJson, parse_json};
+pub use key::{Algorithm, InvalidKey, PublicKey};
+pub use manifest::{Access, FilesGrant, Manifest, Wasi};
+pub use plugin::{PluginTerms, Tool};
+pub use revocation::{Remembered, Revocation, Revocations};
+pub use schema::{Arguments, LARGEST_SCHEMA, Mismatch, Schema, SchemaFault};
+pub use signature::{
+    KeyPair, LARGEST_SIGNATURE, MANIFEST_NAMESPACE, REVOKE_NAMESPACE, SignFault, SignatureFault, SignedBy,
+    TRUST_NAMESPACE, generate_key, sign, verify_signature,
+};
+pub use snapshot::Snapshot;
+pub use trust::{Approver, InitialTrust, Trust, check_rotation};

@@ -1,0 +1,181 @@
+//! What is asked when a manifest is loaded: each question independently of the others, so that all that is wrong is told at once.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use jiff::{Timestamp, ToSpan};
+use wardkeep_model::{Digest, Effect, Limits, RootName};
+
+use crate::{
+    day,
+    document::{Fault, Faults},
+    key::PublicKey,
+    manifest::{Grant, LONGEST_DAYS, Manifest},
+    revocation::Revocations,
+    signature::{MANIFEST_NAMESPACE, verify_signature},
+    trust::Trust,
+};
+
+/// Signature files of one document; more are not looked at.
+pub const MOST_SIGNATURES: usize = 32;
+
+/// A manifest that may become a plugin, as the home holds it.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// How faults name the manifest.
+    pub file: &'a str,
+    /// The name of the directory that it lies in.
+    pub directory: &'a str,
+    /// Its raw bytes.
+    pub manifest: &'a [u8],
+    /// Its signature files: how faults name them, and their bytes.
+    pub signatures: &'a [(String, Vec<u8>)],
+    /// The serial and the manifest's digest that this home has accepted last.
+    pub known: Option<(u64, Digest)>,
+}
+
+/// What the operator's file says that bears on manifests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostTerms {
+    /// The host's name for itself.
+    pub deployment: Option<String>,
+    /// The directories that have a name.
+    pub roots: BTreeSet<RootName>,
+    /// What a call may use at most.
+    pub ceilings: Limits,
+}
+
+/// A manifest that enough approvers have signed and that fits this host. Its component is still to be seen.
+#[derive(Debug, Clone)]
+pub struct Approved {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) signers: Vec<PublicKey>,
+}
+
+impl Approved {
+    /// What was approved.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The digest of its raw bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.manifest.digest()
+    }
+
+    /// The keys whose signatures fit; whether each counts is asked of the trust, with the time.
+    #[must_use]
+    pub fn signers(&self) -> &[PublicKey] {
+        &self.signers
+    }
+}
+
+/// Asks everything that can be asked without the component.
+///
+/// # Errors
+/// All faults of the manifest, of its signatures and of its place in this host.
+pub fn approve(
+    candidate: &Candidate<'_>,
+    trust: &Trust,
+    revocations: &Revocations,
+    host: &HostTerms,
+    now: Timestamp,
+) -> Result<Approved, Faults> {
+    let (manifest, mut faults) = Manifest::parse_further(candidate.file, candidate.manifest);
+    faults.extend(trust.expired(now));
+    let signers = signers(candidate, trust, revocations, manifest.as_ref(), now, &mut faults);
+    if let Some(manifest) = &manifest {
+        place(candidate, manifest, host, &mut faults);
+        time(manifest, candidate.known, now, &mut faults);
+        if revocations.revokes_component(&manifest.component().sha256) {
+            let mend = "approve a component that is not revoked";
+            faults.push(manifest.fault("component.sha256", "this component is revoked").mend(mend));
+        }
+    }
+    match manifest {
+        Some(manifest) if faults.is_empty() => Ok(Approved { manifest: Arc::new(manifest), signers }),
+        _ => Err(faults),
+    }
+}
+
+/// The manifest's own directory, deployment and roots.
+fn place(candidate: &Candidate<'_>, manifest: &Manifest, host: &HostTerms, faults: &mut Faults) {
+    if candidate.directory != manifest.name().as_str() {
+        let message = format!("`{}` lies in a directory named `{}`", manifest.name(), candidate.directory);
+        faults.push(manifest.fault("plugin.name", message).mend("name the directory as the plugin"));
+    }
+    if let Some(wanted) = manifest.deployment().filter(|wanted| host.deployment.as_deref() != Some(wanted)) {
+        let message = match &host.deployment {
+            Some(name) => format!("meant for the deployment `{wanted}`; this host is `{name}`"),
+            None => format!("meant for the deployment `{wanted}`; this host has no name"),
+        };
+        let mend = "sign a manifest for this host; its name is `deployment` in wardkeep.toml";
+        faults.push(manifest.fault("plugin.deployment", message).mend(mend));
+    }
+    for (key, grant) in manifest.grants() {
+        if let Grant::Files(files) = grant
+            && !host.roots.contains(&files.root)
+        {
+            let message = format!("this host has no root named `{}`", files.root);
+            let mend = format!("add to wardkeep.toml:\n[roots]\n{} = \"/a/directory\"", files.root);
+            faults.push(manifest.fault(&format!("grants.{key}.root"), message).mend(mend));
+        }
+    }
+}
+
+/// Expiry, and serials against rollback.
+fn time(manifest: &Manifest, known: Option<(u64, Digest)>, now: Timestamp, faults: &mut Faults) {
+    let longest = day::of(now).saturating_add(LONGEST_DAYS.days());
+    let mend = format!("write a day from {} to {longest}, raise the serial, and sign again", day::of(now));
+    let mut expiry = |message: String| faults.push(manifest.fault("plugin.expires", message).mend(&mend));
+    if manifest.expires_at() <= now {
+        expiry(format!("expired at the end of {}, UTC", manifest.expires()));
+    } else if manifest.expires() > longest {
+        expiry(format!("{} is more than {LONGEST_DAYS} days away", manifest.expires()));
+    }
+    let Some((serial, digest)) = known else { return };
+    let message = if manifest.serial() < serial {
+        format!("serial {} is lower than {serial}, which this home has already accepted", manifest.serial())
+    } else if manifest.serial() == serial && manifest.digest() != digest {
+        format!("serial {serial} was already accepted with other bytes")
+    } else {
+        return;
+    };
+    let mend = format!("write serial = {} and sign again", serial.saturating_add(1));
+    faults.push(manifest.fault("plugin.serial", message).mend(mend));
+}
+
+/// Verifies every signature. One that does not fit is a fault even where others suffice: someone has changed something.
+fn signers(
+    candidate: &Candidate<'_>,
+    trust: &Trust,
+    revocations: &Revocations,
+    manifest: Option<&Manifest>,
+    now: Timestamp,
+    faults: &mut Faults,
+) -> Vec<PublicKey> {
+    let mut keys: Vec<PublicKey> = Vec::new();
+    let mut objections = Vec::new();
+    for (file, bytes) in candidate.signatures.iter().take(MOST_SIGNATURES) {
+        match verify_signature(MANIFEST_NAMESPACE, candidate.manifest, bytes) {
+            Ok(signed) => {
+                objections.extend(trust.objection(&signed.key, revocations, now).map(|why| format!("{file} is {why}")));
+                keys.push(signed.key);
+            }
+            Err(error) => {
+                let mend = "sign again, or remove the file if its signer is not needed";
+                faults.push(Fault::of(file, error.to_string()).mend(mend));
+            }
+        }
+    }
+    let effect = manifest.map_or(Effect::Read, Manifest::gravest);
+    let (needed, signed) = (trust.threshold(effect), trust.signed(&keys, revocations, now));
+    if signed < needed {
+        let message = format!("signed by {signed} of the {needed} people whom a manifest with a {effect} tool needs");
+        let sign = format!("have an approver sign it: wardkeep sign {}", candidate.file);
+        let mend = objections.into_iter().chain([sign]).collect::<Vec<_>>().join("\n");
+        faults.push(Fault::of(candidate.file, message).mend(mend));
+    }
+    keys
+}

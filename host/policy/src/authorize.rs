@@ -1,0 +1,190 @@
+//! The one decision. Nothing runs without a [`Permit`], and nothing but [`authorize`] makes one.
+
+use std::{fmt, sync::Arc};
+
+use jiff::Timestamp;
+use wardkeep_model::{Digest, Limits, PluginName, Principal};
+
+use crate::{
+    document::quoted,
+    grants::Grants,
+    plugin::Tool,
+    schema::Arguments,
+    snapshot::{Snapshot, decide},
+};
+
+/// Leave to run one tool once, with that tool's grants and limits and no other's.
+#[derive(Debug)]
+pub struct Permit {
+    tool: Arc<Tool>,
+    entry: usize,
+}
+
+/// Which rule refused a call. Records keep its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// No manifest publishes a tool of this name, or not any more.
+    UnknownTool,
+    /// `trust.toml` is past its last day.
+    TrustExpired,
+    /// The component is revoked.
+    Revoked,
+    /// The manifest is past its last day.
+    Expired,
+    /// Too few of its signers may approve now.
+    NotApproved,
+    /// `stage = "off"`.
+    StageOff,
+    /// `allow` does not name the caller.
+    NotAllowed,
+    /// The operator's file lets this caller read only.
+    CallerMayNotWrite,
+    /// The host cannot ask for the confirmation that such an effect needs.
+    EffectNotServed,
+    /// The arguments were not checked against this tool's schema.
+    Unchecked,
+}
+
+/// A call is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}: {detail}")]
+pub struct Denial {
+    /// Which rule refused it.
+    pub rule: Rule,
+    /// For the operator only: which line of which document would allow it.
+    pub detail: String,
+}
+
+impl Rule {
+    /// As records spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownTool => "unknown-tool",
+            Self::TrustExpired => "trust-expired",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::NotApproved => "not-approved",
+            Self::StageOff => "stage-off",
+            Self::NotAllowed => "not-allowed",
+            Self::CallerMayNotWrite => "caller-may-not-write",
+            Self::EffectNotServed => "effect-not-served",
+            Self::Unchecked => "unchecked-arguments",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Decides one call. Everything that may have changed since the tool was found is asked again: expiry, revocation, the trust and its
+/// people, and whether the tool is still the one that this snapshot serves.
+///
+/// # Errors
+/// The call is refused.
+pub fn authorize(
+    snapshot: &Snapshot,
+    principal: &Principal,
+    tool: &Arc<Tool>,
+    arguments: &Arguments,
+    now: Timestamp,
+) -> Result<Permit, Denial> {
+    let name = tool.published().as_str();
+    let (served, standing) = snapshot.entry(name).ok_or_else(|| Denial::unknown(name))?;
+    if !Arc::ptr_eq(served, tool) {
+        // Found in an older snapshot; this one may have other schemas, grants and callers under the same name.
+        return Err(Denial { rule: Rule::UnknownTool, detail: format!("`{name}` was replaced since it was found") });
+    }
+    let entry = decide(tool, standing, principal, now).map_err(|rule| Denial::of(rule, tool, principal))?;
+    if !arguments.fit(tool.input()) {
+        let detail = format!("the arguments were not checked against the schema of `{name}`");
+        return Err(Denial { rule: Rule::Unchecked, detail });
+    }
+    Ok(Permit { tool: tool.clone(), entry })
+}
+
+impl Permit {
+    /// The tool.
+    #[must_use]
+    pub const fn tool(&self) -> &Arc<Tool> {
+        &self.tool
+    }
+
+    /// Its plugin.
+    #[must_use]
+    pub fn plugin(&self) -> &PluginName {
+        self.tool.plugin()
+    }
+
+    /// What this call may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        self.tool.limits()
+    }
+
+    /// What this call may do.
+    #[must_use]
+    pub fn grants(&self) -> &Grants {
+        self.tool.grants()
+    }
+
+    /// Of the manifest that permits it.
+    #[must_use]
+    pub fn manifest_digest(&self) -> Digest {
+        self.tool.manifest_digest()
+    }
+
+    /// Which entry let the caller in, such as `allow:group:engineering`.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        self.tool.allow().get(self.entry).map_or("", |(_, words)| words)
+    }
+}
+
+impl Denial {
+    pub(crate) fn unknown(name: &str) -> Self {
+        Self { rule: Rule::UnknownTool, detail: format!("no manifest publishes a tool named {}", quoted(name)) }
+    }
+
+    pub(crate) fn of(rule: Rule, tool: &Tool, principal: &Principal) -> Self {
+        let manifest = tool.manifest();
+        let key = |key: &str| format!("tools.{}.{key}", tool.name());
+        let detail = match rule {
+            Rule::NotAllowed => manifest
+                .fault(&key("allow"), format!("names neither {} nor a group of theirs", quoted(&principal.name)))
+                .mend(format!("add \"{}\" or one of their groups, and sign again", principal.name))
+                .to_string(),
+            Rule::StageOff => manifest
+                .fault(&key("stage"), "the tool is off")
+                .mend("write stage = \"general\" and sign again")
+                .to_string(),
+            Rule::Expired => manifest
+                .fault("plugin.expires", format!("expired at the end of {}, UTC", manifest.expires()))
+                .mend("write a later day, raise the serial, and sign again")
+                .to_string(),
+            Rule::Revoked => manifest.fault("component.sha256", "this component is revoked").to_string(),
+            Rule::NotApproved => manifest
+                .fault("", "too few of its signers may approve now")
+                .mend(format!("have an approver sign it: wardkeep sign {}", manifest.file()))
+                .to_string(),
+            Rule::CallerMayNotWrite => {
+                format!(
+                    "wardkeep.toml: {} may only read; `writes = true` at that caller would change it",
+                    quoted(&principal.name)
+                )
+            }
+            Rule::EffectNotServed => manifest
+                .fault(&key("effect"), "waits for a confirmation, which is not enforceable yet by this host")
+                .to_string(),
+            Rule::TrustExpired => "trust.toml is past its last day; renew it and pin the new digest".into(),
+            Rule::UnknownTool | Rule::Unchecked => format!("`{}`", tool.published()),
+        };
+        Self { rule, detail }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! One value of a document. Each way to read it leaves a fault where the value does not fit.
+
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
+
+use jiff::civil::Date;
+use toml::de::DeValue;
+
+use super::{Fault, Sink, Table, hidden, measure, quoted, table::wrong_type};
+
+/// A value with the place where it stands.
+#[derive(Clone)]
+pub struct Item<'d> {
+    sink: &'d Sink,
+    key: String,
+    line: usize,
+    value: &'d DeValue<'d>,
+}
+
+impl<'d> Item<'d> {
+    pub(super) const fn new(sink: &'d Sink, key: String, line: usize, value: &'d DeValue<'d>) -> Self {
+        Self { sink, key, line, value }
+    }
+
+    /// Its dotted path.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Its line, from 1.
+    #[must_use]
+    pub const fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Leaves a fault here.
+    pub fn fault(&self, message: impl Into<String>, mend: Option<&str>) {
+        let fault = Fault::of(&self.sink.file, message).at(Some(self.line), &self.key);
+        self.sink.push(Fault { mend: mend.map(Into::into), ..fault });
+    }
+
+    fn expected<T>(&self, what: &str) -> Option<T> {
+        self.fault(wrong_type(what, self.value), None);
+        None
+    }
+
+    /// Any string.
+    #[must_use]
+    pub fn text(&self) -> Option<&'d str> {
+        match self.value {
+            DeValue::String(text) => Some(text),
+            _ => self.expected("a string"),
+        }
+    }
+
+    /// A string of this many bytes on one line, without hidden characters and not only of blanks.
+    #[must_use]
+    pub fn line_of_text(&self, length: RangeInclusive<usize>) -> Option<&'d str> {
+        let text = self.text()?;
+        if !length.contains(&text.len()) || (*length.start() > 0 && text.trim().is_empty()) {
+            let (least, most) = length.into_inner();
+            self.fault(format!("{} must hold {least} to {most} bytes, not only blanks", quoted(text)), None);
+            return None;
+        }
+        if let Some(c) = text.chars().find(|c| hidden(*c)) {
+            self.fault(format!("{} holds the hidden character {}", quoted(text), c.escape_unicode()), None);
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A string that a type knows how to read.
+    #[must_use]
+    pub fn read<T: FromStr<Err: Display>>(&self) -> Option<T> {
+        self.read_with(T::from_str)
+    }
+
+    /// A string that a function knows how to read.
+    pub fn read_with<T, E: Display>(&self, read: impl FnOnce(&'d str) -> Result<T, E>) -> Option<T> {
+        let text = self.text()?;
+        match read(text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fault(format!("{}: {error}", quoted(text)), None);
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    #[must_use]
+    pub fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text()?;
+        let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let names: Vec<_> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+            self.fault(format!("{} is not one of {}", quoted(text), names.join(", ")), None);
+        }
+        found
+    }
+
+    /// A whole number in a range. A negative one is below every range.
+    #[must_use]
+    pub fn whole(&self, range: RangeInclusive<u64>) -> Option<u64> {
+        let DeValue::Integer(number) = self.value else { return self.expected("a whole number") };
+        let read = i64::from_str_radix(number.as_str(), number.radix());
+        let (least, most) = (*range.start(), (*range.end()).min(i64::MAX.unsigned_abs()));
+        match read.ok().and_then(|number| u64::try_from(number).ok()) {
+            Some(number) if (least..=most).contains(&number) => Some(number),
+            _ => {
+                self.fault(format!("{} is not between {least} and {most}", quoted(&number.to_string())), None);
+                None
+            }
+        }
+    }
+
+    /// A whole number in a range of 32 bits.
+    #[must_use]
+    pub fn whole_u32(&self, range: RangeInclusive<u32>) -> Option<u32> {
+        let (least, most) = range.into_inner();
+        self.whole(least.into()..=most.into()).and_then(|number| u32::try_from(number).ok())
+    }
+
+    /// True or false.
+    #[must_use]
+    pub fn boolean(&self) -> Option<bool> {
+        match self.value {
+            DeValue::Boolean(value) => Some(*value),
+            _ => self.expected("true or false"),
+        }
+    }
+
+    /// A calendar day, without time or zone.
+    #[must_use]
+    pub fn date(&self) -> Option<Date> {
+        if let DeValue::Datetime(datetime) = self.value
+            && let (Some(date), None, None) = (datetime.date, datetime.time, datetime.offset)
+        {
+            let signed = |number: u8| i8::try_from(number).ok();
+            let day = || Date::new(i16::try_from(date.year).ok()?, signed(date.month)?, signed(date.day)?).ok();
+            return day().or_else(|| self.expected("a day of the calendar"));
+        }
+        self.expected("a date without quotes and time, such as 2027-06-30")
+    }
+
+    /// Bytes, such as `"64MiB"`.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.read_with(measure::size)
+    }
+
+    /// Bytes in 32 bits.
+    #[must_use]
+    pub fn size_u32(&self) -> Option<u32> {
+        self.read_with(|text| measure::size(text)?.try_into().map_err(|_| measure::InvalidMeasure::Overflow))
+    }
+
+    /// Time, such as `"10s"`.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.read_with(measure::duration)
+    }
+
+    /// The elements of an array.
+    #[must_use]
+    pub fn list(&self) -> Option<Vec<Self>> {
+        let DeValue::Array(array) = self.value else { return self.expected("an array") };
+        let element = |(index, value): (usize, &'d toml::Spanned<DeValue<'d>>)| {
+            let line = self.sink.line(value.span().start);
+            Self::new(self.sink, format!("{}[{index}]", self.key), line, value.get_ref())
+        };
+        Some(array.iter().enumerate().map(element).collect())
+    }
+
+    /// An array whose elements are all read by the same function; nothing if one of them could not be.
+    pub fn list_of<T>(&self, read: impl Fn(&Self) -> Option<T>) -> Option<Vec<T>> {
+        let read: Vec<Option<T>> = self.list()?.iter().map(read).collect();
+        read.into_iter().collect()
+    }
+
+    /// A table.
+    #[must_use]
+    pub fn table(&self) -> Option<Table<'d>> {
+        match self.value {
+            DeValue::Table(table) => Some(Table::new(self.sink, self.key.clone(), Some(self.line), table)),
+            _ => self.expected("a table"),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use super::*;
+
+fn faults(bytes: &[u8], parse: impl FnOnce(Table<'_>) -> Option<()>) -> String {
+    Document::read("d.toml", bytes).and_then(|document| document.parse(parse)).unwrap_err().to_string()
+}
+
+#[test]
+fn a_document_that_nobody_reads_has_only_unknown_keys() {
+    let text = faults(b"a = 1\n[b]\nc = 2\n", |table| {
+        drop(table);
+        Some(())
+    });
+    assert_eq!(
+        text,
+        "d.toml:1: a: unknown key\n  mend: remove it; no key is known here\n\
+         d.toml:2: b: unknown key\n  mend: remove it; no key is known here"
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused_before_they_are_parsed() {
+    let refused = |bytes: &[u8]| faults(bytes, |_| unreachable!());
+    assert_eq!(
+        refused(b"\xef\xbb\xbfa = 1"),
+        "d.toml: begins with a byte-order mark\n  mend: save it as UTF-8 without one"
+    );
+    assert_eq!(refused(b"a = 1\nb = '\xff'\n"), "d.toml:2: not UTF-8\n  mend: save it as UTF-8");
+    let large = refused(&vec![b'\n'; LARGEST + 1]);
+    assert_eq!(large, "d.toml: holds 65537 bytes; a document holds at most 65536\n  mend: make it shorter");
+    assert!(Document::read("d.toml", &vec![b'\n'; LARGEST]).is_ok());
+}
+
+#[test]
+fn keys_given_twice_are_told_with_their_tables_and_beside_other_faults() {
+    let text = faults(b"a = 1\na = 2\n[x.y]\nb = 1\nb = 2\n[x.y]\n", |mut table| {
+        assert!(table.optional("a").is_some());
+        let mut x = table.optional("x")?.table()?;
+        let mut y = x.optional("y")?.table()?;
+        y.optional("b")?.text()?;
+        Some(())
+    });
+    assert_eq!(
+        text,
+        "d.toml:2: a: `a` is given twice\n  mend: keep one of them\n\
+         d.toml:4: x.y.b: expected a string, found an integer, `1`\n\
+         d.toml:5: x.y.b: `b` is given twice\n  mend: keep one of them\n\
+         d.toml:6: x.y: `y` is given twice\n  mend: keep one of them"
+    );
+}
+
+#[test]
+fn broken_syntax_is_told_alone() {
+    let text = faults(b"a = = 1\nc = \n", |_| unreachable!());
+    assert!(text.starts_with("d.toml:1: not valid TOML: extra `=`"), "{text}");
+}
+
+#[test]
+fn a_deep_document_is_refused_and_does_not_exhaust_the_stack() {
+    let deep = format!("a = {}{}", "[".repeat(30_000), "]".repeat(30_000));
+    let text = faults(deep.as_bytes(), |_| unreachable!());
+    assert!(text.contains("recurs"), "{text}");
+    let dotted = format!("{}a = 1", "a.".repeat(30_000));
+    let _ = Document::read("d.toml", dotted.as_bytes()).map(|document| document.lines());
+}
+
+#[test]
+fn no_value_without_a_fault_is_a_fault_itself() {
+    assert_eq!(faults(b"", |_| None), "d.toml: cannot be read");
+}

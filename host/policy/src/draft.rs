@@ -1,0 +1,208 @@
+//! A manifest to begin from. It grants nothing and serves nobody; what the component asks for stands in it as comments.
+//!
+//! The component's words are foreign: they are written as one-line TOML strings or, in comments, with everything hidden spelled out, so
+//! that no newline of theirs becomes a live line.
+
+use jiff::{Timestamp, ToSpan};
+use wardkeep_model::{Ask, Definition, Description, Digest, Effect, PluginName, RootName, ToolName};
+
+use crate::{
+    day,
+    document::{basic_string, quoted, shown},
+};
+
+/// The days that a draft lasts.
+const DAYS: i32 = 180;
+
+/// What a draft is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Draft<'a> {
+    /// The component's plain file name.
+    pub file: &'a str,
+    /// The digest of its bytes.
+    pub component: Digest,
+    /// What it says of itself.
+    pub description: &'a Description,
+    /// What it imports.
+    pub imports: &'a [String],
+    /// Who will answer for the plugin.
+    pub owner: &'a str,
+    /// Today.
+    pub now: Timestamp,
+}
+
+/// Writes the draft.
+#[must_use]
+pub fn draft(draft: &Draft<'_>) -> String {
+    let description = draft.description;
+    let named = description.name.parse::<PluginName>();
+    let name = named.as_ref().map_or("plugin", PluginName::as_str);
+    let expires = day::of(draft.now).saturating_add(DAYS.days());
+    let wasi = draft.imports.iter().any(|import| import.starts_with("wasi:"));
+    let mut out = Lines::default();
+    out.line("# A draft: it grants nothing and serves nobody until you say so. Read it, change it, sign it: wardkeep sign PATH");
+    if named.is_err() {
+        out.comment(&format!("The component calls itself {}, which is no plugin name.", quoted(&description.name)));
+    }
+    out.line("format = 1");
+    out.line("");
+    out.line("[plugin]");
+    out.line(&format!("name = \"{name}\"                # and the name of this file's directory"));
+    out.line(&format!("version = {}", basic_string(&description.version)));
+    out.line("serial = 1                    # raise it with every change");
+    out.line(&format!("expires = {expires}          # at most 400 days away"));
+    out.line(&format!("owner = {}", basic_string(draft.owner)));
+    out.line("purpose = \"say what it is for\"");
+    out.line("");
+    out.line("[component]");
+    out.line(&format!("file = {}", basic_string(draft.file)));
+    out.line(&format!("sha256 = \"{}\"", draft.component));
+    out.line(&format!("contract_sha256 = \"{}\"", description.contract_digest()));
+    if wasi {
+        out.line("# It imports WASI interfaces. \"inert\" links them to stubs that do nothing.");
+        out.line("# wasi = \"inert\"");
+    }
+    imports(&mut out, draft.imports);
+    let asks = Asks::of(description);
+    asks.grants(&mut out);
+    for tool in &description.tools {
+        self::tool(&mut out, tool, &asks);
+    }
+    out.0
+}
+
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    /// A line of the draft's own; foreign parts of it are TOML strings already.
+    fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    /// A comment, whatever its text holds.
+    fn comment(&mut self, text: &str) {
+        let text: String = shown(text).chars().take(300).collect();
+        self.line(format!("# {text}").trim_end());
+    }
+}
+
+fn imports(out: &mut Lines, imports: &[String]) {
+    if imports.is_empty() {
+        return;
+    }
+    out.line("");
+    out.comment("Its imports, which bound what it can do:");
+    imports.iter().for_each(|import| out.comment(&format!("  {}", quoted(import))));
+}
+
+/// The grants that would answer all asks, each under a name of its own.
+struct Asks<'a> {
+    /// The name in `uses`, the lines of its table, and the ask.
+    grants: Vec<(String, Vec<String>, &'a Ask)>,
+}
+
+impl<'a> Asks<'a> {
+    fn of(description: &'a Description) -> Self {
+        let mut grants: Vec<(String, Vec<String>, &Ask)> = Vec::new();
+        for ask in description.tools.iter().flat_map(|tool| &tool.asks) {
+            if let Some((key, lines)) = grant(ask)
+                && !grants.iter().any(|(known, ..)| *known == key)
+            {
+                grants.push((key, lines, ask));
+            }
+        }
+        Self { grants }
+    }
+
+    fn grants(&self, out: &mut Lines) {
+        if self.grants.is_empty() {
+            return;
+        }
+        out.line("");
+        out.comment(
+            "What its tools ask for. To grant one, remove the `#` of its lines, and list it in `uses` of the tool.",
+        );
+        for (key, lines, ask) in &self.grants {
+            out.comment(&format!("{}, because: {}", what(ask), quoted(why(ask))));
+            out.comment(&format!("[grants.{key}]"));
+            lines.iter().for_each(|line| out.comment(line));
+        }
+    }
+
+    fn used_by(&self, tool: &Definition) -> Vec<&str> {
+        let keys: Vec<String> = tool.asks.iter().filter_map(grant).map(|(key, _)| key).collect();
+        self.grants.iter().map(|(key, ..)| key.as_str()).filter(|key| keys.iter().any(|own| own == key)).collect()
+    }
+}
+
+/// The grant that would answer an ask; nothing where this host has no such grant, or the ask names no root.
+fn grant(ask: &Ask) -> Option<(String, Vec<String>)> {
+    match ask {
+        Ask::Files(files) => {
+            let root = files.root.parse::<RootName>().ok()?;
+            let (name, access) =
+                if files.write { (format!("{root}-write"), "write") } else { (root.to_string(), "read") };
+            Some((format!("files.{name}"), vec![format!("root = \"{root}\""), format!("access = \"{access}\"")]))
+        }
+        Ask::Clock(_) => Some(("clock.now".into(), Vec::new())),
+        Ask::Random(_) => Some(("random.any".into(), Vec::new())),
+        Ask::Http(_) | Ask::Secret(_) => None,
+    }
+}
+
+fn what(ask: &Ask) -> String {
+    match ask {
+        Ask::Files(files) if files.write => format!("Reading and writing the directory {}", quoted(&files.root)),
+        Ask::Files(files) => format!("Reading the directory {}", quoted(&files.root)),
+        Ask::Clock(_) => "The time".into(),
+        Ask::Random(_) => "Random numbers".into(),
+        Ask::Http(http) => {
+            format!(
+                "Requests ({}) to {}, which this host cannot grant yet",
+                quoted(&http.methods.join(", ")),
+                quoted(&http.host)
+            )
+        }
+        Ask::Secret(secret) => format!("The secret {}, which this host cannot grant yet", quoted(&secret.name)),
+    }
+}
+
+fn why(ask: &Ask) -> &str {
+    match ask {
+        Ask::Files(files) => &files.purpose,
+        Ask::Http(http) => &http.purpose,
+        Ask::Secret(secret) => &secret.purpose,
+        Ask::Clock(purpose) | Ask::Random(purpose) => purpose,
+    }
+}
+
+fn tool(out: &mut Lines, tool: &Definition, asks: &Asks<'_>) {
+    out.line("");
+    let Ok(name) = tool.name.parse::<ToolName>() else {
+        out.comment(&format!(
+            "A tool named {} cannot be served: its name breaks the rules of MCP.",
+            quoted(&tool.name)
+        ));
+        return;
+    };
+    out.comment(&format!("{}", quoted(&tool.description)));
+    for ask in tool.asks.iter().filter(|ask| grant(ask).is_none()) {
+        out.comment(&format!("It asks for: {}, because: {}", what(ask), quoted(why(ask))));
+    }
+    out.line(&format!("[tools.{name}]"));
+    out.line(&format!("effect = \"{}\"", tool.effect));
+    if tool.effect != Effect::Read {
+        out.line("side_effects = \"say what it changes, and who notices\"");
+    }
+    let used: Vec<String> = asks.used_by(tool).iter().map(|key| format!("\"{key}\"")).collect();
+    match used.is_empty() {
+        true => out.line("uses = []"),
+        false => out.line(&format!("uses = []                     # it asks for {}", used.join(", "))),
+    }
+    out.line("allow = []                    # such as \"user:me\" or \"group:engineering\"");
+}
+
+#[cfg(test)]
+mod tests;

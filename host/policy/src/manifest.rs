@@ -1,0 +1,177 @@
+//! The manifest: what an administrator signs. Its raw bytes are digested and parsed once, strictly, into plain values; every key of
+//! the format is read here and documented in `docs/manifest.md`.
+//!
+//! A key that this host cannot enforce yet is read, so that its own faults are told, and then refused: a word in a policy that
+//! nobody enforces is worse than none.
+
+mod allow;
+mod component;
+mod grant;
+mod http;
+mod later;
+mod limits;
+mod read;
+mod tool;
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, civil::Date};
+use semver::Version;
+use wardkeep_model::{Digest, Effect, LimitsPatch, PluginName, ToolName};
+
+pub use allow::{Allowed, InvalidAllowed};
+pub use component::{Component, Wasi};
+pub use grant::{Access, FilesGrant, Grant, GrantKey, GrantKind};
+pub use limits::limits_patch;
+pub use tool::{Stage, ToolTerms};
+
+use crate::{
+    day,
+    document::{Fault, Faults, Lines},
+};
+
+/// The days that a manifest may last from today.
+pub const LONGEST_DAYS: i32 = 400;
+
+/// A manifest whose words are all understood. Whether it is approved is another question: see `approve`.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    file: String,
+    digest: Digest,
+    lines: Lines,
+    plugin: Plugin,
+    component: Component,
+    limits: LimitsPatch,
+    grants: BTreeMap<GrantKey, Grant>,
+    tools: BTreeMap<ToolName, ToolTerms>,
+}
+
+/// The table `[plugin]`.
+#[derive(Debug, Clone)]
+struct Plugin {
+    name: PluginName,
+    version: Version,
+    serial: u64,
+    expires: Date,
+    owner: String,
+    purpose: Option<String>,
+    out_of_scope: Vec<String>,
+    deployment: Option<String>,
+}
+
+impl Manifest {
+    /// Reads a manifest. `file` is how faults name it.
+    ///
+    /// # Errors
+    /// All its faults.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Faults> {
+        match Self::parse_further(file, bytes) {
+            (Some(manifest), faults) if faults.is_empty() => Ok(manifest),
+            (_, faults) => Err(faults),
+        }
+    }
+
+    /// The digest of its raw bytes.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// How faults name the document.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The plugin's name, and its directory's.
+    #[must_use]
+    pub const fn name(&self) -> &PluginName {
+        &self.plugin.name
+    }
+
+    /// The version of the contract.
+    #[must_use]
+    pub const fn version(&self) -> &Version {
+        &self.plugin.version
+    }
+
+    /// Only goes up.
+    #[must_use]
+    pub const fn serial(&self) -> u64 {
+        self.plugin.serial
+    }
+
+    /// The last day.
+    #[must_use]
+    pub const fn expires(&self) -> Date {
+        self.plugin.expires
+    }
+
+    /// The first instant at which it holds no more.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        day::end(self.plugin.expires)
+    }
+
+    /// Who answers for it.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.plugin.owner
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn purpose(&self) -> Option<&str> {
+        self.plugin.purpose.as_deref()
+    }
+
+    /// What it is not for.
+    #[must_use]
+    pub fn out_of_scope(&self) -> &[String] {
+        &self.plugin.out_of_scope
+    }
+
+    /// The one deployment that it is meant for.
+    #[must_use]
+    pub fn deployment(&self) -> Option<&str> {
+        self.plugin.deployment.as_deref()
+    }
+
+    /// The component that it approves.
+    #[must_use]
+    pub const fn component(&self) -> &Component {
+        &self.component
+    }
+
+    /// What it asks for as limits of each call.
+    #[must_use]
+    pub const fn limits(&self) -> &LimitsPatch {
+        &self.limits
+    }
+
+    /// Its grants by their names.
+    #[must_use]
+    pub const fn grants(&self) -> &BTreeMap<GrantKey, Grant> {
+        &self.grants
+    }
+
+    /// The tools that it lists, by name.
+    #[must_use]
+    pub const fn tools(&self) -> &BTreeMap<ToolName, ToolTerms> {
+        &self.tools
+    }
+
+    /// The gravest thing that it allows: its signatures must reach that effect's threshold. A signed exception for a reading tool
+    /// counts as a write.
+    #[must_use]
+    pub fn gravest(&self) -> Effect {
+        let exception = self.grants.values().any(|grant| matches!(grant, Grant::Http { read_only: true }));
+        let floor = if exception { Effect::Write } else { Effect::Read };
+        self.tools.values().map(|tool| tool.effect).max().map_or(floor, |effect| effect.max(floor))
+    }
+
+    /// A fault at one of its keys.
+    pub(crate) fn fault(&self, key: &str, message: impl Into<String>) -> Fault {
+        Fault::of(&self.file, message).at(self.lines.of_key(key), key)
+    }
+}

@@ -1,0 +1,185 @@
+//! The tables `[tools.<name>]`: which tools are served, to whom, and with which grants.
+
+use wardkeep_model::{Effect, LimitsPatch, PluginName, PublishedName, ToolName};
+
+use crate::document::{Item, Table, quoted};
+
+use super::{Allowed, Grant, GrantKey, grant::Placed, later, limits_patch};
+
+/// What a manifest says of one tool.
+#[derive(Debug, Clone)]
+pub struct ToolTerms {
+    /// The tool's name inside the plugin.
+    pub name: ToolName,
+    /// Its class.
+    pub effect: Effect,
+    /// The systems that it touches, for people.
+    pub systems: Vec<String>,
+    /// What a write does to the world, for people.
+    pub side_effects: Option<String>,
+    /// The grants that it holds.
+    pub uses: Vec<GrantKey>,
+    /// Who may call it; nobody if empty.
+    pub allow: Vec<Allowed>,
+    /// Whether it is served.
+    pub stage: Stage,
+    /// Its own limits, over the plugin's.
+    pub limits: LimitsPatch,
+    /// Its name for clients.
+    pub published: PublishedName,
+}
+
+/// How far a tool is rolled out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Nobody is served.
+    Off,
+    /// Everyone whom `allow` names.
+    General,
+}
+
+/// What `stage` may say; the last of them is not enforceable yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Off,
+    General,
+    Pilot,
+}
+
+impl ToolTerms {
+    /// Reads one tool. `unread` are grants that exist but are faulty themselves.
+    pub(super) fn read(
+        name: &str,
+        item: &Item<'_>,
+        plugin: Option<&PluginName>,
+        grants: &Placed<'_>,
+        unread: &[GrantKey],
+    ) -> Option<Self> {
+        let mut table = item.table()?;
+        let name =
+            name.parse::<ToolName>().map_err(|error| item.fault(format!("{}: {error}", quoted(name)), None)).ok();
+        let effect = effect(&mut table);
+        let lines =
+            |item: Item<'_>| item.list_of(|item| item.line_of_text(1..=100).map(Into::into)).unwrap_or_default();
+        let systems = table.optional("systems").map(lines).unwrap_or_default();
+        let side_effects = side_effects(&mut table, effect);
+        let uses = table.optional("uses").map_or(Some(Vec::new()), |item| uses(&item, grants, unread));
+        let allow = table.optional("allow").map_or(Some(Vec::new()), |item| allow(&item));
+        let stage = stage(&mut table);
+        let limits = table.optional("limits").and_then(|item| item.table()).map(limits_patch).unwrap_or_default();
+        let published = published(&mut table, item, plugin, name.as_ref());
+        later::tool(&mut table);
+        drop(table);
+        Some(Self {
+            name: name?,
+            effect: effect?,
+            systems,
+            side_effects,
+            uses: uses?,
+            allow: allow?,
+            stage: stage?,
+            limits,
+            published: published?,
+        })
+    }
+}
+
+fn effect(table: &mut Table<'_>) -> Option<Effect> {
+    let item = table.required("effect", "effect = \"read\"")?;
+    let effects = [Effect::Read, Effect::Write, Effect::Destructive].map(|effect| (effect.as_str(), effect));
+    let effect = item.choice(&effects)?;
+    // With `confirm` there, that key is refused itself. Without it, a write waits for the client's confirmation, which is the same.
+    if effect != Effect::Read && !table.holds("confirm") {
+        let message = format!("a {effect} tool waits for a confirmation, which is not enforceable yet by this host");
+        item.fault(message, Some("serve tools with effect = \"read\" only, until the host can ask for confirmations"));
+    }
+    Some(effect)
+}
+
+fn side_effects(table: &mut Table<'_>, effect: Option<Effect>) -> Option<String> {
+    let example = "side_effects = \"what it changes, and who notices\"";
+    let item = match effect {
+        Some(Effect::Write | Effect::Destructive) => table.required("side_effects", example),
+        _ => table.optional("side_effects"),
+    };
+    item.and_then(|item| item.line_of_text(1..=500)).map(Into::into)
+}
+
+fn uses(item: &Item<'_>, grants: &Placed<'_>, unread: &[GrantKey]) -> Option<Vec<GrantKey>> {
+    let mut uses: Vec<GrantKey> = Vec::new();
+    let mut sound = true;
+    for element in item.list()? {
+        let Some(key) = element.read::<GrantKey>() else {
+            sound = false;
+            continue;
+        };
+        if uses.contains(&key) {
+            element.fault(format!("`{key}` is listed twice"), Some("keep one of them"));
+        }
+        let root = |key| match grants.get(key) {
+            Some((Grant::Files(grant), _)) => Some(&grant.root),
+            _ => None,
+        };
+        if let Some(other) =
+            uses.iter().find(|other| **other != key && root(*other).is_some() && root(*other) == root(&key))
+        {
+            let message = format!("`{key}` and `{other}` are the same root, which a guest could not tell apart");
+            element.fault(message, Some("use one of them"));
+        }
+        if !grants.contains_key(&key) && !unread.contains(&key) {
+            let known: Vec<String> = grants.keys().map(|key| format!("`{key}`")).collect();
+            let mend = match known.is_empty() {
+                true => format!("add [grants.{key}]"),
+                false => format!("add [grants.{key}], or use one of {}", known.join(", ")),
+            };
+            element.fault(format!("no grant is named `{key}`"), Some(&mend));
+        }
+        uses.push(key);
+    }
+    sound.then_some(uses)
+}
+
+fn allow(item: &Item<'_>) -> Option<Vec<Allowed>> {
+    let mut allow: Vec<Allowed> = Vec::new();
+    let mut sound = true;
+    for element in item.list()? {
+        match element.read::<Allowed>() {
+            Some(entry) if allow.contains(&entry) => {
+                element.fault(format!("{} is listed twice", quoted(&entry.to_string())), Some("keep one of them"));
+            }
+            Some(entry) => allow.push(entry),
+            None => sound = false,
+        }
+    }
+    sound.then_some(allow)
+}
+
+fn stage(table: &mut Table<'_>) -> Option<Stage> {
+    let Some(item) = table.optional("stage") else { return Some(Stage::General) };
+    match item.choice(&[("off", Written::Off), ("pilot", Written::Pilot), ("general", Written::General)])? {
+        Written::Off => Some(Stage::Off),
+        Written::General => Some(Stage::General),
+        Written::Pilot => {
+            let mend = "write stage = \"off\" or \"general\", until the host can serve a pilot group alone";
+            item.fault("stage \"pilot\" is not enforceable yet by this host", Some(mend));
+            Some(Stage::Off)
+        }
+    }
+}
+
+fn published(
+    table: &mut Table<'_>,
+    tool: &Item<'_>,
+    plugin: Option<&PluginName>,
+    name: Option<&ToolName>,
+) -> Option<PublishedName> {
+    if let Some(item) = table.optional("publish_as") {
+        return item.read();
+    }
+    let published = format!("{}_{}", plugin?, name?);
+    if published.parse::<PublishedName>().is_err() {
+        let message = format!("{} is longer than the 64 bytes of a published name", quoted(&published));
+        tool.fault(message, Some("add publish_as = \"a_shorter_name\""));
+    }
+    published.parse().ok()
+}

@@ -1,0 +1,286 @@
+//! An approved plugin and its tools, with everything parsed that a call would otherwise parse again.
+
+use std::sync::Arc;
+
+use semver::Version;
+use serde_json::{Map, Value};
+use wardkeep_model::{Definition, Description, Digest, Effect, Limits, PluginName, PublishedName, ToolName};
+
+use crate::{
+    approval::HostTerms,
+    document::{Fault, quoted},
+    grants::Grants,
+    key::PublicKey,
+    manifest::{Allowed, Manifest, Stage, ToolTerms},
+    schema::{Arguments, Mismatch, Schema},
+};
+
+/// An approved plugin whose component is the approved one.
+#[derive(Debug)]
+pub struct PluginTerms {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) signers: Vec<PublicKey>,
+    pub(crate) tools: Vec<Arc<Tool>>,
+    pub(crate) linked: Grants,
+    pub(crate) notices: Vec<Fault>,
+}
+
+impl PluginTerms {
+    /// Its name.
+    #[must_use]
+    pub fn plugin(&self) -> &PluginName {
+        self.manifest.name()
+    }
+
+    /// What was approved.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The component that was approved.
+    #[must_use]
+    pub fn component(&self) -> Digest {
+        self.manifest.component().sha256
+    }
+
+    /// Its tools in the order of their published names.
+    pub fn tools(&self) -> impl Iterator<Item = &Arc<Tool>> {
+        self.tools.iter()
+    }
+
+    /// What its tools use taken together: what its linker holds. A call sees its own tool's grants only.
+    #[must_use]
+    pub const fn linked(&self) -> &Grants {
+        &self.linked
+    }
+
+    /// What is no fault, but what the people in charge should know.
+    #[must_use]
+    pub fn notices(&self) -> &[Fault] {
+        &self.notices
+    }
+}
+
+/// One tool of an approved plugin.
+#[derive(Debug)]
+pub struct Tool {
+    manifest: Arc<Manifest>,
+    definition: Definition,
+    name: ToolName,
+    published: PublishedName,
+    effect: Effect,
+    stage: Stage,
+    allow: Vec<(Allowed, String)>,
+    limits: Limits,
+    grants: Grants,
+    version: String,
+    input: Arc<Schema>,
+    output: Option<Arc<Schema>>,
+}
+
+impl Tool {
+    pub(crate) fn new(
+        manifest: &Arc<Manifest>,
+        terms: &ToolTerms,
+        definition: Definition,
+        input: Arc<Schema>,
+        output: Option<Arc<Schema>>,
+        host: &HostTerms,
+    ) -> Self {
+        Self {
+            manifest: manifest.clone(),
+            definition,
+            name: terms.name.clone(),
+            published: terms.published.clone(),
+            effect: terms.effect,
+            stage: terms.stage,
+            allow: terms.allow.iter().map(|entry| (entry.clone(), format!("allow:{entry}"))).collect(),
+            limits: wanted(manifest, terms).capped(&host.ceilings),
+            grants: Grants::of(manifest, terms),
+            version: manifest.version().to_string(),
+            input,
+            output,
+        }
+    }
+
+    /// Its name for clients.
+    #[must_use]
+    pub const fn published(&self) -> &PublishedName {
+        &self.published
+    }
+
+    /// Its name inside the plugin.
+    #[must_use]
+    pub const fn name(&self) -> &ToolName {
+        &self.name
+    }
+
+    /// The plugin that it belongs to.
+    #[must_use]
+    pub fn plugin(&self) -> &PluginName {
+        self.manifest.name()
+    }
+
+    /// The plugin's version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The plugin's version, as semver reads it.
+    #[must_use]
+    pub fn semver(&self) -> &Version {
+        self.manifest.version()
+    }
+
+    /// Of the manifest's raw bytes.
+    #[must_use]
+    pub fn manifest_digest(&self) -> Digest {
+        self.manifest.digest()
+    }
+
+    /// The manifest's serial.
+    #[must_use]
+    pub fn manifest_serial(&self) -> u64 {
+        self.manifest.serial()
+    }
+
+    /// Of the plugin's contract.
+    #[must_use]
+    pub fn contract_digest(&self) -> Digest {
+        self.manifest.component().contract_sha256
+    }
+
+    /// What the component says of it; the effect there may be milder than the signed one.
+    #[must_use]
+    pub const fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// Its signed class.
+    #[must_use]
+    pub const fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// Whether a second call with the same arguments changes nothing more.
+    #[must_use]
+    pub const fn idempotent(&self) -> bool {
+        self.definition.idempotent
+    }
+
+    /// What a call may use: what the manifest asks, under the host's ceilings.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The schema of its arguments.
+    #[must_use]
+    pub fn input_schema(&self) -> &Arc<Map<String, Value>> {
+        self.input.value()
+    }
+
+    /// The schema of its structured results.
+    #[must_use]
+    pub fn output_schema(&self) -> Option<&Arc<Map<String, Value>>> {
+        self.output.as_ref().map(|schema| schema.value())
+    }
+
+    /// The same, compiled.
+    #[must_use]
+    pub fn output(&self) -> Option<&Schema> {
+        self.output.as_deref()
+    }
+
+    /// Checks arguments against the tool's schema.
+    ///
+    /// # Errors
+    /// The first place where they do not fit.
+    pub fn check(&self, arguments: Map<String, Value>) -> Result<Arguments, Mismatch> {
+        Arguments::checked(&self.input, arguments)
+    }
+
+    pub(crate) const fn input(&self) -> &Arc<Schema> {
+        &self.input
+    }
+
+    pub(crate) const fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub(crate) const fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The entries of `allow`, each with its words in records.
+    pub(crate) fn allow(&self) -> &[(Allowed, String)] {
+        &self.allow
+    }
+}
+
+/// What the manifest asks for a tool, before any ceiling.
+fn wanted(manifest: &Manifest, terms: &ToolTerms) -> Limits {
+    Limits::DEFAULT.with(manifest.limits()).with(&terms.limits)
+}
+
+/// What `check` shows besides faults.
+pub(crate) fn notices(manifest: &Manifest, description: &Description, host: &HostTerms) -> Vec<Fault> {
+    let mut notices = Vec::new();
+    for terms in manifest.tools().values() {
+        let key = format!("tools.{}", terms.name);
+        let (wanted, held) = (wanted(manifest, terms), wanted(manifest, terms).capped(&host.ceilings));
+        for (name, wanted, held) in capped(&wanted, &held) {
+            let own = manifest.fault(&format!("{key}.limits.{name}"), "").line;
+            let message = format!("{wanted} is above the host's ceiling; `{}` gets {held}", terms.name);
+            let at = if names(&terms.limits, name) { format!("{key}.limits.{name}") } else { format!("limits.{name}") };
+            let line = if names(&terms.limits, name) { own } else { manifest.fault(&at, "").line };
+            notices.push(Fault { line, key: at, ..Fault::of(manifest.file(), message) });
+        }
+        if terms.allow.is_empty() && terms.stage == Stage::General {
+            let notice = manifest.fault(&format!("{key}.allow"), "nobody may call this tool");
+            notices.push(notice.mend("allow = [\"group:NAME\"]"));
+        }
+    }
+    let listed = |name: &str| manifest.tools().keys().any(|listed| listed.as_str() == name);
+    for definition in description.tools.iter().filter(|definition| !listed(&definition.name)) {
+        let message = format!("the component's tool {} is not listed, so it is not served", quoted(&definition.name));
+        notices.push(manifest.fault("tools", message));
+    }
+    notices
+}
+
+fn capped(wanted: &Limits, held: &Limits) -> Vec<(&'static str, String, String)> {
+    let rows = [
+        ("fuel", wanted.fuel.to_string(), held.fuel.to_string()),
+        ("memory", format!("{}B", wanted.memory), format!("{}B", held.memory)),
+        ("deadline", format!("{:?}", wanted.deadline), format!("{:?}", held.deadline)),
+        ("output", format!("{}B", wanted.output), format!("{}B", held.output)),
+        ("host_calls", wanted.host_calls.to_string(), held.host_calls.to_string()),
+        ("log_lines", wanted.log_lines.to_string(), held.log_lines.to_string()),
+        ("log_bytes", format!("{}B", wanted.log_bytes), format!("{}B", held.log_bytes)),
+        ("table_elements", wanted.table_elements.to_string(), held.table_elements.to_string()),
+        ("concurrency", wanted.concurrency.to_string(), held.concurrency.to_string()),
+    ];
+    rows.into_iter().filter(|(_, wanted, held)| wanted != held).collect()
+}
+
+fn names(patch: &wardkeep_model::LimitsPatch, name: &str) -> bool {
+    match name {
+        "fuel" => patch.fuel.is_some(),
+        "memory" => patch.memory.is_some(),
+        "deadline" => patch.deadline.is_some(),
+        "output" => patch.output.is_some(),
+        "host_calls" => patch.host_calls.is_some(),
+        "log_lines" => patch.log_lines.is_some(),
+        "log_bytes" => patch.log_bytes.is_some(),
+        "table_elements" => patch.table_elements.is_some(),
+        "concurrency" => patch.concurrency.is_some(),
+        _ => false,
+    }
+}
