@@ -1,12 +1,14 @@
 //! The journal being written: what callers hold. It hands records to one writer thread and waits for its word, within a time limit.
 
 mod coalesce;
+mod failure;
 mod open;
+mod options;
+mod queue;
 mod writer;
 
 use std::{
-    fmt, io,
-    path::PathBuf,
+    fmt,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -15,58 +17,20 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use wardkeep_model::{CorrelationId, Cost, Digest, Effect, Outcome};
 
-pub use self::open::OpenError;
 use self::{
     coalesce::Admitted,
-    writer::{Entry, Message, Request, Shared, Writer},
+    queue::{Entry, Message, Request, Shared},
+    writer::Writer,
+};
+pub use self::{
+    failure::{Failure, NotRecorded, Operation},
+    open::OpenError,
+    options::{Options, Sync},
 };
 use crate::{
     Closing, Event, Intent, Refusal, Replay,
     sink::{Files, Sink},
 };
-
-/// When a record counts as committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sync {
-    /// Writes, destructive tools and events are synced to the device; reads and refusals are written to the kernel and synced
-    /// within [`Options::sync_within`]: `kill -9` loses nothing, power loss may cost that window of reads.
-    #[default]
-    Writes,
-    /// Every record is synced to the device.
-    Always,
-}
-
-/// Where and how to keep the journal.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The directory of the segments; made with mode 0700 if it is not there.
-    pub directory: PathBuf,
-    /// When a record counts as committed.
-    pub sync: Sync,
-    /// A segment is closed before it would grow beyond this many bytes.
-    pub segment_bytes: u64,
-    /// How long a caller waits for the writer before it is told no.
-    pub commit_timeout: Duration,
-    /// How long a record that was only written to the kernel may stay unsynced.
-    pub sync_within: Duration,
-    /// Refusals alike within this time are counted instead of written one by one.
-    pub refusal_window: Duration,
-}
-
-impl Options {
-    /// The defaults, in this directory.
-    #[must_use]
-    pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self {
-            directory: directory.into(),
-            sync: Sync::Writes,
-            segment_bytes: 64 << 20,
-            commit_timeout: Duration::from_secs(5),
-            sync_within: Duration::from_millis(100),
-            refusal_window: Duration::from_secs(10),
-        }
-    }
-}
 
 /// What opening found.
 #[derive(Debug)]
@@ -101,63 +65,6 @@ pub struct Unfinished {
     pub tool: String,
     /// Who called.
     pub user: String,
-}
-
-/// Which step of the writer failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// Appending to the segment.
-    Write,
-    /// Syncing it to the device.
-    Sync,
-    /// Beginning the next one.
-    Rotate,
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Write => "write",
-            Self::Sync => "sync",
-            Self::Rotate => "begin the next segment",
-        })
-    }
-}
-
-/// Why the journal writes no more, until it is opened again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// The device refused.
-    #[error("the audit journal could not {operation}: {kind}")]
-    Io {
-        /// What was tried.
-        operation: Operation,
-        /// What the device said.
-        kind: io::ErrorKind,
-    },
-    /// The device took longer than [`Options::commit_timeout`].
-    #[error("the device of the audit journal does not answer")]
-    Hung,
-}
-
-/// A record was not committed: the call must not go on, the answer must not leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotRecorded {
-    /// The journal failed and refuses everything until it is opened again.
-    #[error(transparent)]
-    Failed(#[from] Failure),
-    /// More was asked of the journal than it could write within the time limit; it works on.
-    #[error("the audit journal is too busy")]
-    Busy,
-    /// The journal was shut down.
-    #[error("the audit journal is closed")]
-    Closed,
-    /// A call of this correlation id is still running.
-    #[error("a call of this correlation id is still running")]
-    Duplicate,
-    /// The call has no open intent, so that its outcome has nothing to stand on.
-    #[error("no call of this correlation id is running")]
-    NoIntent,
 }
 
 /// Proof that a call's intent is committed. Only the journal makes it; it is used up by the outcome. Dropped without one, it leaves

@@ -6,10 +6,7 @@
 use std::{
     collections::HashSet,
     io,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -17,71 +14,17 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use wardkeep_model::CorrelationId;
 
-use super::{Failure, NotRecorded, Operation, Sync, coalesce::Coalescer};
-use crate::{Event, Intent, Refusal, chain::Chain, line::Line, record::TidyClosing, sink::Sink};
+use super::{
+    Failure, NotRecorded, Operation, Options, Sync,
+    coalesce::{Coalescer, Counted},
+    queue::{Entry, Message, Request, Shared},
+};
+use crate::{chain::Chain, line::Line, sink::Sink};
 
 /// Records taken in one batch.
 const BATCH: usize = 1024;
 /// A batch is handed to the kernel in pieces of about this many bytes.
 const PIECE: usize = 1 << 20;
-
-/// What is to be written.
-#[derive(Debug)]
-pub(super) enum Entry {
-    Intent(Arc<Intent>),
-    Outcome(Arc<Intent>, Box<TidyClosing>),
-    /// The proof of this intent was dropped without an outcome. Left out if the call is not open.
-    Abandoned(Arc<Intent>, Box<TidyClosing>),
-    Refusal(Box<Refusal>),
-    Event(Box<Event>),
-}
-
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) entry: Entry,
-    pub(super) time: Timestamp,
-    /// Does it count as recorded only once it is on the device.
-    pub(super) durable: bool,
-    pub(super) answer: Option<oneshot::Sender<Result<(), NotRecorded>>>,
-}
-
-#[derive(Debug)]
-pub(super) enum Message {
-    Record(Request),
-    Shutdown(oneshot::Sender<()>),
-}
-
-/// What the writer and its callers both see.
-#[derive(Debug)]
-pub(super) struct Shared {
-    failure: OnceLock<Failure>,
-    /// Steps that the device has finished: a caller that waited in vain sees by it whether the writer is busy or stuck.
-    pub(super) steps: AtomicU64,
-    refusals: Mutex<Coalescer>,
-}
-
-impl Shared {
-    pub(super) fn new(window: Duration) -> Self {
-        Self { failure: OnceLock::new(), steps: AtomicU64::new(0), refusals: Mutex::new(Coalescer::new(window)) }
-    }
-
-    pub(super) fn failure(&self) -> Option<Failure> {
-        self.failure.get().copied()
-    }
-
-    /// The first failure stays; a later one is a consequence.
-    pub(super) fn fail(&self, failure: Failure) -> Failure {
-        *self.failure.get_or_init(|| {
-            tracing::error!(%failure, "the audit journal failed: calls are refused until it is opened again");
-            failure
-        })
-    }
-
-    /// Held for counting only, never over I/O.
-    pub(super) fn refusals(&self) -> MutexGuard<'_, Coalescer> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// The segment that is being written.
 pub(super) struct Current {
@@ -104,7 +47,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(current: Current, shared: Arc<Shared>, options: &super::Options) -> Self {
+    pub(super) fn new(current: Current, shared: Arc<Shared>, options: &Options) -> Self {
         Self {
             current,
             shared,
@@ -184,7 +127,7 @@ impl Writer {
         let _failure_is_kept = self.sync();
     }
 
-    fn counts(&mut self, take: impl FnOnce(&mut Coalescer) -> Vec<super::coalesce::Counted>) {
+    fn counts(&mut self, take: impl FnOnce(&mut Coalescer) -> Vec<Counted>) {
         let counted = take(&mut self.shared.refusals());
         if counted.is_empty() || self.shared.failure().is_some() {
             return;

@@ -1,5 +1,7 @@
 //! What the journal does when its device fails, is full, hangs, or takes little at a time.
 
+use std::io;
+
 use super::*;
 
 fn failed(operation: Operation, kind: io::ErrorKind) -> NotRecorded {
