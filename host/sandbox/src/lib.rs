@@ -1,1 +1,33 @@
-//! One plugin, one store, one call: engine, plugin, instance, limiter, fleet.
+//! One plugin, one store, one call: everything that runs a guest.
+//!
+//! The way of a component: [`Engine::inspect`] checks and compiles it and asks it to describe itself with nothing granted;
+//! [`Engine::load`] links it with what its approved manifest grants and nothing else; a [`Fleet`] of such plugins runs calls.
+//! A call enters with a `Permit`, a [`Ticket`] and a `Recorded`, each made only by the step that grants it, and gets a store
+//! of its own that ends with it.
+//!
+//! Two things bound a guest: fuel, the same number for the same call every time, and the call's token, which an epoch
+//! callback looks at while the guest runs and which host functions race while it waits. A future of a running guest is never
+//! dropped: what has to end is told so.
+
+mod admission;
+mod bindings;
+mod convert;
+mod ended;
+mod engine;
+mod fleet;
+mod inspect;
+mod instance;
+mod limiter;
+mod plugin;
+mod validate;
+
+pub use admission::{NotAdmitted, Ticket};
+pub use ended::Stopped;
+pub use engine::{Engine, EngineError, EngineOptions};
+pub use fleet::{Fleet, Ran};
+pub use inspect::{InspectError, Inspected, Inspection};
+pub use plugin::{LoadError, Plugin};
+pub use wardkeep_capabilities::{CallToken, Roots, RootsError, Stop};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+//! The typed half of the contract: what `bindgen!` makes of the interfaces that this crate implements.
+#![allow(missing_docs, unreachable_pub, reason = "generated; documented in the WIT files")]
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    inline: "
+        package wardkeep:host;
+        world capabilities {
+            import wardkeep:files/reader@0.1.0;
+            import wardkeep:log/log@0.1.0;
+        }
+    ",
+    world: "wardkeep:host/capabilities",
+    imports: { default: async | trappable },
+});
+
+pub(crate) use wardkeep::files::reader;
+pub(crate) use wardkeep::log::log;

@@ -1,0 +1,146 @@
+//! What one call holds while it runs: the grants of its tool, its bounds, what it used so far.
+
+use std::{sync::Arc, time::Instant};
+
+use cap_std::fs::Dir;
+use wardkeep_model::{Limits, Note, NoteKind, RootName};
+use wardkeep_policy::Grants;
+use wasmtime::component::ResourceTable;
+
+use crate::{CallToken, EndCall, FilePool, LogContext, Roots, log::GuestLog, notes::Notes, wasi::Seed};
+
+/// Handles of host resources that one call may hold at a time.
+const HANDLES: usize = 1_000;
+
+/// What all calls share.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// The operator's directories.
+    pub roots: Roots,
+    /// Where file work runs.
+    pub pool: FilePool,
+}
+
+/// The capabilities of one call. It lives in the call's store and ends with it.
+#[derive(Debug)]
+pub struct CallState {
+    pub(crate) files: Vec<(RootName, Arc<Dir>)>,
+    pub(crate) clock: bool,
+    pub(crate) random: bool,
+    /// Clock and random answer inertly where they are not granted; otherwise they end the call.
+    pub(crate) inert: bool,
+    pub(crate) token: CallToken,
+    pub(crate) pool: FilePool,
+    pub(crate) log: GuestLog,
+    pub(crate) table: ResourceTable,
+    pub(crate) started: Instant,
+    pub(crate) seed: Seed,
+    host_calls_left: u32,
+    host_calls: u32,
+    notes: Notes,
+}
+
+/// What a call used of its capabilities, when it is over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Used {
+    /// Calls of capability functions.
+    pub host_calls: u32,
+    /// Log lines that were dropped.
+    pub log_lines_dropped: u32,
+    /// What the record keeps.
+    pub notes: Vec<Note>,
+}
+
+/// No host call is left: the guest is told `exhausted` where the function can say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Exhausted;
+
+impl CallState {
+    /// The state of a call of one tool, with that tool's grants only. A granted root that the operator does not name is
+    /// left out: policy refused it at load, so it can only have gone since.
+    #[must_use]
+    pub fn new(
+        grants: &Grants,
+        limits: &Limits,
+        token: CallToken,
+        environment: &Environment,
+        context: LogContext,
+    ) -> Self {
+        let root = |name: &RootName| environment.roots.get(name).map(|dir| (name.clone(), dir));
+        Self {
+            files: grants.files.iter().filter_map(|grant| root(&grant.root)).collect(),
+            clock: grants.clock,
+            random: grants.random,
+            inert: grants.wasi_inert,
+            ..Self::bare(limits, token, environment.pool.clone(), Some(context))
+        }
+    }
+
+    /// The state in which `describe` runs: nothing granted, nothing written, inert answers.
+    #[must_use]
+    pub fn for_description(token: CallToken) -> Self {
+        Self { inert: true, ..Self::bare(&Limits::DEFAULT, token, FilePool::new(1), None) }
+    }
+
+    fn bare(limits: &Limits, token: CallToken, pool: FilePool, context: Option<LogContext>) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
+        Self {
+            files: Vec::new(),
+            clock: false,
+            random: false,
+            inert: false,
+            token,
+            pool,
+            log: GuestLog::new(context, limits),
+            table,
+            started: Instant::now(),
+            seed: Seed::FIXED,
+            host_calls_left: limits.host_calls,
+            host_calls: 0,
+            notes: Notes::default(),
+        }
+    }
+
+    /// The call's token.
+    #[must_use]
+    pub fn token(&self) -> &CallToken {
+        &self.token
+    }
+
+    /// Counts one call of a capability function.
+    pub(crate) fn host_call(&mut self, function: &'static str) -> Result<(), Exhausted> {
+        match self.host_calls_left.checked_sub(1) {
+            Some(left) => {
+                self.host_calls_left = left;
+                self.host_calls = self.host_calls.saturating_add(1);
+                Ok(())
+            }
+            None => {
+                self.notes.add(NoteKind::Exhausted, "host-calls", function);
+                Err(Exhausted)
+            }
+        }
+    }
+
+    /// Counts one call of a function that has no error to answer with.
+    pub(crate) fn host_call_or_end(&mut self, function: &'static str) -> Result<(), EndCall> {
+        self.host_call(function).map_err(|Exhausted| EndCall::Limit("host-calls"))
+    }
+
+    /// Keeps in the record that the guest asked for what its tool was not granted.
+    pub(crate) fn note_denied(&mut self, capability: &'static str, detail: &str) {
+        self.notes.add(NoteKind::Denied, capability, detail);
+    }
+
+    /// What the call used, when it is over. Writes out what the guest's standard streams still hold.
+    #[must_use]
+    pub fn finish(&mut self) -> Used {
+        self.log.finish();
+        Used {
+            host_calls: self.host_calls,
+            log_lines_dropped: self.log.dropped,
+            notes: std::mem::take(&mut self.notes).into_vec(),
+        }
+    }
+}

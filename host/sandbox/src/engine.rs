@@ -1,0 +1,203 @@
+//! The one wasmtime engine, its clock, and the runtime on which guests run: apart from the one that serves health and kill.
+
+use std::{io, sync::Arc, thread, time::Duration};
+
+use tokio::sync::Semaphore;
+use wardkeep_capabilities::FilePool;
+use wardkeep_model::Limits;
+use wasmtime::{Config, InstanceAllocationStrategy, ModuleVersionStrategy, PoolingAllocationConfig, WasmFeatures};
+
+/// The epoch moves this often; a guest that has to end does so within two of them.
+const TICK: Duration = Duration::from_millis(10);
+/// Bytes of the guest's own stack.
+const WASM_STACK: usize = 512 << 10;
+/// Bytes of the fiber that guest and host functions share.
+const FIBER_STACK: usize = 1 << 20;
+/// Core instances of one component. Python needs 38, and more with native modules.
+pub(crate) const INSTANCES: u32 = 64;
+/// Memories of one component.
+pub(crate) const MEMORIES: u32 = 8;
+/// Tables of one component.
+pub(crate) const TABLES: u32 = 8;
+
+/// What the host gives to guests altogether.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Threads that run guests.
+    pub workers: usize,
+    /// Calls that run at once, of all plugins together.
+    pub calls: u32,
+    /// The operator's ceilings: the pool is made for them.
+    pub ceilings: Limits,
+    /// Threads for blocking file work.
+    pub file_threads: usize,
+    /// Bytes of a component.
+    pub component_bytes: usize,
+    /// Functions of a component, all its modules together.
+    pub functions: u32,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            workers: thread::available_parallelism().map_or(2, usize::from).max(2),
+            calls: 64,
+            ceilings: Limits::CEILING,
+            file_threads: 8,
+            component_bytes: 32 << 20,
+            functions: 200_000,
+        }
+    }
+}
+
+/// An engine that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The machine cannot give what the options ask for.
+    #[error("cannot set up the WebAssembly engine")]
+    Wasmtime(#[source] WasmtimeError),
+    /// No threads to be had.
+    #[error("cannot start the threads that guests run on")]
+    Threads(#[source] io::Error),
+}
+
+/// Wasmtime's error as a source of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub struct WasmtimeError(pub(crate) wasmtime::Error);
+
+/// Compiles and runs components. A clone is the same engine.
+#[derive(Debug, Clone)]
+pub struct Engine(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) options: EngineOptions,
+    pub(crate) runtime: Guests,
+    pub(crate) calls: Arc<Semaphore>,
+    pub(crate) files: FilePool,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Sets up compiler, pool, clock and threads.
+    ///
+    /// # Errors
+    ///
+    /// What the machine cannot give.
+    pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
+        let engine = config(&options)
+            .and_then(|config| wasmtime::Engine::new(&config))
+            .map_err(|error| EngineError::Wasmtime(WasmtimeError(error)))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(options.workers)
+            .max_blocking_threads(options.file_threads + 2)
+            .thread_name("guest")
+            .enable_time()
+            .build()
+            .map_err(EngineError::Threads)?;
+        let inner = Arc::new(Inner {
+            wasmtime: engine,
+            runtime: Guests(Some(runtime)),
+            calls: Arc::new(Semaphore::new(options.calls as usize)),
+            files: FilePool::new(options.file_threads),
+            options,
+        });
+        tick(&inner.wasmtime).map_err(EngineError::Threads)?;
+        Ok(Self(inner))
+    }
+}
+
+/// The guests' runtime. Dropping one must not wait, and must not happen inside another: it is told to end in the background.
+pub(crate) struct Guests(Option<tokio::runtime::Runtime>);
+
+impl Guests {
+    pub(crate) fn handle(&self) -> Option<&tokio::runtime::Handle> {
+        self.0.as_ref().map(tokio::runtime::Runtime::handle)
+    }
+}
+
+impl Drop for Guests {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Moves the epoch from a thread of its own, so that no load on any runtime can hold it up. Ends with the engine.
+fn tick(engine: &wasmtime::Engine) -> io::Result<()> {
+    let engine = engine.weak();
+    thread::Builder::new().name("epoch".to_owned()).spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(TICK);
+        }
+    })?;
+    Ok(())
+}
+
+/// The settings that security depends on; why each is as it is: `docs/security-model.md`.
+fn config(options: &EngineOptions) -> wasmtime::Result<Config> {
+    let calls = options.calls.saturating_add(2);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(calls)
+        .total_core_instances(calls.saturating_mul(INSTANCES))
+        .total_memories(calls.saturating_mul(MEMORIES))
+        .total_tables(calls.saturating_mul(TABLES))
+        .total_stacks(calls)
+        .max_core_instances_per_component(INSTANCES)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .max_tables_per_module(TABLES)
+        .max_memories_per_module(1)
+        .table_elements(options.ceilings.table_elements as usize)
+        .max_memory_size(usize::try_from(options.ceilings.memory)?)
+        .linear_memory_keep_resident(0)
+        .table_keep_resident(0);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(FIBER_STACK)
+        .async_stack_zeroing(true)
+        .memory_init_cow(true)
+        .cranelift_nan_canonicalization(true)
+        .generate_address_map(false)
+        .concurrency_support(false)
+        .gc_support(false)
+        .shared_memory(false)
+        .module_version(ModuleVersionStrategy::WasmtimeVersion)?
+        // Inner components need it on (off panics the compiler); guest modules with several memories are refused before.
+        .wasm_multi_memory(true);
+    for feature in [
+        WasmFeatures::THREADS,
+        WasmFeatures::SHARED_EVERYTHING_THREADS,
+        WasmFeatures::MEMORY64,
+        WasmFeatures::GC,
+        WasmFeatures::FUNCTION_REFERENCES,
+        WasmFeatures::EXCEPTIONS,
+        WasmFeatures::STACK_SWITCHING,
+        WasmFeatures::RELAXED_SIMD,
+        WasmFeatures::TAIL_CALL,
+        WasmFeatures::CUSTOM_PAGE_SIZES,
+        WasmFeatures::WIDE_ARITHMETIC,
+        WasmFeatures::CM_ASYNC,
+        WasmFeatures::CM_MAP,
+        WasmFeatures::CM_GC,
+        WasmFeatures::CM64,
+        WasmFeatures::CM_ERROR_CONTEXT,
+        WasmFeatures::CM_FIXED_LENGTH_LISTS,
+    ] {
+        config.wasm_features(feature, false);
+    }
+    Ok(config)
+}

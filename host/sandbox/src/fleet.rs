@@ -1,0 +1,167 @@
+//! The loaded plugins of one moment, and the entrance for calls. Immutable: a reload makes another and swaps it whole.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use wardkeep_audit::Recorded;
+use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Roots, Served};
+use wardkeep_model::{Cost, Failure, Note, Outcome, PluginName, Reply};
+use wardkeep_policy::{Arguments, Manifest, Permit, PluginTerms, Snapshot, Wasi, manifest::Grant};
+
+use crate::{
+    Engine, Inspected, LoadError, NotAdmitted, Plugin, Stopped, Ticket,
+    admission::admit,
+    bindings::handler::Request,
+    instance::{Done, Job},
+};
+
+/// What runs calls.
+#[derive(Debug)]
+pub struct Fleet {
+    engine: Engine,
+    snapshot: Arc<Snapshot>,
+    plugins: BTreeMap<PluginName, Plugin>,
+    environment: Environment,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Ran {
+    /// The guest's answer or its own failure; or how it was ended.
+    pub result: Result<Result<Reply, Failure>, Stopped>,
+    /// What it used.
+    pub cost: Cost,
+    /// What the record keeps besides.
+    pub notes: Vec<Note>,
+}
+
+impl Engine {
+    /// Links an inspected component with what its approved manifest grants.
+    ///
+    /// # Errors
+    ///
+    /// Imports without a grant, all of them at once; other bytes than those that were approved.
+    pub fn load(&self, inspected: &Inspected, terms: &Arc<PluginTerms>) -> Result<Plugin, LoadError> {
+        if terms.component() != inspected.inspection().digest {
+            return Err(LoadError::OtherComponent);
+        }
+        let served = served(terms.manifest());
+        let tools = terms.tools().map(|tool| (tool.name().clone(), tool.limits().concurrency));
+        Plugin::link(self, inspected, terms.plugin().clone(), &served, tools)
+    }
+}
+
+/// What the plugin's tools use taken together. Each call sees its own tool's grants only.
+fn served(manifest: &Manifest) -> Served {
+    let mut served = Served { inert: manifest.component().wasi == Wasi::Inert, ..Served::default() };
+    for grant in manifest.tools().values().flat_map(|tool| &tool.uses).filter_map(|key| manifest.grants().get(key)) {
+        match grant {
+            Grant::Files(_) => served.files = true,
+            Grant::Clock => served.clock = true,
+            Grant::Random => served.random = true,
+            Grant::Http { .. } => {}
+        }
+    }
+    served
+}
+
+impl Fleet {
+    /// A fleet of these plugins under these terms. A plugin of the snapshot that is not among them is out of service.
+    #[must_use]
+    pub fn new(engine: &Engine, snapshot: Arc<Snapshot>, plugins: Vec<Plugin>, roots: Roots) -> Self {
+        Self {
+            engine: engine.clone(),
+            snapshot,
+            plugins: plugins.into_iter().map(|plugin| (plugin.name().clone(), plugin)).collect(),
+            environment: Environment { roots, pool: engine.0.files.clone() },
+        }
+    }
+
+    /// The terms of this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// Plugins that are not called any more until the next load, for `/ready` and the operator.
+    pub fn out_of_service(&self) -> impl Iterator<Item = &PluginName> {
+        self.plugins.values().filter(|plugin| plugin.is_out_of_service()).map(Plugin::name)
+    }
+
+    /// A place for one call of the permit's tool.
+    ///
+    /// # Errors
+    ///
+    /// There is none now, or the plugin is out of service.
+    pub fn admit(&self, permit: &Permit) -> Result<Ticket, NotAdmitted> {
+        let plugin = self.plugins.get(permit.plugin()).ok_or(NotAdmitted::OutOfService)?;
+        admit(&self.engine.0.calls, plugin, permit.tool().name())
+    }
+
+    /// Runs one call in a fresh store, on the guests' runtime. `recorded` is the proof that its intent is in the log.
+    ///
+    /// Whoever closes the record awaits this in a task of its own. Dropping it before it is ready cancels the call: the guest
+    /// goes on to its end, soon, with its ticket.
+    pub async fn run(
+        &self,
+        permit: &Permit,
+        ticket: Ticket,
+        recorded: &Recorded,
+        arguments: &Arguments,
+        token: &CallToken,
+    ) -> Ran {
+        let tool = permit.tool().name();
+        if ticket.tool != *tool || ticket.plugin.name() != permit.plugin() {
+            return Ran::host_error("the ticket is for another tool");
+        }
+        let context = LogContext {
+            plugin: permit.plugin().clone(),
+            tool: tool.clone(),
+            correlation: recorded.correlation().clone(),
+        };
+        let limits = *permit.limits();
+        let call = CallState::new(permit.grants(), &limits, token.clone(), &self.environment, context);
+        let request = Request { tool: tool.as_str().to_owned(), arguments: arguments.text().to_owned(), resume: None };
+        let job = Job { request, call, limits };
+
+        let Some(runtime) = self.engine.0.runtime.handle() else { return Ran::host_error("the host is going down") };
+        let engine = Arc::clone(&self.engine.0);
+        let cancelled = CancelOnDrop(Some(token.clone()));
+        let running = runtime.spawn(async move {
+            let done = job.run(&engine, &ticket.plugin.0.guest).await;
+            if done.panicked {
+                ticket.plugin.note_panic();
+            }
+            done
+        });
+        let done = running.await;
+        cancelled.finished();
+        match done {
+            Ok(Done { result, cost, notes, .. }) => Ran { result, cost, notes },
+            Err(error) => Ran::host_error(&format!("the call's task failed: {error}")),
+        }
+    }
+}
+
+impl Ran {
+    fn host_error(detail: &str) -> Self {
+        let stopped = Stopped::new(Outcome::HostError, detail);
+        Self { result: Err(stopped), cost: Cost::default(), notes: Vec::new() }
+    }
+}
+
+/// Cancels the call of whoever goes away while it runs.
+struct CancelOnDrop(Option<CallToken>);
+
+impl CancelOnDrop {
+    fn finished(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(token) = &self.0 {
+            token.cancel();
+        }
+    }
+}

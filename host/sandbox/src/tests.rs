@@ -1,0 +1,12 @@
+//! Hostile and harmless guests through the real engine. Each test asserts how the call ended, what it cost and what was noted.
+
+mod bounds;
+mod grants;
+mod guest;
+pub(crate) mod host;
+mod inspecting;
+mod isolation;
+mod running;
+
+pub(crate) use guest::Guest;
+pub(crate) use running::{Call, ENGINE, text_of};

@@ -1,0 +1,149 @@
+//! What is not granted is not there; what is granted to another tool is refused and noted.
+
+use std::time::Duration;
+
+use wardkeep_capabilities::Served;
+use wardkeep_model::{LimitKind, Limits, NoteKind, Outcome};
+use wardkeep_policy::Grants;
+
+use super::{Call, Guest};
+use crate::LoadError;
+
+const RANDOM: (&str, &str) = (
+    "import wasi:random/random@0.2.3;",
+    r#"(import "wasi:random/random@0.2.3" "get-random-u64" (func $random (result i64)))"#,
+);
+const CLOCK: (&str, &str) = (
+    "import wasi:clocks/monotonic-clock@0.2.3; import wasi:io/poll@0.2.3;",
+    r#"(import "wasi:clocks/monotonic-clock@0.2.3" "now" (func $now (result i64)))
+       (import "wasi:clocks/monotonic-clock@0.2.3" "subscribe-duration" (func $subscribe (param i64) (result i32)))
+       (import "wasi:io/poll@0.2.3" "[method]pollable.block" (func $block (param i32)))"#,
+);
+const LOG: (&str, &str) =
+    ("import wardkeep:log/log@0.1.0;", r#"(import "wardkeep:log/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#);
+
+fn inert() -> Call {
+    Call {
+        served: Served { inert: true, ..Served::default() },
+        grants: Grants { wasi_inert: true, ..Grants::default() },
+        ..Call::default()
+    }
+}
+
+#[test]
+fn imports_without_grant_are_refused_in_one_error_that_names_all() {
+    let wants = Guest::that("(drop (call $random)) (drop (call $now))").importing(
+        "import wasi:random/random@0.2.3; import wasi:clocks/monotonic-clock@0.2.3; import wardkeep:log/log@0.1.0;",
+        &format!(
+            "{} {} {}",
+            RANDOM.1, r#"(import "wasi:clocks/monotonic-clock@0.2.3" "now" (func $now (result i64)))"#, LOG.1
+        ),
+    );
+    let Err(LoadError::NotGranted { imports }) = Call::default().plugin(&wants) else { panic!() };
+    assert_eq!(imports, ["wasi:random/random@0.2.3", "wasi:clocks/monotonic-clock@0.2.3"]);
+    assert!(inert().plugin(&wants).is_ok());
+}
+
+#[test]
+fn random_numbers_are_fixed_without_the_grant_and_are_not_with_it() {
+    let traps_unless_fixed =
+        Guest::that("(if (i64.ne (call $random) (i64.const FIXED)) (then unreachable))".replace("FIXED", "0").leak());
+    // The fixed sequence does not begin with 0, so this one always traps: it only shows that the call is let through.
+    let done = inert().run(&traps_unless_fixed.importing(RANDOM.0, RANDOM.1));
+    assert_eq!(done.outcome(), Outcome::Trap);
+
+    let asks = Guest::that("(drop (call $random))").importing(RANDOM.0, RANDOM.1);
+    let inert_run = inert().run(&asks);
+    assert_eq!((inert_run.outcome(), inert_run.cost.host_calls), (Outcome::Ok, 0));
+    let mut granted = inert();
+    granted.grants.random = true;
+    let done = granted.run(&asks);
+    assert_eq!((done.outcome(), done.cost.host_calls), (Outcome::Ok, 1));
+}
+
+#[test]
+fn a_clock_or_random_call_by_a_tool_without_that_grant_ends_as_denied_and_is_noted() {
+    // Another tool of the plugin has the grant, so the import is linked.
+    let served = Served { clock: true, random: true, ..Served::default() };
+    let asks = [
+        ("clock", Guest::that("(drop (call $now))").importing(CLOCK.0, CLOCK.1)),
+        ("random", Guest::that("(drop (call $random))").importing(RANDOM.0, RANDOM.1)),
+    ];
+    for (capability, guest) in asks {
+        let done = Call { served, ..Call::default() }.run(&guest);
+        assert_eq!(done.outcome(), Outcome::Denied);
+        assert_eq!(done.notes.len(), 1);
+        assert_eq!((done.notes[0].kind, done.notes[0].capability.as_str()), (NoteKind::Denied, capability));
+    }
+}
+
+#[test]
+fn a_granted_clock_runs_and_wakes_a_guest_that_waits_for_it() {
+    let sleeps = Guest::that("(call $block (call $subscribe (i64.const 30000000)))").importing(CLOCK.0, CLOCK.1);
+    let call = Call {
+        served: Served { clock: true, ..Served::default() },
+        grants: Grants { clock: true, ..Grants::default() },
+        ..Call::default()
+    };
+    let done = call.run(&sleeps);
+    assert_eq!(done.outcome(), Outcome::Ok, "{:?}", done.result);
+    assert!(done.cost.elapsed >= Duration::from_millis(30), "{:?}", done.cost);
+}
+
+#[test]
+fn host_calls_beyond_the_limit_end_a_function_that_cannot_say_so() {
+    let asks = Guest::that("(loop $l (drop (call $random)) (br $l))").importing(RANDOM.0, RANDOM.1);
+    let call = Call {
+        limits: Limits { host_calls: 5, ..Call::default().limits },
+        served: Served { random: true, ..Served::default() },
+        grants: Grants { random: true, ..Grants::default() },
+        ..Call::default()
+    };
+    let done = call.run(&asks);
+    assert_eq!((done.outcome(), done.cost.host_calls), (Outcome::Limit(LimitKind::HostCalls), 5));
+    assert_eq!(done.notes[0].kind, NoteKind::Exhausted);
+}
+
+#[test]
+fn a_flood_of_log_lines_costs_the_guest_nothing_but_its_lines() {
+    let floods = Guest::that(
+        "(local $i i32) (loop $l (call $log (i32.const 1) (i32.const 160) (i32.const 5))
+         (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000))))",
+    );
+    let done = Call::default().run(&floods.importing(LOG.0, LOG.1));
+    assert_eq!((done.outcome(), done.cost.log_lines_dropped, done.cost.host_calls), (Outcome::Ok, 900, 0));
+}
+
+#[test]
+fn the_inert_baseline_answers_what_programs_ask_at_their_start() {
+    let starts = Guest::that(
+        "(call $arguments (i32.const 1024))
+         (if (i32.load (i32.const 1028)) (then unreachable))
+         (call $socket (i32.const 0) (i32.const 1040))
+         (if (i32.ne (i32.load8_u (i32.const 1040)) (i32.const 1)) (then unreachable))
+         (if (i32.ne (i32.load8_u (i32.const 1044)) (i32.const 1)) (then unreachable))",
+    );
+    let starts = starts.importing(
+        "import wasi:cli/environment@0.2.3; import wasi:sockets/tcp-create-socket@0.2.3;",
+        r#"(import "wasi:cli/environment@0.2.3" "get-arguments" (func $arguments (param i32)))
+           (import "wasi:sockets/tcp-create-socket@0.2.3" "create" (func $socket (param i32 i32)))"#,
+    );
+    let done = inert().run(&starts);
+    assert_eq!(done.outcome(), Outcome::Ok, "{:?}", done.result);
+}
+
+#[test]
+fn a_program_that_exits_ends_its_call_only() {
+    let exits = Guest::that("(call $exit (i32.const 1))")
+        .importing("import wasi:cli/exit@0.2.3;", r#"(import "wasi:cli/exit@0.2.3" "exit" (func $exit (param i32)))"#);
+    let done = inert().run(&exits);
+    assert_eq!(done.outcome(), Outcome::Trap);
+    assert!(done.result.unwrap_err().detail.contains("wasi:cli/exit"));
+}
+
+#[test]
+fn a_million_handles_end_at_a_thousand() {
+    let hoards = Guest::that("(loop $l (drop (call $subscribe (i64.const 1))) (br $l))").importing(CLOCK.0, CLOCK.1);
+    let done = inert().run(&hoards);
+    assert_eq!(done.outcome(), Outcome::Limit(LimitKind::HostCalls), "{:?}", done.result);
+}

@@ -1,0 +1,100 @@
+//! One call of a test guest, with terms stated in the test.
+
+use std::{
+    future::Future,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Roots, Served};
+use wardkeep_model::{Completion, Content, CorrelationId, Limits, Outcome, Reply};
+use wardkeep_policy::Grants;
+
+use super::Guest;
+use crate::{
+    Engine, EngineOptions, Inspected, LoadError, Plugin, Stopped,
+    bindings::handler::Request,
+    instance::{Done, Job},
+};
+
+pub(crate) static ENGINE: LazyLock<Engine> =
+    LazyLock::new(|| Engine::new(EngineOptions { workers: 2, ..EngineOptions::default() }).unwrap());
+
+/// Waits in a test that has no runtime of its own.
+pub(crate) fn wait<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+}
+
+pub(crate) fn inspect(guest: &Guest) -> Inspected {
+    wait(ENGINE.inspect(guest.bytes().into())).unwrap()
+}
+
+pub(crate) struct Call {
+    pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+    pub(crate) served: Served,
+    pub(crate) roots: Roots,
+    pub(crate) arguments: String,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Self {
+            limits: Limits { deadline: Duration::from_secs(20), ..Limits::DEFAULT },
+            grants: Grants::default(),
+            served: Served::default(),
+            roots: Roots::default(),
+            arguments: "{}".to_owned(),
+        }
+    }
+}
+
+impl Call {
+    pub(crate) fn plugin(&self, guest: &Guest) -> Result<Plugin, LoadError> {
+        let tools = [("t".parse().unwrap(), 8)].into_iter();
+        Plugin::link(&ENGINE, &inspect(guest), "guest".parse().unwrap(), &self.served, tools)
+    }
+
+    pub(crate) fn job(&self, token: &CallToken) -> Job {
+        let environment = Environment { roots: self.roots.clone(), pool: ENGINE.0.files.clone() };
+        let context = LogContext {
+            plugin: "guest".parse().unwrap(),
+            tool: "t".parse().unwrap(),
+            correlation: CorrelationId::from_bytes([1; 16]),
+        };
+        let call = CallState::new(&self.grants, &self.limits, token.clone(), &environment, context);
+        let request = Request { tool: "t".to_owned(), arguments: self.arguments.clone(), resume: None };
+        Job { request, call, limits: self.limits }
+    }
+
+    pub(crate) fn start(&self, plugin: &Plugin, token: &CallToken) -> tokio::task::JoinHandle<Done> {
+        let (job, plugin, engine) = (self.job(token), plugin.clone(), Arc::clone(&ENGINE.0));
+        ENGINE.0.runtime.handle().unwrap().spawn(async move { job.run(&engine, &plugin.0.guest).await })
+    }
+
+    pub(crate) fn run(&self, guest: &Guest) -> Done {
+        let plugin = self.plugin(guest).unwrap();
+        wait(self.start(&plugin, &CallToken::new(self.limits.deadline))).unwrap()
+    }
+}
+
+impl Done {
+    pub(crate) fn outcome(&self) -> Outcome {
+        match &self.result {
+            Ok(Ok(_)) => Outcome::Ok,
+            Ok(Err(_)) => Outcome::ToolError,
+            Err(Stopped { outcome, .. }) => *outcome,
+        }
+    }
+}
+
+/// The text of an answer of one block.
+pub(crate) fn text_of(done: &Done) -> &str {
+    match &done.result {
+        Ok(Ok(Reply::Complete(Completion { content, .. }))) => match content.as_slice() {
+            [Content::Text(text)] => text,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
