@@ -118,7 +118,9 @@ impl Drop for Recorded {
 /// Records that may wait for the writer; further callers wait for a place, within their time limit.
 const QUEUE: usize = 1024;
 
-/// A handle on the journal; clones are cheap and write to the same one.
+/// A handle on the journal; clones are cheap and write to the same one. Its async functions need a tokio runtime with a clock.
+///
+/// When the last handle is gone the writer ends by itself, but nobody waits for it: call [`Self::shutdown`] before a process ends.
 #[derive(Clone)]
 pub struct Journal {
     queue: mpsc::Sender<Message>,

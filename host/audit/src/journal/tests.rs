@@ -1,6 +1,7 @@
 //! What a journal writes, and when it says so.
 
 mod devices;
+mod measure;
 mod restart;
 
 use std::{os::unix::fs::PermissionsExt as _, path::Path};

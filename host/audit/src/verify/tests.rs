@@ -182,3 +182,30 @@ fn a_cut_tail_passes_and_that_is_said() {
     assert_eq!(verified.records, 3);
     assert!(verified.to_string().contains("compare the head with one that you kept elsewhere"), "{verified}");
 }
+
+#[test]
+fn the_script_in_the_docs_comes_to_the_same_head() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/audit.md")).unwrap();
+    let script = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let home = tempdir().unwrap();
+    let audit = home.path().join("audit");
+    std::fs::create_dir(&audit).unwrap();
+    let mut lines = lines(3);
+    write(&audit, 1, &lines[..4]);
+    write(&audit, 2, &lines[4..6]);
+    let run = || std::process::Command::new("python3").args(["-c", script]).current_dir(home.path()).output();
+    let output = match run() {
+        Ok(output) => output,
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "python3 is needed under CI: {error}");
+            eprintln!("SKIPPED: no python3 here ({error})");
+            return;
+        }
+    };
+    let verified = verify(&audit).unwrap();
+    let expected = format!("6 records, 1 without outcome, head {}\n", verified.head);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{}", String::from_utf8_lossy(&output.stderr));
+    lines[2][40] ^= 1;
+    write(&audit, 1, &lines[..4]);
+    assert!(!run().unwrap().status.success());
+}
