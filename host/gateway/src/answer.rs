@@ -39,7 +39,9 @@ impl NoAnswer {
             Self::Denied(_) => Outcome::Denied,
             Self::Arguments(_) => Outcome::InvalidArguments,
             Self::NotAdmitted(NotAdmitted::Throttled { .. }) => Outcome::Throttled,
-            Self::NotAdmitted(NotAdmitted::OutOfService) | Self::NotRecorded(_) | Self::Withheld(_) => Outcome::HostError,
+            Self::NotAdmitted(NotAdmitted::OutOfService) | Self::NotRecorded(_) | Self::Withheld(_) => {
+                Outcome::HostError
+            }
         }
     }
 
@@ -73,7 +75,10 @@ impl NoAnswer {
             }
             Self::Withheld(error) => {
                 tracing::error!(%error, correlation = %id, "an answer was withheld because its outcome could not be recorded");
-                Err(Refused::internal_error("the call ran, but its outcome could not be recorded; the answer is withheld", data))
+                Err(Refused::internal_error(
+                    "the call ran, but its outcome could not be recorded; the answer is withheld",
+                    data,
+                ))
             }
         }
     }

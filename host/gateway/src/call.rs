@@ -10,7 +10,7 @@ use wardkeep_model::CorrelationId;
 use wardkeep_policy::authorize;
 use wardkeep_sandbox::{CallToken, Ran};
 
-use crate::{Answer, CancellationToken, Caller, Host, NoAnswer, ToolCall, output, record};
+use crate::{Answer, Caller, CancellationToken, Host, NoAnswer, ToolCall, output, record};
 
 /// One call, from the request to its answer. Nothing is run that is not on record, nothing is answered that is not.
 pub(crate) async fn call(

@@ -38,7 +38,9 @@ mod tests {
     fn only_a_well_formed_trace_id_is_taken() {
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
         assert_eq!(trace_id(&format!("00-{id}-00f067aa0ba902b7-01")).as_deref(), Some(id));
-        for bad in ["", "00", "00-xyz-1-1", &format!("00-{}-1-1", "0".repeat(32)), &format!("00-{}-1-1", "A".repeat(32))] {
+        for bad in
+            ["", "00", "00-xyz-1-1", &format!("00-{}-1-1", "0".repeat(32)), &format!("00-{}-1-1", "A".repeat(32))]
+        {
             assert_eq!(trace_id(bad), None, "{bad}");
         }
     }

@@ -1,7 +1,7 @@
 //! A small MCP client over HTTP: what `wardkeep demo` speaks to its host with.
 
 use rmcp::{
-    RoleClient, ServiceExt as _,
+    RoleClient,
     model::{CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion},
     service::{ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, RunningService, ServiceError},
     transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
@@ -92,7 +92,8 @@ impl Client {
     pub async fn call(&self, tool: &str, arguments: Map<String, Value>) -> Result<Called, ClientError> {
         let request = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let result = self.0.call_tool(request).await?;
-        let text: Vec<_> = result.content.iter().filter_map(|block| block.as_text()).map(|text| text.text.as_str()).collect();
+        let text: Vec<_> =
+            result.content.iter().filter_map(|block| block.as_text()).map(|text| text.text.as_str()).collect();
         let correlation = result.meta.as_ref().and_then(|meta| meta.0.get(&format!("{META}correlation-id")));
         Ok(Called {
             text: text.join("\n"),

@@ -71,9 +71,10 @@ impl Entrance {
         let mut receiver = self.0.clone();
         match tokio::time::timeout(TAKE_OVER, receiver.wait_for(Backend::serves)).await {
             Ok(Ok(backend)) => Ok(backend.clone()),
-            Ok(Err(_)) | Err(_) => {
-                Err(Refused::internal_error("the process that owns this home has ended and none has taken over yet", None))
-            }
+            Ok(Err(_)) | Err(_) => Err(Refused::internal_error(
+                "the process that owns this home has ended and none has taken over yet",
+                None,
+            )),
         }
     }
 

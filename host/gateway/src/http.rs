@@ -209,4 +209,3 @@ async fn ready(State(host): State<Arc<Host>>) -> Response {
 fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
-

@@ -98,7 +98,10 @@ mod tests {
             unconfirmed_writes: false,
         };
         let expires = Some("2027-01-01T00:00:00Z".parse().unwrap());
-        Callers { stdio: None, keys: vec![ApiKey { name: "ci".into(), sha256: Digest::of(b"wk_x"), principal, expires }] }
+        Callers {
+            stdio: None,
+            keys: vec![ApiKey { name: "ci".into(), sha256: Digest::of(b"wk_x"), principal, expires }],
+        }
     }
 
     fn at(time: &str) -> Timestamp {

@@ -32,7 +32,9 @@ pub(crate) fn filter(permit: &Permit, id: &CorrelationId, mut ran: Ran) -> Filte
     let mut verdict = match result {
         Ok(Ok(Reply::Complete(completion))) => complete(tool, id, completion),
         // no tool may ask yet: manifests with `asks = true` are refused
-        Ok(Ok(Reply::InputRequired(_))) => rejected(id, "asks-not-granted", "the plugin asked a question that its manifest does not allow"),
+        Ok(Ok(Reply::InputRequired(_))) => {
+            rejected(id, "asks-not-granted", "the plugin asked a question that its manifest does not allow")
+        }
         Ok(Err(failure)) => failure_of(id, failure),
         Err(stopped) => stop(id, &stopped),
     };
@@ -47,11 +49,17 @@ fn complete(tool: &Tool, id: &CorrelationId, completion: Completion) -> Verdict 
     let structured = match completion.structured.as_deref().map(serde_json::from_str::<Value>) {
         None => None,
         Some(Ok(value @ Value::Object(_))) => Some(value),
-        Some(_) => return rejected(id, "structured-not-an-object", "the plugin's structured answer is not a JSON object"),
+        Some(_) => {
+            return rejected(id, "structured-not-an-object", "the plugin's structured answer is not a JSON object");
+        }
     };
     if let Some(schema) = tool.output() {
         let Some(value) = &structured else {
-            return rejected(id, "structured-missing", "the plugin's answer lacks the structured part that it promises");
+            return rejected(
+                id,
+                "structured-missing",
+                "the plugin's answer lacks the structured part that it promises",
+            );
         };
         if let Err(mismatch) = schema.check(value) {
             tracing::warn!(tool = %tool.published(), pointer = %mismatch.pointer, correlation = %id, "an answer breaks its schema");
@@ -60,7 +68,9 @@ fn complete(tool: &Tool, id: &CorrelationId, completion: Completion) -> Verdict 
     }
     let mut content: Vec<_> = completion.content.into_iter().map(block).collect();
     // MCP, Tools, Structured Content: a structured answer is told as text too
-    if content.is_empty() && let Some(text) = completion.structured {
+    if content.is_empty()
+        && let Some(text) = completion.structured
+    {
         content.push(ContentBlock::text(text));
     }
     let mut answer = Answer::success(content);

@@ -11,7 +11,10 @@ use std::{
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::{net::UnixStream, sync::{mpsc, oneshot}};
+use tokio::{
+    net::UnixStream,
+    sync::{mpsc, oneshot},
+};
 use tokio_util::{
     codec::{FramedRead, FramedWrite, LinesCodec},
     sync::CancellationToken,

@@ -6,7 +6,9 @@ use std::{io, net::SocketAddr, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address is taken or not this machine's.
-    #[error("can't listen on {address}: {source}; set another `http` under [listen] in wardkeep.toml, or end what listens there")]
+    #[error(
+        "can't listen on {address}: {source}; set another `http` under [listen] in wardkeep.toml, or end what listens there"
+    )]
     Listen {
         /// The address that was asked for.
         address: SocketAddr,

@@ -84,7 +84,8 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
     let mut lines = FramedRead::new(read, LinesCodec::new_with_max_length(LONGEST));
     let mut sink = FramedWrite::new(write, LinesCodec::new());
     let Ok(greeting) = serde_json::to_string(&Greeting::ours()) else { return };
-    let greeted = lines.next().await.is_some_and(|line| line.is_ok_and(|l| serde_json::from_str::<Greeting>(&l).is_ok()));
+    let greeted =
+        lines.next().await.is_some_and(|line| line.is_ok_and(|l| serde_json::from_str::<Greeting>(&l).is_ok()));
     if !greeted || sink.send(greeting).await.is_err() {
         return;
     }

@@ -55,7 +55,9 @@ impl Gate {
     fn is_ours(&self, headers: &HeaderMap) -> Result<(), &'static str> {
         let mut hosts = headers.get_all(header::HOST).iter();
         let host = hosts.next().and_then(|host| host.to_str().ok()).map(host_name);
-        if hosts.next().is_some() || !host.is_some_and(|host| self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))) {
+        if hosts.next().is_some()
+            || !host.is_some_and(|host| self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host)))
+        {
             return Err("this host does not answer to that name");
         }
         let allowed = |origin: &HeaderValue| self.origins.iter().any(|ours| ours.as_bytes() == origin.as_bytes());
@@ -108,7 +110,7 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
         }
         match bounded(request.body_mut()).await {
             Ok(bytes) => *request.body_mut() = Body::from(bytes),
-            Err(refused) => return refused,
+            Err(unread) => return unread.into_response(),
         }
     }
     let name = principal.name.clone();
@@ -125,13 +127,32 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
     response
 }
 
-async fn bounded(body: &mut Body) -> Result<Bytes, Response> {
+/// Why a body was not read.
+enum Unread {
+    Broken,
+    TooLarge,
+    TooSlow,
+}
+
+impl IntoResponse for Unread {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Broken => (StatusCode::BAD_REQUEST, "the body broke off").into_response(),
+            Self::TooLarge => {
+                let text = format!("a request may have {BODY_BYTES} bytes at most");
+                (StatusCode::PAYLOAD_TOO_LARGE, text).into_response()
+            }
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long").into_response(),
+        }
+    }
+}
+
+async fn bounded(body: &mut Body) -> Result<Bytes, Unread> {
     let read = async {
         let mut bytes = Vec::new();
         let mut total = 0_usize;
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| (StatusCode::BAD_REQUEST, "the body broke off").into_response())?;
-            let Ok(chunk) = frame.into_data() else { continue };
+            let Ok(chunk) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
             total = total.saturating_add(chunk.len());
             if total > DRAIN_BYTES {
                 break;
@@ -142,15 +163,9 @@ async fn bounded(body: &mut Body) -> Result<Bytes, Response> {
                 bytes = Vec::new();
             }
         }
-        if total > BODY_BYTES {
-            let text = format!("a request may have {BODY_BYTES} bytes at most");
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, text).into_response());
-        }
-        Ok(Bytes::from(bytes))
+        if total > BODY_BYTES { Err(Unread::TooLarge) } else { Ok(Bytes::from(bytes)) }
     };
-    tokio::time::timeout(BODY_TIMEOUT, read)
-        .await
-        .unwrap_or_else(|_| Err((StatusCode::REQUEST_TIMEOUT, "the body took too long").into_response()))
+    tokio::time::timeout(BODY_TIMEOUT, read).await.unwrap_or(Err(Unread::TooSlow))
 }
 
 #[cfg(test)]
