@@ -7,9 +7,9 @@ use wardkeep_model::{Digest, Effect, Limits, RootName};
 
 use crate::{
     day,
-    document::{Fault, Faults},
+    document::{Fault, Faults, quoted},
     key::PublicKey,
-    manifest::{Grant, LONGEST_DAYS, Manifest},
+    manifest::{Grant, LONGEST_DAYS, Manifest, Sketch},
     revocation::Revocations,
     signature::{MANIFEST_NAMESPACE, verify_signature},
     trust::Trust,
@@ -82,16 +82,14 @@ pub fn approve(
     host: &HostTerms,
     now: Timestamp,
 ) -> Result<Approved, Faults> {
-    let (manifest, mut faults) = Manifest::parse_further(candidate.file, candidate.manifest);
+    let (sketch, manifest, mut faults) = Manifest::parse_further(candidate.file, candidate.manifest);
     faults.extend(trust.expired(now));
-    let signers = signers(candidate, trust, revocations, manifest.as_ref(), now, &mut faults);
-    if let Some(manifest) = &manifest {
-        place(candidate, manifest, host, &mut faults);
-        time(manifest, candidate.known, now, &mut faults);
-        if revocations.revokes_component(&manifest.component().sha256) {
-            let mend = "approve a component that is not revoked";
-            faults.push(manifest.fault("component.sha256", "this component is revoked").mend(mend));
-        }
+    let signers = signers(candidate, trust, revocations, sketch.gravest(), now, &mut faults);
+    place(candidate, &sketch, host, &mut faults);
+    time(&sketch, candidate.known, now, &mut faults);
+    if sketch.component.is_some_and(|component| revocations.revokes_component(&component)) {
+        let mend = "approve a component that is not revoked";
+        faults.push(sketch.fault("component.sha256", "this component is revoked").mend(mend));
     }
     match manifest {
         Some(manifest) if faults.is_empty() => Ok(Approved { manifest: Arc::new(manifest), signers }),
@@ -100,50 +98,52 @@ pub fn approve(
 }
 
 /// The manifest's own directory, deployment and roots.
-fn place(candidate: &Candidate<'_>, manifest: &Manifest, host: &HostTerms, faults: &mut Faults) {
-    if candidate.directory != manifest.name().as_str() {
-        let message = format!("`{}` lies in a directory named `{}`", manifest.name(), candidate.directory);
-        faults.push(manifest.fault("plugin.name", message).mend("name the directory as the plugin"));
+fn place(candidate: &Candidate<'_>, sketch: &Sketch, host: &HostTerms, faults: &mut Faults) {
+    if let Some(name) = sketch.name.as_ref().filter(|name| name.as_str() != candidate.directory) {
+        let message = format!("`{name}` lies in a directory named {}", quoted(candidate.directory));
+        faults.push(sketch.fault("plugin.name", message).mend("name the directory as the plugin"));
     }
-    if let Some(wanted) = manifest.deployment().filter(|wanted| host.deployment.as_deref() != Some(wanted)) {
+    if let Some(wanted) = sketch.deployment.as_deref().filter(|wanted| host.deployment.as_deref() != Some(wanted)) {
         let message = match &host.deployment {
             Some(name) => format!("meant for the deployment `{wanted}`; this host is `{name}`"),
             None => format!("meant for the deployment `{wanted}`; this host has no name"),
         };
         let mend = "sign a manifest for this host; its name is `deployment` in wardkeep.toml";
-        faults.push(manifest.fault("plugin.deployment", message).mend(mend));
+        faults.push(sketch.fault("plugin.deployment", message).mend(mend));
     }
-    for (key, grant) in manifest.grants() {
+    for (key, grant) in &sketch.grants {
         if let Grant::Files(files) = grant
             && !host.roots.contains(&files.root)
         {
             let message = format!("this host has no root named `{}`", files.root);
             let mend = format!("add to wardkeep.toml:\n[roots]\n{} = \"/a/directory\"", files.root);
-            faults.push(manifest.fault(&format!("grants.{key}.root"), message).mend(mend));
+            faults.push(sketch.fault(&format!("grants.{key}.root"), message).mend(mend));
         }
     }
 }
 
 /// Expiry, and serials against rollback.
-fn time(manifest: &Manifest, known: Option<(u64, Digest)>, now: Timestamp, faults: &mut Faults) {
+fn time(sketch: &Sketch, known: Option<(u64, Digest)>, now: Timestamp, faults: &mut Faults) {
     let longest = day::of(now).saturating_add(LONGEST_DAYS.days());
     let mend = format!("write a day from {} to {longest}, raise the serial, and sign again", day::of(now));
-    let mut expiry = |message: String| faults.push(manifest.fault("plugin.expires", message).mend(&mend));
-    if manifest.expires_at() <= now {
-        expiry(format!("expired at the end of {}, UTC", manifest.expires()));
-    } else if manifest.expires() > longest {
-        expiry(format!("{} is more than {LONGEST_DAYS} days away", manifest.expires()));
+    if let (Some(expires), Some(expires_at)) = (sketch.expires, sketch.expires_at()) {
+        let mut expiry = |message: String| faults.push(sketch.fault("plugin.expires", message).mend(&mend));
+        if expires_at <= now {
+            expiry(format!("expired at the end of {expires}, UTC"));
+        } else if expires > longest {
+            expiry(format!("{expires} is more than {LONGEST_DAYS} days away"));
+        }
     }
-    let Some((serial, digest)) = known else { return };
-    let message = if manifest.serial() < serial {
-        format!("serial {} is lower than {serial}, which this home has already accepted", manifest.serial())
-    } else if manifest.serial() == serial && manifest.digest() != digest {
+    let (Some((known, digest)), Some(serial)) = (known, sketch.serial) else { return };
+    let message = if serial < known {
+        format!("serial {serial} is lower than {known}, which this home has already accepted")
+    } else if serial == known && sketch.digest != Some(digest) {
         format!("serial {serial} was already accepted with other bytes")
     } else {
         return;
     };
-    let mend = format!("write serial = {} and sign again", serial.saturating_add(1));
-    faults.push(manifest.fault("plugin.serial", message).mend(mend));
+    let mend = format!("write serial = {} and sign again", known.saturating_add(1));
+    faults.push(sketch.fault("plugin.serial", message).mend(mend));
 }
 
 /// Verifies every signature. One that does not fit is a fault even where others suffice: someone has changed something.
@@ -151,7 +151,7 @@ fn signers(
     candidate: &Candidate<'_>,
     trust: &Trust,
     revocations: &Revocations,
-    manifest: Option<&Manifest>,
+    effect: Effect,
     now: Timestamp,
     faults: &mut Faults,
 ) -> Vec<PublicKey> {
@@ -169,7 +169,6 @@ fn signers(
             }
         }
     }
-    let effect = manifest.map_or(Effect::Read, Manifest::gravest);
     let (needed, signed) = (trust.threshold(effect), trust.signed(&keys, revocations, now));
     if signed < needed {
         let message = format!("signed by {signed} of the {needed} people whom a manifest with a {effect} tool needs");

@@ -57,7 +57,10 @@ fn identity(manifest: &Manifest, evidence: Evidence<'_>, revocations: &Revocatio
     let approved = manifest.component();
     if evidence.component != approved.sha256 {
         let message = format!("{} is another component than the approved one", approved.file);
-        let mend = format!("put the approved one back, or approve this one: sha256 = \"{}\"", evidence.component);
+        let mend = format!(
+            "put the approved one back, or approve this one: sha256 = \"{}\", a higher serial, new signatures",
+            evidence.component
+        );
         faults.push(manifest.fault("component.sha256", message).mend(mend));
     }
     if revocations.revokes_component(&evidence.component) {
@@ -84,7 +87,8 @@ fn tools(manifest: &Arc<Manifest>, description: &Description, host: &HostTerms, 
     for definition in &description.tools {
         if definitions.insert(&definition.name, definition).is_some() {
             let message = format!("the component has two tools named {}", quoted(&definition.name));
-            faults.push(manifest.fault("component.file", message));
+            let mend = "the component's author has to name them apart";
+            faults.push(manifest.fault("component.file", message).mend(mend));
         }
     }
     let mut tools = Vec::new();

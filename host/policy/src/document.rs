@@ -155,7 +155,7 @@ fn syntax(sink: &Sink, text: &str, error: &Error) -> Fault {
     let line = Some(sink.line(span.start));
     let fault = |message: String| Fault::of(&sink.file, message);
     if error.message() != DUPLICATE {
-        return fault(format!("not valid TOML: {}", error.message())).at(line, "");
+        return fault(format!("not valid TOML: {}", error.message())).at(line, "").mend("correct this line");
     }
     let name = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
     // The tree holds one of the two only, so the table's name is read from the header above.

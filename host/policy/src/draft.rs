@@ -187,7 +187,7 @@ fn tool(out: &mut Lines, tool: &Definition, asks: &Asks<'_>) {
         ));
         return;
     };
-    out.comment(&format!("{}", quoted(&tool.description)));
+    out.comment(&quoted(&tool.description));
     for ask in tool.asks.iter().filter(|ask| grant(ask).is_none()) {
         out.comment(&format!("It asks for: {}, because: {}", what(ask), quoted(why(ask))));
     }

@@ -9,19 +9,22 @@ use crate::{document::quoted, grants::Grants, manifest::Access};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Need {
     FilesRead,
-    FilesWrite,
     Clock,
     Random,
     Inert,
-    /// No line of a manifest: the host has no such interface, or none yet.
+    /// A grant that this host cannot enforce yet, so no line of a manifest lets it in for now.
+    Later,
+    /// No line of a manifest: the host has no such interface, or not of this version.
     Nothing,
 }
 
 /// What the host has, by package, interface and semver track; a patch release of the host serves an older import of the same track.
-const KNOWN: [(&str, &str, &str, Option<Need>); 8] = [
+const KNOWN: [(&str, &str, &str, Option<Need>); 10] = [
     ("wardkeep:log", "log", "0.1", None),
     ("wardkeep:files", "reader", "0.1", Some(Need::FilesRead)),
-    ("wardkeep:files", "writer", "0.1", Some(Need::FilesWrite)),
+    ("wardkeep:files", "writer", "0.1", Some(Need::Later)),
+    ("wardkeep:http", "client", "0.1", Some(Need::Later)),
+    ("wardkeep:secrets", "store", "0.1", Some(Need::Later)),
     ("wasi:clocks", "wall-clock", "0.2", Some(Need::Clock)),
     ("wasi:clocks", "monotonic-clock", "0.2", Some(Need::Clock)),
     // The monotonic clock names a type of it.
@@ -62,11 +65,10 @@ impl Grants {
     fn meet(&self, need: Need, import: &str) -> bool {
         match need {
             Need::FilesRead => self.any_files(Access::Read),
-            Need::FilesWrite => self.any_files(Access::Write),
             Need::Clock => self.clock || self.wasi_inert,
             Need::Random => self.random || self.wasi_inert,
             Need::Inert => self.wasi_inert && import.starts_with("wasi:"),
-            Need::Nothing => false,
+            Need::Later | Need::Nothing => false,
         }
     }
 }
@@ -85,27 +87,29 @@ pub(crate) fn missing(imports: &[String], grants: &Grants, description: &Descrip
         let fits = |import: &&&String| need(import).is_some_and(needed);
         missing.iter().filter(fits).map(|import| quoted(import)).collect::<Vec<_>>().join(", ")
     };
-    let mut message = Vec::new();
-    let ungranted = names(&|need| need != Need::Nothing);
-    if !ungranted.is_empty() {
-        message.push(format!("the component imports {ungranted}, which this manifest does not grant"));
-    }
-    let unknown = names(&|need| need == Need::Nothing);
-    if !unknown.is_empty() {
-        message.push(format!("the component imports {unknown}, which this host does not have"));
-    }
+    let told = |needed: &dyn Fn(Need) -> bool, words: &str| {
+        let names = names(needed);
+        (!names.is_empty()).then(|| format!("imports {names}, {words}"))
+    };
+    let grantable = |need| !matches!(need, Need::Later | Need::Nothing);
+    let message = [
+        told(&grantable, "which this manifest does not grant"),
+        told(&|need| need == Need::Later, "which this host cannot grant yet"),
+        told(&|need| need == Need::Nothing, "which this host does not have"),
+    ];
     let mut mend = Vec::new();
-    if !ungranted.is_empty() {
-        mend.push("grant it, and list it in `uses` of each tool that needs it:".to_owned());
+    if needs.iter().copied().any(grantable) {
+        mend.push("grant it with these lines, and list it in `uses` of each tool that needs it:".to_owned());
         mend.extend(needs.iter().flat_map(|need| lines(*need, description)));
     }
     mend.push("if unused, leave it out of your world: the import goes away with it".to_owned());
-    Some((message.join("; "), mend.join("\n")))
+    let message = message.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    Some((format!("the component {message}"), mend.join("\n")))
 }
 
 /// The lines of a manifest that would meet a need; the roots that the component asks for, if their names are names.
 fn lines(need: Need, description: &Description) -> Vec<String> {
-    let files = |access: &str| {
+    let files = || {
         let asks = description.tools.iter().flat_map(|tool| &tool.asks);
         let roots = asks.filter_map(|ask| match ask {
             Ask::Files(ask) => ask.root.parse::<RootName>().ok(),
@@ -118,17 +122,16 @@ fn lines(need: Need, description: &Description) -> Vec<String> {
             roots.push("documents".into());
         }
         let table = |root: &String| {
-            [format!("[grants.files.{root}]"), format!("root = \"{root}\""), format!("access = \"{access}\"")]
+            [format!("[grants.files.{root}]"), format!("root = \"{root}\""), "access = \"read\"".into()]
         };
         roots.iter().flat_map(table).collect()
     };
     match need {
-        Need::FilesRead => files("read"),
-        Need::FilesWrite => files("write"),
+        Need::FilesRead => files(),
         Need::Clock => vec!["[grants.clock.now]".into()],
         Need::Random => vec!["[grants.random.any]".into()],
         Need::Inert => vec!["[component]".into(), "wasi = \"inert\"".into()],
-        Need::Nothing => Vec::new(),
+        Need::Later | Need::Nothing => Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ mod http;
 mod later;
 mod limits;
 mod read;
+mod sketch;
 mod tool;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use allow::{Allowed, InvalidAllowed};
 pub use component::{Component, Wasi};
 pub use grant::{Access, FilesGrant, Grant, GrantKey, GrantKind};
 pub use limits::limits_patch;
+pub(crate) use sketch::Sketch;
 pub use tool::{Stage, ToolTerms};
 
 use crate::{
@@ -66,8 +68,8 @@ impl Manifest {
     /// All its faults.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Faults> {
         match Self::parse_further(file, bytes) {
-            (Some(manifest), faults) if faults.is_empty() => Ok(manifest),
-            (_, faults) => Err(faults),
+            (_, Some(manifest), faults) if faults.is_empty() => Ok(manifest),
+            (_, _, faults) => Err(faults),
         }
     }
 
@@ -165,9 +167,7 @@ impl Manifest {
     /// counts as a write.
     #[must_use]
     pub fn gravest(&self) -> Effect {
-        let exception = self.grants.values().any(|grant| matches!(grant, Grant::Http { read_only: true }));
-        let floor = if exception { Effect::Write } else { Effect::Read };
-        self.tools.values().map(|tool| tool.effect).max().map_or(floor, |effect| effect.max(floor))
+        sketch::gravest(&self.grants, sketch::gravest_tool(self.tools.values()))
     }
 
     /// A fault at one of its keys.

@@ -15,7 +15,7 @@ pub use rotation::check_rotation;
 
 use crate::{
     day,
-    document::{Document, Fault, Faults},
+    document::{Document, Fault, Faults, Lines},
     key::PublicKey,
     revocation::Revocations,
 };
@@ -25,6 +25,7 @@ use crate::{
 pub struct Trust {
     file: String,
     digest: Digest,
+    lines: Lines,
     version: u64,
     expires: Date,
     thresholds: Thresholds,
@@ -80,8 +81,8 @@ impl Trust {
     /// All its faults.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Faults> {
         let document = Document::read(file, bytes)?;
-        let digest = document.digest();
-        document.parse(|table| read::read(file, digest, table))
+        let (digest, lines) = (document.digest(), document.lines());
+        document.parse(|table| read::read(file, digest, lines, table))
     }
 
     /// The digest of its raw bytes, which the operator's file pins.
@@ -158,7 +159,9 @@ impl Trust {
         let fault = || {
             let mend =
                 "renew it: a later `expires`, a higher `version`, the new digest in wardkeep.toml, and signatures";
-            Fault::of(&self.file, format!("expired at the end of {}, UTC", self.expires)).at(None, "expires").mend(mend)
+            Fault::of(&self.file, format!("expired at the end of {}, UTC", self.expires))
+                .at(self.lines.of_key("expires"), "expires")
+                .mend(mend)
         };
         (self.expires_at() <= now).then(fault)
     }

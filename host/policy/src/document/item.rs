@@ -7,6 +7,8 @@ use toml::de::DeValue;
 
 use super::{Fault, Sink, Table, hidden, measure, quoted, table::wrong_type};
 
+const DATE: &str = "write a day without quotes and time, such as 2027-06-30";
+
 /// A value with the place where it stands.
 #[derive(Clone)]
 pub struct Item<'d> {
@@ -39,8 +41,13 @@ impl<'d> Item<'d> {
         self.sink.push(Fault { mend: mend.map(Into::into), ..fault });
     }
 
-    fn expected<T>(&self, what: &str) -> Option<T> {
-        self.fault(wrong_type(what, self.value), None);
+    fn expected<T>(&self, what: &str, mend: &str) -> Option<T> {
+        self.fault(wrong_type(what, self.value), Some(mend));
+        None
+    }
+
+    fn invalid<T>(&self, text: &str, mend: &str) -> Option<T> {
+        self.fault(format!("{} is not valid here", quoted(text)), Some(mend));
         None
     }
 
@@ -49,7 +56,7 @@ impl<'d> Item<'d> {
     pub fn text(&self) -> Option<&'d str> {
         match self.value {
             DeValue::String(text) => Some(text),
-            _ => self.expected("a string"),
+            _ => self.expected("a string", "put it in quotes"),
         }
     }
 
@@ -59,11 +66,11 @@ impl<'d> Item<'d> {
         let text = self.text()?;
         if !length.contains(&text.len()) || (*length.start() > 0 && text.trim().is_empty()) {
             let (least, most) = length.into_inner();
-            self.fault(format!("{} must hold {least} to {most} bytes, not only blanks", quoted(text)), None);
-            return None;
+            return self.invalid(text, &format!("write {least} to {most} bytes, not only blanks"));
         }
         if let Some(c) = text.chars().find(|c| hidden(*c)) {
-            self.fault(format!("{} holds the hidden character {}", quoted(text), c.escape_unicode()), None);
+            let message = format!("{} holds the hidden character {}", quoted(text), c.escape_unicode());
+            self.fault(message, Some("remove the character"));
             return None;
         }
         Some(text)
@@ -80,10 +87,7 @@ impl<'d> Item<'d> {
         let text = self.text()?;
         match read(text) {
             Ok(value) => Some(value),
-            Err(error) => {
-                self.fault(format!("{}: {error}", quoted(text)), None);
-                None
-            }
+            Err(error) => self.invalid(text, &error.to_string()),
         }
     }
 
@@ -94,7 +98,7 @@ impl<'d> Item<'d> {
         let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
             let names: Vec<_> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-            self.fault(format!("{} is not one of {}", quoted(text), names.join(", ")), None);
+            return self.invalid(text, &format!("write one of {}", names.join(", ")));
         }
         found
     }
@@ -102,15 +106,14 @@ impl<'d> Item<'d> {
     /// A whole number in a range. A negative one is below every range.
     #[must_use]
     pub fn whole(&self, range: RangeInclusive<u64>) -> Option<u64> {
-        let DeValue::Integer(number) = self.value else { return self.expected("a whole number") };
+        let DeValue::Integer(number) = self.value else {
+            return self.expected("a whole number", "write digits only, without quotes");
+        };
         let read = i64::from_str_radix(number.as_str(), number.radix());
         let (least, most) = (*range.start(), (*range.end()).min(i64::MAX.unsigned_abs()));
         match read.ok().and_then(|number| u64::try_from(number).ok()) {
             Some(number) if (least..=most).contains(&number) => Some(number),
-            _ => {
-                self.fault(format!("{} is not between {least} and {most}", quoted(&number.to_string())), None);
-                None
-            }
+            _ => self.invalid(&number.to_string(), &format!("write a whole number from {least} to {most}")),
         }
     }
 
@@ -126,7 +129,7 @@ impl<'d> Item<'d> {
     pub fn boolean(&self) -> Option<bool> {
         match self.value {
             DeValue::Boolean(value) => Some(*value),
-            _ => self.expected("true or false"),
+            _ => self.expected("true or false", "write true or false, without quotes"),
         }
     }
 
@@ -138,33 +141,46 @@ impl<'d> Item<'d> {
         {
             let signed = |number: u8| i8::try_from(number).ok();
             let day = || Date::new(i16::try_from(date.year).ok()?, signed(date.month)?, signed(date.day)?).ok();
-            return day().or_else(|| self.expected("a day of the calendar"));
+            return day().or_else(|| self.expected("a day of the calendar", DATE));
         }
-        self.expected("a date without quotes and time, such as 2027-06-30")
+        self.expected("a date", DATE)
     }
 
     /// Bytes, such as `"64MiB"`.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.read_with(measure::size)
+        self.measure(measure::size, "64MiB")
     }
 
     /// Bytes in 32 bits.
     #[must_use]
     pub fn size_u32(&self) -> Option<u32> {
-        self.read_with(|text| measure::size(text)?.try_into().map_err(|_| measure::InvalidMeasure::Overflow))
+        let size = |text: &str| measure::size(text)?.try_into().map_err(|_| measure::InvalidMeasure::Overflow);
+        self.measure(size, "4KiB")
     }
 
     /// Time, such as `"10s"`.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
-        self.read_with(measure::duration)
+        self.measure(measure::duration, "10s")
+    }
+
+    fn measure<T>(&self, read: impl FnOnce(&'d str) -> Result<T, measure::InvalidMeasure>, example: &str) -> Option<T> {
+        match self.value {
+            DeValue::String(_) => self.read_with(read),
+            _ => self.expected(
+                "a string with a unit",
+                &format!("write it with its unit and in quotes, such as \"{example}\""),
+            ),
+        }
     }
 
     /// The elements of an array.
     #[must_use]
     pub fn list(&self) -> Option<Vec<Self>> {
-        let DeValue::Array(array) = self.value else { return self.expected("an array") };
+        let DeValue::Array(array) = self.value else {
+            return self.expected("an array", "put it in brackets: [\"…\"]");
+        };
         let element = |(index, value): (usize, &'d toml::Spanned<DeValue<'d>>)| {
             let line = self.sink.line(value.span().start);
             Self::new(self.sink, format!("{}[{index}]", self.key), line, value.get_ref())
@@ -183,7 +199,7 @@ impl<'d> Item<'d> {
     pub fn table(&self) -> Option<Table<'d>> {
         match self.value {
             DeValue::Table(table) => Some(Table::new(self.sink, self.key.clone(), Some(self.line), table)),
-            _ => self.expected("a table"),
+            _ => self.expected("a table", &format!("write [{}]", self.key)),
         }
     }
 }

@@ -15,10 +15,10 @@ pub enum InvalidMeasure {
     #[error("a duration is a whole number and a unit of ms, s, m, h or d, such as \"10s\"")]
     Duration,
     /// Nothing at all.
-    #[error("zero would allow nothing")]
+    #[error("write more than zero, which would allow nothing")]
     Zero,
     /// More than fits.
-    #[error("the number is too large")]
+    #[error("write a smaller number, this one is too large")]
     Overflow,
 }
 

@@ -42,7 +42,7 @@ fn keys_given_twice_are_told_with_their_tables_and_beside_other_faults() {
     assert_eq!(
         text,
         "d.toml:2: a: `a` is given twice\n  mend: keep one of them\n\
-         d.toml:4: x.y.b: expected a string, found an integer, `1`\n\
+         d.toml:4: x.y.b: expected a string, found an integer, `1`\n  mend: put it in quotes\n\
          d.toml:5: x.y.b: `b` is given twice\n  mend: keep one of them\n\
          d.toml:6: x.y: `y` is given twice\n  mend: keep one of them"
     );

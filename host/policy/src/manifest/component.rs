@@ -27,7 +27,8 @@ pub enum Wasi {
 }
 
 impl Component {
-    pub(super) fn read(mut table: Table<'_>) -> Option<Self> {
+    /// Reads the table; the digest of the component also goes where it is found even if the rest is faulty.
+    pub(super) fn read(mut table: Table<'_>, found: &mut Option<Digest>) -> Option<Self> {
         let file = table.required("file", "file = \"plugin.wasm\"").and_then(|item| item.read_with(plain_name));
         let digest = "where HEX is what `wardkeep inspect` prints";
         let sha256 = table.required("sha256", &format!("sha256 = \"HEX\", {digest}"));
@@ -38,6 +39,7 @@ impl Component {
         };
         let (sha256, contract) = (sha256.and_then(|item| item.read()), contract.and_then(|item| item.read()));
         drop(table);
+        *found = sha256;
         Some(Self { file: file?, sha256: sha256?, contract_sha256: contract?, wasi: wasi? })
     }
 }

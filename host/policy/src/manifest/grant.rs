@@ -109,7 +109,7 @@ pub(super) fn read<'d>(mut table: Table<'d>, secrets: &[&str]) -> (Placed<'d>, V
             let name = match name.parse::<GrantName>() {
                 Ok(name) => name,
                 Err(error) => {
-                    item.fault(format!("{}: {error}", quoted(name)), None);
+                    item.fault(format!("{} is not valid here", quoted(name)), Some(&error.to_string()));
                     continue;
                 }
             };

@@ -13,7 +13,7 @@ pub(super) fn secrets<'d>(table: Table<'d>) -> Vec<&'d str> {
     for (name, item) in table.named() {
         names.push(name);
         if let Err(error) = name.parse::<wardkeep_model::GrantName>() {
-            item.fault(format!("{}: {error}", quoted(name)), None);
+            item.fault(format!("{} is not valid here", quoted(name)), Some(&error.to_string()));
         }
         if let Some(table) = item.table() {
             secret(table);
@@ -82,7 +82,7 @@ fn per_time(text: &str) -> Result<(), &'static str> {
 fn only(item: &Item<'_>) {
     for (name, item) in item.table().map(Table::named).unwrap_or_default() {
         if !is_pointer(name) {
-            item.fault(format!("{}: {POINTER}", quoted(name)), None);
+            item.fault(format!("{} is not valid here", quoted(name)), Some(POINTER));
         }
         let _ = item.list_of(|item| item.text().map(drop));
     }

@@ -56,8 +56,10 @@ impl ToolTerms {
         unread: &[GrantKey],
     ) -> Option<Self> {
         let mut table = item.table()?;
-        let name =
-            name.parse::<ToolName>().map_err(|error| item.fault(format!("{}: {error}", quoted(name)), None)).ok();
+        let name = name
+            .parse::<ToolName>()
+            .map_err(|error| item.fault(format!("{} is not valid here", quoted(name)), Some(&error.to_string())))
+            .ok();
         let effect = effect(&mut table);
         let lines =
             |item: Item<'_>| item.list_of(|item| item.line_of_text(1..=100).map(Into::into)).unwrap_or_default();

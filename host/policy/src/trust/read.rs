@@ -5,13 +5,13 @@ use wardkeep_model::Digest;
 
 use crate::{
     day,
-    document::{Item, Table, quoted},
+    document::{Item, Lines, Table, quoted},
     key::PublicKey,
 };
 
 use super::{Approver, Thresholds, Trust};
 
-pub(super) fn read(file: &str, digest: Digest, mut table: Table<'_>) -> Option<Trust> {
+pub(super) fn read(file: &str, digest: Digest, lines: Lines, mut table: Table<'_>) -> Option<Trust> {
     table.format(1);
     let version = table.required("version", "version = 1").and_then(|item| item.whole(1..=u64::MAX));
     let expires = table.required("expires", "expires = 2027-11-30").and_then(|item| item.date());
@@ -23,6 +23,7 @@ pub(super) fn read(file: &str, digest: Digest, mut table: Table<'_>) -> Option<T
     Some(Trust {
         file: file.into(),
         digest,
+        lines,
         version: version?,
         expires: expires?,
         thresholds: thresholds?,
@@ -35,11 +36,14 @@ impl Thresholds {
 }
 
 fn thresholds_of(mut table: Table<'_>, people: Option<usize>) -> Option<Thresholds> {
-    let mut threshold = |key, default| match table.optional(key) {
+    let mut threshold = |key: &'static str, default| match table.optional(key) {
         None => Some(default),
         Some(item) => {
             let wanted = item.whole_u32(1..=100)?;
-            if let Some(people) = people.filter(|people| usize::try_from(wanted).is_ok_and(|wanted| wanted > *people)) {
+            // A home of one person cannot approve a destructive tool; that is a choice, and the default.
+            let people =
+                people.filter(|people| key != "destructive" && usize::try_from(wanted).is_ok_and(|it| it > *people));
+            if let Some(people) = people {
                 item.fault(
                     format!("{wanted} people must sign, but only {people} may approve"),
                     Some("name more approvers"),
@@ -74,7 +78,10 @@ fn approver(name: &str, item: &Item<'_>, others: &[Approver]) -> Option<Approver
     let valid =
         (1..=100).contains(&name.len()) && !name.chars().any(|c| c.is_whitespace() || crate::document::hidden(c));
     if !valid {
-        item.fault(format!("{}: a person's name is 1 to 100 bytes without blanks", quoted(name)), None);
+        item.fault(
+            format!("{} is not valid here", quoted(name)),
+            Some("a person's name is 1 to 100 bytes without blanks"),
+        );
     }
     let keys = table.required("keys", "keys = [\"ssh-ed25519 AAAA… name\"]").and_then(|item| keys(&item, others));
     let not_before = table.optional("not_before").map(|item| (item.date(), item));

@@ -36,7 +36,9 @@ pub fn check_rotation(
     if new.version <= old.version {
         let message = format!("version {} does not follow version {}, which this home knows", new.version, old.version);
         faults.push(
-            fault(message).at(None, "version").mend(format!("write version = {}", old.version.saturating_add(1))),
+            fault(message)
+                .at(new.lines.of_key("version"), "version")
+                .mend(format!("write version = {}", old.version.saturating_add(1))),
         );
     }
     faults.extend(new.expired(now));
