@@ -1,3 +1,5 @@
+use std::os::unix::fs::FileExt as _;
+
 use jiff::Timestamp;
 use tempfile::tempdir;
 use wardkeep_model::{Effect, Outcome};
@@ -44,12 +46,12 @@ fn flipping_any_byte_is_found_in_its_line() {
     let home = tempdir().unwrap();
     let lines = lines(2);
     let whole = lines.concat();
+    write(home.path(), 1, &lines);
+    let file = std::fs::OpenOptions::new().write(true).open(crate::testing::path(home.path(), 1)).unwrap();
     let mut line = 0;
     for at in 0..whole.len() {
         for flip in [1, 0x20, 0x80] {
-            let mut bytes = whole.clone();
-            bytes[at] ^= flip;
-            write(home.path(), 1, &[bytes]);
+            file.write_all_at(&[whole[at] ^ flip], at as u64).unwrap();
             match verify(home.path()) {
                 Err(ReadError::Damaged(damaged)) => {
                     assert_eq!(damaged.line, line + 1, "byte {at} ^ {flip}: {damaged}");
@@ -65,6 +67,7 @@ fn flipping_any_byte_is_found_in_its_line() {
                 other => panic!("byte {at} ^ {flip}: {other:?}"),
             }
         }
+        file.write_all_at(&whole[at..=at], at as u64).unwrap();
         line += u64::from(whole[at] == b'\n');
     }
 }

@@ -106,6 +106,21 @@ async fn a_device_that_hangs_holds_nobody_longer_than_the_limit() {
 }
 
 #[tokio::test]
+async fn nobody_is_told_yes_once_another_caller_has_given_the_device_up() {
+    let home = tempdir().unwrap();
+    let (journal, device) = Device::open(Options::new(home.path()));
+    Device::set(&device.hangs);
+    let asked = journal.clone();
+    let waiting = tokio::spawn(async move { asked.intent(intent(1, Effect::Read)).await.map(drop) });
+    while device.writes.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    journal.shared.fail(Failure::Hung);
+    device.hangs.store(false, Ordering::SeqCst);
+    assert_eq!(waiting.await.unwrap(), Err(NotRecorded::Failed(Failure::Hung)));
+}
+
+#[tokio::test]
 async fn a_shutdown_does_not_wait_for_a_device_that_hangs() {
     let home = tempdir().unwrap();
     let options = Options { commit_timeout: Duration::from_millis(100), ..Options::new(home.path()) };
