@@ -31,4 +31,4 @@ pub use record::{ClaimedClient, Closing, Intent, MAX_NOTES, MAX_TOUCHED, Origin,
 pub use replay::{Replay, Served};
 pub use segment::{Damaged, ReadError};
 pub use sink::{Files, Sink};
-pub use verify::{Verified, verify};
+pub use verify::{Verified, replay, verify};

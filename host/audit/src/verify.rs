@@ -57,6 +57,11 @@ pub fn verify(directory: &Path) -> Result<Verified, ReadError> {
     Ok(Verified { records, segments, head: chain.head, unfinished: walk.open.unfinished(), incomplete: torn })
 }
 
+/// The state that the journal of a directory mirrors. Needs no lock; checks the whole journal on the way.
+pub fn replay(directory: &Path) -> Result<Replay, ReadError> {
+    Walk::whole(directory).map(|walk| walk.replay)
+}
+
 /// Calls that began and have not ended.
 #[derive(Debug, Default)]
 pub(crate) struct Open(HashMap<CorrelationId, (u64, String, String)>);

@@ -247,7 +247,9 @@ async fn lost_state_is_rebuilt_from_events() {
         journal.event(event).await.unwrap();
     }
     journal.shutdown().await;
-    let replay = open(home.path()).1.replay;
+    let (_journal, opened) = open(home.path());
+    let replay = opened.replay;
+    assert_eq!(crate::replay(home.path()).unwrap(), replay, "the same without a lock, while a journal writes");
     assert_eq!(replay.plugins, [("files".parse().unwrap(), served(2))].into());
     assert_eq!((replay.revoked, replay.trust), ([key, component].into(), None));
 }
