@@ -41,15 +41,15 @@ impl Approved {
         let manifest = &self.manifest;
         let mut faults = Faults::none();
         identity(manifest, evidence, revocations, &mut faults);
-        let linked = manifest.tools().values().map(|tool| Grants::of(manifest, tool));
-        let linked = linked.fold(Grants::default(), |all, grants| all.with(&grants));
-        if let Some((message, mend)) = imports::missing(evidence.imports, &linked, evidence.description) {
+        let grants = manifest.tools().values().map(|tool| Grants::of(manifest, tool));
+        let grants = grants.fold(Grants::default(), |all, grants| all.with(&grants));
+        if let Some((message, mend)) = imports::missing(evidence.imports, &grants, evidence.description) {
             faults.push(manifest.fault("component.file", message).mend(mend));
         }
         let tools = tools(manifest, evidence.description, host, &mut faults);
         faults.unless(())?;
         let notices = notices(manifest, evidence.description, host);
-        Ok(PluginTerms { manifest: self.manifest, signers: self.signers, tools, linked, notices })
+        Ok(PluginTerms { manifest: self.manifest, signers: self.signers, tools, grants, notices })
     }
 }
 

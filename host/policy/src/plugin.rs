@@ -21,7 +21,7 @@ pub struct PluginTerms {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) signers: Vec<PublicKey>,
     pub(crate) tools: Vec<Arc<Tool>>,
-    pub(crate) linked: Grants,
+    pub(crate) grants: Grants,
     pub(crate) notices: Vec<Fault>,
 }
 
@@ -51,8 +51,8 @@ impl PluginTerms {
 
     /// What its tools use taken together: what its linker holds. A call sees its own tool's grants only.
     #[must_use]
-    pub const fn linked(&self) -> &Grants {
-        &self.linked
+    pub const fn grants(&self) -> &Grants {
+        &self.grants
     }
 
     /// What is no fault, but what the people in charge should know.

@@ -3,6 +3,8 @@
 //!
 //! Checking arguments here is the only way to make [`Arguments`], and without those nothing is authorised.
 
+mod cost;
+
 use std::sync::Arc;
 
 use jsonschema::{Draft, PatternOptions, Validator};
@@ -58,7 +60,7 @@ pub enum SchemaFault {
         found: String,
     },
     /// A reference to another document.
-    #[error("refers to {reference}; a schema may refer to itself only, with `#…`")]
+    #[error("refers to {reference}; a schema may refer to itself only, with `#` or `#/…`")]
     Reference {
         /// Where to, in backticks.
         reference: String,
@@ -103,6 +105,7 @@ impl Schema {
             return Err(SchemaFault::NotAnObject);
         }
         keywords(&value)?;
+        cost::bound(&value)?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES))
@@ -169,11 +172,20 @@ impl Arguments {
     }
 }
 
+/// A plain JSON pointer into the schema itself.
+fn local(reference: &str) -> bool {
+    reference == "#" || (reference.starts_with("#/") && !reference.contains('%'))
+}
+
 fn keywords(value: &Value) -> Result<(), SchemaFault> {
     match value {
         Value::Array(values) => values.iter().try_for_each(keywords),
         Value::Object(map) => map.iter().try_for_each(|(key, value)| match (key.as_str(), value) {
-            ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(reference)) if !reference.starts_with('#') => {
+            ("$ref", Value::String(reference)) if !local(reference) => {
+                Err(SchemaFault::Reference { reference: quoted(reference) })
+            }
+            // Where these lead depends on the way that was taken: nobody could say what they cost.
+            ("$dynamicRef" | "$recursiveRef", Value::String(reference)) => {
                 Err(SchemaFault::Reference { reference: quoted(reference) })
             }
             // A base of its own would turn `#` into a reference elsewhere.

@@ -159,6 +159,3 @@ fn collision(pair: &[Entry]) -> Option<Fault> {
             .mend("give one of them another `publish_as`")
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,7 +3,15 @@
 //! `tests/bad/NAME.toml` and `NAME.txt`; `WARDKEEP_BLESS=1` writes the texts anew, to be read in the diff. Lines that begin with `#!`
 //! say in what surroundings the document is judged (TOML after the `#!`); `@component@` and `@contract@` stand for the digests of
 //! the component that the tests approve. What `trust-` and `revocation-` begin is read as such.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may fail"
+)]
 
+#[path = "home/common.rs"]
 mod common;
 
 use std::{fs, path::Path};

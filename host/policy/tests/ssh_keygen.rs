@@ -3,6 +3,13 @@
 //! What we accept, ssh-keygen accepts. What it accepts and we do not is one of two kinds: a security key's signature that nobody
 //! touched the key for, and another spelling of the same signature file (its armour and envelope are not signed, so we accept one
 //! spelling only).
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may fail"
+)]
 
 use std::{
     fs,
