@@ -2,8 +2,8 @@
 //! can grant nothing. Read strictly, all faults at once; no environment is interpolated.
 
 mod caller;
-mod ceilings;
 mod edit;
+mod key_name;
 mod listen;
 mod template;
 
@@ -17,11 +17,16 @@ use wardkeep_model::{Digest, Limits, RootName};
 use wardkeep_policy::{
     Faults, HostTerms,
     document::{Document, Item, Lines, Table},
+    manifest::limits_patch,
 };
 
-pub(crate) use edit::{EditError, NewKey, add_key, remove_key};
+pub(crate) use edit::{NewKey, add_key, remove_key};
+pub(crate) use key_name::KeyName;
 pub(crate) use listen::Listen;
 pub(crate) use template::render;
+
+/// Its name in a home.
+pub(crate) use crate::home::CONFIG as FILE;
 
 const NOT_YET: &str = "is not enforceable yet, so it is refused";
 
@@ -70,7 +75,8 @@ impl Config {
                 None => Some(BTreeMap::new()),
             };
             let ceilings = match table.optional("ceilings") {
-                Some(item) => item.table().map(ceilings::read),
+                // What could not be read has left a fault, and with a fault nothing of this is used.
+                Some(item) => item.table().map(|table| Limits::CEILING.with(&limits_patch(table))),
                 None => Some(Limits::CEILING),
             };
             let sync = match table.optional("audit") {

@@ -13,7 +13,7 @@ use std::{
 };
 
 pub(crate) use lock::{LockError, Owner};
-pub(crate) use ownership::{Unsafe, check_directory, check_file};
+pub(crate) use ownership::{Unsafe, check_directory, check_file, check_parent};
 pub(crate) use read::{ReadError, read_file};
 pub(crate) use user::user_name;
 pub(crate) use write::{WriteError, create_directory, write_durable, write_new};

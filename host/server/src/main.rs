@@ -1,3 +1,55 @@
-//! The `wardkeep` binary.
+//! The `wardkeep` binary: wiring and commands. The only place that makes concrete journals, engines and servers.
 
-fn main() {}
+mod cli;
+mod commands;
+mod config;
+mod demo;
+mod document;
+mod home;
+mod load;
+mod owner;
+mod screen;
+mod state;
+mod stop;
+
+use std::{io, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+/// Threads that wait for a client's input are not waited for longer than this.
+const LINGER: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    log();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("wardkeep").build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the host's threads")),
+    };
+    let exit = match runtime.block_on(cli.run()) {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    };
+    runtime.shutdown_timeout(LINGER);
+    exit
+}
+
+/// Logs go to standard error only: standard output belongs to answers, and with `--stdio` to the protocol.
+fn log() {
+    let wanted = std::env::var("WARDKEEP_LOG").or_else(|_| std::env::var("RUST_LOG")).unwrap_or_default();
+    // rmcp logs whole messages below `warn`: arguments and results, which nothing of ours keeps.
+    let wanted: Vec<_> = wanted.split(',').filter(|directive| !directive.trim_start().starts_with("rmcp")).collect();
+    let filter = EnvFilter::new(format!("warn,guest=info,{},rmcp=warn", wanted.join(",")));
+    let colour = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    // `wardkeep audit query | head` has done what was wanted.
+    if error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)) {
+        return ExitCode::SUCCESS;
+    }
+    screen::note(format!("error: {error:#}"));
+    ExitCode::FAILURE
+}

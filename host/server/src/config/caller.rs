@@ -2,10 +2,13 @@
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use wardkeep_gateway::{ApiKey, Callers};
-use wardkeep_model::{Authenticated, GrantName, Principal};
-use wardkeep_policy::document::{Item, Table, quoted};
+use wardkeep_model::{Authenticated, Principal};
+use wardkeep_policy::{
+    document::{Item, Table, quoted},
+    manifest::Allowed,
+};
 
-use super::named;
+use super::{KeyName, named};
 
 pub(super) fn read(mut table: Table<'_>) -> Option<Callers> {
     let stdio = match table.optional("stdio") {
@@ -39,8 +42,7 @@ fn keys(table: Table<'_>) -> Option<Vec<ApiKey>> {
 }
 
 fn key(name: &str, item: &Item<'_>) -> Option<ApiKey> {
-    // The rule of a grant's name fits a key's name too: a bare word of TOML.
-    let named = named::<GrantName>(name, item);
+    let named = named::<KeyName>(name, item);
     let mut table = item.table()?;
     let sha256 = table.required("sha256", "sha256 = \"…\", the SHA-256 of the whole key").and_then(|item| item.read());
     let principal = principal(&mut table, Authenticated::ApiKey);
@@ -84,31 +86,28 @@ fn principal(table: &mut Table<'_>, authenticated: Authenticated) -> Option<Prin
 }
 
 fn principal_name(item: &Item<'_>) -> Option<String> {
-    let text = item.line_of_text(1..=128)?;
-    let name = text.strip_prefix("user:").or_else(|| text.strip_prefix("service:"));
-    if name.is_none_or(|name| !is_word(name)) {
-        item.fault(
-            format!("{} is not `user:NAME` or `service:NAME`", quoted(text)),
-            Some("a NAME holds A-Z, a-z, 0-9, `.`, `_`, `-`, `+` and `@`"),
-        );
-        return None;
+    match item.read()? {
+        Allowed::Principal(name) => Some(name),
+        Allowed::Group(name) => {
+            item.fault(format!("{} is a group, not a caller", quoted(&name)), Some("principal = \"user:me\""));
+            None
+        }
     }
-    Some(text.to_owned())
 }
 
 fn group(item: &Item<'_>) -> Option<String> {
-    let text = item.line_of_text(1..=64)?;
+    let text = item.line_of_text(1..=128)?;
     if let Some(bare) = text.strip_prefix("group:") {
         item.fault(format!("{} has a prefix that belongs into manifests", quoted(text)), Some(&format!("\"{bare}\"")));
         return None;
     }
-    if !is_word(text) {
-        item.fault(format!("{} is no group: A-Z, a-z, 0-9, `.`, `_`, `-`, `+` and `@`", quoted(text)), None);
-        return None;
+    // The same rule as in a manifest's `allow`, so that every group here can be named there.
+    match format!("group:{text}").parse() {
+        Ok(Allowed::Group(group)) => Some(group),
+        Ok(Allowed::Principal(_)) => None,
+        Err(error) => {
+            item.fault(format!("{}: {error}", quoted(text)), None);
+            None
+        }
     }
-    Some(text.to_owned())
-}
-
-pub(super) fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-+@".contains(c))
 }

@@ -5,14 +5,16 @@ use std::fmt::Write as _;
 
 use jiff::civil::Date;
 use toml::{Spanned, de::DeTable, de::DeValue};
-use wardkeep_model::{Digest, GrantName};
+use wardkeep_model::Digest;
 use wardkeep_policy::document::basic_string;
+
+use super::KeyName;
 
 /// An edit that was not made.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EditError {
     #[error("there is a key `{0}` already\n  mend: `wardkeep keys revoke {0}`, or take another name")]
-    Exists(GrantName),
+    Exists(KeyName),
     #[error("there is no key `{0}`")]
     Absent(String),
     #[error("the file writes `[callers.keys]` in another way than as tables of its own\n  mend: edit it by hand: {0}")]
@@ -24,7 +26,7 @@ pub(crate) enum EditError {
 /// A key to be added.
 #[derive(Debug, Clone)]
 pub(crate) struct NewKey {
-    pub(crate) name: GrantName,
+    pub(crate) name: KeyName,
     pub(crate) sha256: Digest,
     pub(crate) principal: String,
     pub(crate) groups: Vec<String>,

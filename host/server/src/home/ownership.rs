@@ -49,7 +49,7 @@ pub(crate) enum Unsafe {
 /// Checks a directory and all above it; gives its path with symlinks resolved.
 pub(crate) fn check_directory(path: &Path) -> Result<PathBuf, Unsafe> {
     let effective = rustix::process::geteuid().as_raw();
-    let (real, metadata) = walk(path, effective)?;
+    let (real, metadata) = walk(path, effective, true)?;
     if !metadata.is_dir() {
         return Err(Unsafe::NotADirectory(real));
     }
@@ -60,21 +60,29 @@ pub(crate) fn check_directory(path: &Path) -> Result<PathBuf, Unsafe> {
     Ok(real)
 }
 
+/// Checks a directory as the parent of a home that is still to be made: a sticky one will do.
+pub(crate) fn check_parent(path: &Path) -> Result<PathBuf, Unsafe> {
+    // As if one more part followed, which is looked at once it is there.
+    let (real, metadata) = walk(path, rustix::process::geteuid().as_raw(), false)?;
+    if metadata.is_dir() { Ok(real) } else { Err(Unsafe::NotADirectory(real)) }
+}
+
 /// Checks a regular file and all above it; gives its path with symlinks resolved.
 pub(crate) fn check_file(path: &Path) -> Result<PathBuf, Unsafe> {
     let effective = rustix::process::geteuid().as_raw();
-    let (real, metadata) = walk(path, effective)?;
+    let (real, metadata) = walk(path, effective, true)?;
     if !metadata.is_file() {
         return Err(Unsafe::NotAFile(real));
     }
     Ok(real)
 }
 
-/// Walks the path from the top. Every part is looked at without being followed; symlinks are unfolded by hand.
-fn walk(path: &Path, effective: u32) -> Result<(PathBuf, Metadata), Unsafe> {
+/// Walks the path from the top. Every part is looked at without being followed; symlinks are unfolded by hand. `whole` is whether
+/// the path ends here, so that its last part is no parent.
+fn walk(path: &Path, effective: u32, whole: bool) -> Result<(PathBuf, Metadata), Unsafe> {
     let mut left: VecDeque<OsString> = parts(path);
     let mut real = PathBuf::from("/");
-    judge(&real, &look(&real)?, effective, left.is_empty())?;
+    judge(&real, &look(&real)?, effective, whole && left.is_empty())?;
     let mut symlinks = 0;
     while let Some(part) = left.pop_front() {
         if part == ".." {
@@ -98,7 +106,7 @@ fn walk(path: &Path, effective: u32) -> Result<(PathBuf, Metadata), Unsafe> {
             parts(&target).into_iter().rev().for_each(|part| left.push_front(part));
             continue;
         }
-        judge(&next, &found, effective, left.is_empty())?;
+        judge(&next, &found, effective, whole && left.is_empty())?;
         real = next;
     }
     let metadata = look(&real)?;

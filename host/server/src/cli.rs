@@ -1,0 +1,124 @@
+//! The command line: names, options and help. What a command does stands in `commands`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    commands::{audit, call, check, completions, draft, init, inspect, keys, serve, sign, state, tools, verify},
+    demo,
+    screen::Screen,
+};
+
+/// One MCP endpoint in front of many sandboxed tools: each call allowed by a signed manifest, bounded, and written down.
+#[derive(Debug, Parser)]
+#[command(name = "wardkeep", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  wardkeep demo\n  wardkeep init\n  wardkeep serve --stdio\n\n\
+    Exit status: 0 done, 1 refused or failed, 2 wrong usage.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Globals {
+    /// The home; by default `$XDG_DATA_HOME/wardkeep`, which is `~/.local/share/wardkeep`
+    #[arg(long, global = true, env = "WARDKEEP_HOME", value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Print JSON for scripts
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Globals {
+    pub(crate) fn screen(&self) -> Screen {
+        Screen::new(self.json)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the whole story in a throwaway home, against real components
+    Demo(demo::Args),
+    /// Make a new home with its first approver
+    Init(init::Args),
+    /// Show what a component is and asks for; nothing is granted
+    Inspect(inspect::Args),
+    /// Write a manifest that grants nothing yet and lists, commented, what is asked for
+    Draft(draft::Args),
+    /// Show a manifest, trust or revocation file whole, and sign it with an SSH key
+    Sign(sign::Args),
+    /// Check the signatures of a manifest, trust or revocation file against the home's trust
+    Verify(verify::Args),
+    /// Tell all that `serve` would refuse, without serving
+    Check(check::Args),
+    /// Serve MCP: streamable HTTP, or standard input for a client that starts it
+    Serve(serve::Args),
+    /// Make one call through the same path as any client, as the local principal
+    Call(call::Args),
+    /// List what a principal may call
+    Tools(tools::Args),
+    /// API keys for callers over HTTP
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// The host's own memory of serials and revocations
+    #[command(subcommand)]
+    State(state::Command),
+    /// Read and verify the audit log
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let globals = &self.globals;
+        match self.command {
+            Command::Demo(args) => demo::run(globals, args).await,
+            Command::Init(args) => init::run(globals, &args),
+            Command::Inspect(args) => inspect::run(globals, &args).await,
+            Command::Draft(args) => draft::run(globals, &args).await,
+            Command::Sign(args) => sign::run(globals, &args),
+            Command::Verify(args) => verify::run(globals, &args),
+            Command::Check(_) => check::run(globals).await,
+            Command::Serve(args) => serve::run(globals, args).await,
+            Command::Call(args) => call::run(globals, args).await,
+            Command::Tools(args) => tools::run(globals, args).await,
+            Command::Keys(command) => keys::run(globals, command),
+            Command::State(command) => state::run(globals, command).await,
+            Command::Audit(command) => audit::run(globals, command).await,
+            Command::Completions(args) => completions::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn look(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            let is_leaf = command.get_subcommands().next().is_none();
+            if is_leaf {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("wardkeep"), "no example:{path}");
+            }
+            command.get_subcommands().for_each(|sub| look(sub, &path));
+        }
+        look(&Cli::command(), "");
+    }
+}

@@ -1,0 +1,15 @@
+//! One file a command: its arguments, and what it prints.
+
+pub(crate) mod audit;
+pub(crate) mod call;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod draft;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod keys;
+pub(crate) mod serve;
+pub(crate) mod sign;
+pub(crate) mod state;
+pub(crate) mod tools;
+pub(crate) mod verify;

@@ -1,0 +1,76 @@
+//! One record as one line for people.
+
+use std::time::Duration;
+
+use wardkeep_audit::{Event, Phase, Record, Revoked};
+use wardkeep_model::{Blame, Outcome};
+
+use crate::screen::{Ink, Screen, escaped};
+
+/// Time, what, how it ended, who, which call, details: everything of others escaped.
+pub(super) fn line(screen: Screen, record: &Record) -> String {
+    let time = record.time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
+    let time = screen.paint(Ink::Dim, time);
+    if let Some(event) = &record.event {
+        return format!("{time}  {}  {}", screen.paint(Ink::Bold, format!("{:<18}", event.code())), event_text(event));
+    }
+    let (word, ink) = match (record.phase, record.outcome) {
+        (Phase::Intent, _) => ("begins".to_owned(), Ink::Dim),
+        (_, Some(outcome)) => (outcome.to_string(), ink(outcome)),
+        (_, None) => (record.code.clone(), Ink::Dim),
+    };
+    let or_dash = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), escaped);
+    let mut line = format!(
+        "{time}  {}  {:<24}  {:<16}",
+        screen.paint(ink, format!("{word:<18}")),
+        or_dash(record.tool.as_deref()),
+        or_dash(record.user.as_deref()),
+    );
+    if let Some(id) = &record.correlation {
+        line.push_str(&format!("  {}", screen.paint(Ink::Dim, id)));
+    }
+    if record.phase != Phase::Outcome
+        && let Some(rule) = &record.rule
+    {
+        line.push_str(&format!("  by {}", escaped(rule)));
+    }
+    if let Some(class) = &record.error_class {
+        line.push_str(&format!("  {}", escaped(class)));
+    }
+    if let Some(elapsed) = record.elapsed_us {
+        line.push_str(&format!("  {:?}", Duration::from_micros(elapsed)));
+    }
+    if let Some(fuel) = record.fuel {
+        line.push_str(&format!("  fuel {fuel}"));
+    }
+    if let Some(count) = record.count.filter(|count| *count > 1) {
+        line.push_str(&format!("  {count} times"));
+    }
+    line.trim_end().to_owned()
+}
+
+const fn ink(outcome: Outcome) -> Ink {
+    match outcome.blame() {
+        None => Ink::Good,
+        Some(Blame::Caller) => Ink::Warning,
+        Some(Blame::Plugin | Blame::Host) => Ink::Bad,
+    }
+}
+
+fn event_text(event: &Event) -> String {
+    match event {
+        Event::Started { version } => format!("wardkeep {}", escaped(version)),
+        Event::Stopped { reason } => escaped(reason),
+        Event::PluginLoaded { plugin, version, serial, .. } => format!("{plugin} {}, serial {serial}", escaped(version)),
+        Event::PluginRejected { plugin, reason, .. } => format!("{}: {}", escaped(plugin), escaped(reason)),
+        Event::PluginRemoved { plugin } => plugin.to_string(),
+        Event::Revoked { target: Revoked::Key(key), .. } => format!("key {}", escaped(key)),
+        Event::Revoked { target: Revoked::Component(digest), .. } => format!("component {digest}"),
+        Event::TrustAccepted { version, document } => format!("version {version}, {document}"),
+        Event::StateReset { by, reason } => format!("by {}: {}", escaped(by), escaped(reason)),
+        Event::TornTail { segment, line, bytes, .. } => format!("{}:{line}: {bytes} bytes cut", escaped(segment)),
+        Event::Unfinished { correlation, tool, user } => {
+            format!("{} by {}, call {correlation}: nobody knows how it ended", escaped(tool), escaped(user))
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `wardkeep check`: all that `serve` would refuse, without serving, without the lock, without writing anything.
+
+use std::{process::ExitCode, sync::Arc};
+
+use jiff::{Timestamp, ToSpan};
+use serde::Serialize;
+use wardkeep_policy::{Fault, Faults};
+
+use crate::{
+    cli::Globals,
+    home::{self, Home},
+    load::{self, Loaded, Rejected, Terms},
+    screen::{Ink, escaped},
+    state::{State, Store, recover, replay},
+};
+
+/// What runs out within this many days is worth a word.
+const SOON_DAYS: i64 = 30;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  wardkeep check\n\nExit status 1 where `serve` would refuse something.")]
+pub(crate) struct Args {}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    ok: bool,
+    plugins: Vec<Passed<'a>>,
+    rejected: &'a [Rejected],
+    faults: &'a Faults,
+    warnings: &'a Faults,
+}
+
+#[derive(Serialize)]
+struct Passed<'a> {
+    plugin: &'a str,
+    version: String,
+    serial: u64,
+    tools: Vec<&'a str>,
+    signed_by: &'a [String],
+}
+
+pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
+    let home = Home::open(globals.home.as_deref())?;
+    let now = Timestamp::now();
+    let (terms, loaded) = loaded(&home, now).await?;
+    let warnings = warnings(&home, &terms, &loaded, now);
+    let ok = loaded.rejected.is_empty() && terms.faults.is_empty();
+    let plugins = loaded.served.iter().map(|served| {
+        let manifest = served.terms.manifest();
+        Passed {
+            plugin: manifest.name().as_str(),
+            version: manifest.version().to_string(),
+            serial: manifest.serial(),
+            tools: served.terms.tools().map(|tool| tool.published().as_str()).collect(),
+            signed_by: &served.signed_by,
+        }
+    });
+    let report = Report { ok, plugins: plugins.collect(), rejected: &loaded.rejected, faults: &terms.faults, warnings: &warnings };
+    let screen = globals.screen();
+    if screen.is_json() {
+        screen.document(&report)?;
+    } else {
+        for passed in &report.plugins {
+            let Passed { plugin, version, serial, tools, .. } = passed;
+            screen.line(format!("{}  {plugin} {version}, serial {serial}: {}", screen.paint(Ink::Good, "passed "), tools.join(", ")))?;
+        }
+        for Rejected { plugin, faults, .. } in report.rejected {
+            screen.line(format!("{}  {}\n{faults}", screen.paint(Ink::Bad, "refused"), escaped(plugin)))?;
+        }
+        for fault in report.faults {
+            screen.line(format!("{}  {fault}", screen.paint(Ink::Bad, "fault  ")))?;
+        }
+        for warning in report.warnings {
+            screen.line(format!("{}  {warning}", screen.paint(Ink::Warning, "warning")))?;
+        }
+        if report.plugins.is_empty() && report.rejected.is_empty() {
+            screen.line(format!("no plugins in `{}`", home.plugins().display()))?;
+        }
+    }
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Loads a home as its owner would, and leaves it as it is.
+pub(crate) async fn loaded(home: &Home, now: Timestamp) -> anyhow::Result<(Arc<Terms>, Loaded)> {
+    let terms = Arc::new(Terms::read(home, now)?);
+    let (store, state) = known(home)?;
+    terms.may_follow(&store, &state, now)?;
+    let engine = load::engine(&terms)?;
+    let loaded = load::load(home, &terms, &state, &engine, now).await?;
+    Ok((terms, loaded))
+}
+
+/// The state as a start would find it: file and journal put together.
+pub(crate) fn known(home: &Home) -> anyhow::Result<(Store, State)> {
+    let store = Store::new(home.state());
+    let recovered = recover(store.read()?, &replay(&home.audit())?, home.keys().exists())?;
+    Ok((store, recovered.state))
+}
+
+fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faults {
+    let mut warnings = Faults::none();
+    for served in &loaded.served {
+        warnings.extend(served.terms.notices().iter().cloned());
+        let manifest = served.terms.manifest();
+        if is_soon(manifest.expires_at(), now) {
+            let message = format!("ends with {}", manifest.expires());
+            warnings.push(Fault::of(manifest.file(), message).at(None, "plugin.expires").mend("a later day, a higher serial, and signatures"));
+        }
+    }
+    if is_soon(terms.trust.expires_at(), now) {
+        let message = format!("ends with {}; then nothing is served", terms.trust.expires());
+        warnings.push(Fault::of(home::TRUST, message).at(None, "expires"));
+    }
+    let config = &terms.config;
+    let at = |key: &str, message: String| Fault::of(home::CONFIG, message).at(config.lines.of_key(key), key);
+    for key in &config.callers.keys {
+        if key.expires.is_some_and(|expires| is_soon(expires, now)) {
+            let path = format!("callers.keys.{}.expires", key.name);
+            let what = if key.expires.is_some_and(|expires| now >= expires) { "has expired" } else { "expires soon" };
+            warnings.push(at(&path, what.to_owned()).mend(format!("`wardkeep keys revoke {}`, and a new one", key.name)));
+        }
+    }
+    if config.callers.stdio.is_none() && config.callers.keys.is_empty() {
+        warnings.push(Fault::of(home::CONFIG, "nobody may call").at(None, "callers").mend("[callers.stdio], or `wardkeep keys new NAME`"));
+    }
+    for (name, path) in &config.roots {
+        let holds = path.canonicalize().is_ok_and(|root| home.path().starts_with(&root) || root.starts_with(home.path()));
+        if holds {
+            let key = format!("roots.{name}");
+            let message = format!("`{}` holds this home, or is part of it: tools that are granted it may read the host's own files", path.display());
+            warnings.push(at(&key, message).mend("name a directory apart from the home"));
+        }
+    }
+    warnings
+}
+
+fn is_soon(end: Timestamp, now: Timestamp) -> bool {
+    now.checked_add((SOON_DAYS * 24).hours()).is_ok_and(|soon| end <= soon)
+}

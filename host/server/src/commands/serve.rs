@@ -1,0 +1,149 @@
+//! `wardkeep serve`: MCP over HTTP, or over standard input for a client that starts it. The first process of a home owns it; a
+//! later one with `--stdio` passes on to the owner, and takes over when that ends.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use wardkeep_gateway::{CancellationToken, Entrance, EntranceSwitch, HttpOptions, HttpServer, Relay, serve_stdio};
+use wardkeep_model::Principal;
+
+use crate::{
+    cli::Globals,
+    home::{Home, LockError, Owner},
+    load::Terms,
+    owner::{Owned, socket, tell_rejected},
+    screen::note,
+    stop::on_signal,
+};
+
+/// Between two looks at a home whose owner neither answers nor is gone.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Everything that is closed at the end is given this long.
+const LAST: Duration = Duration::from_secs(10);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  wardkeep serve\n  wardkeep serve --stdio\n  wardkeep --home /srv/wardkeep serve\n\n\
+    A client that starts servers by itself is given the command `wardkeep` with the arguments `serve --stdio`.")]
+pub(crate) struct Args {
+    /// Speak MCP over standard input and output, for a client that starts this process
+    #[arg(long)]
+    stdio: bool,
+}
+
+pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    let home = Home::open(globals.home.as_deref())?;
+    let stop = on_signal().context("cannot listen for signals")?;
+    if args.stdio { stdio(&home, stop).await } else { http(&home, stop).await }
+}
+
+async fn http(home: &Home, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+    let lock = Owner::of(home.path()).map_err(|error| match error {
+        LockError::Taken { .. } => anyhow::anyhow!("{error}\n  mend: end that one first; HTTP is served by the owner of a home only"),
+        failed @ LockError::Failed { .. } => failed.into(),
+    })?;
+    let owned = Owned::open(home, lock).await?;
+    tell_rejected(&owned.terms, &owned.rejected);
+    let listen = owned.terms.config.listen.clone();
+    let options = HttpOptions { listen: listen.http, public_url: listen.public_url, origins: listen.origins };
+    let ended = async {
+        let server = HttpServer::bind(options, owned.host.clone()).await?;
+        let socket = owned.serve_socket(stop.clone())?;
+        note(format!("serving {} tools of {} plugins on http://{}/mcp", owned.tools, owned.plugins, server.address()));
+        if owned.terms.config.callers.keys.is_empty() {
+            note("no keys: every call over HTTP is refused\n  mend: `wardkeep keys new NAME`, then start again");
+        }
+        server.run(stop.clone()).await;
+        stop.cancel();
+        socket.await?;
+        anyhow::Ok(())
+    }
+    .await;
+    finish(owned, "stopped").await;
+    ended?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stdio(home: &Home, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+    // Read before anybody owns the home: who may not call is told at once.
+    let terms = Terms::read(home, Timestamp::now())?;
+    let Some(principal) = terms.config.callers.stdio.clone() else { bail!(NO_STDIO) };
+    drop(terms);
+    let (entrance, switch) = Entrance::switchable();
+    let keeping = tokio::spawn(keep(home.clone(), switch, stop.clone()));
+    let served = serve(entrance, principal, &stop, keeping).await;
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// What stands between standard input and a call.
+pub(crate) const NO_STDIO: &str = "nobody may call over standard input: wardkeep.toml has no [callers.stdio]\n  \
+    mend: add to wardkeep.toml:\n        [callers.stdio]\n        principal = \"user:NAME\"";
+
+async fn serve(
+    entrance: Entrance,
+    principal: Principal,
+    stop: &CancellationToken,
+    mut keeping: tokio::task::JoinHandle<anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let serving = serve_stdio(entrance, principal, stop.clone());
+    let served = tokio::select! {
+        served = serving => served.map_err(anyhow::Error::new),
+        kept = &mut keeping => {
+            stop.cancel();
+            return kept?;
+        }
+    };
+    stop.cancel();
+    keeping.await??;
+    served
+}
+
+/// Keeps the entrance leading somewhere: to this process's own host once it owns the home, to the owner until then.
+async fn keep(home: Home, switch: EntranceSwitch, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut told = false;
+    loop {
+        match Owner::of(home.path()) {
+            Ok(lock) => {
+                let owned = Owned::open(&home, lock).await?;
+                tell_rejected(&owned.terms, &owned.rejected);
+                let socket = owned.serve_socket(stop.clone());
+                switch.set_local(owned.host.clone());
+                stop.cancelled().await;
+                let ended = match socket {
+                    Ok(socket) => socket.await.map_err(anyhow::Error::new),
+                    Err(error) => Err(error),
+                };
+                finish(owned, "stopped").await;
+                return ended;
+            }
+            Err(failed @ LockError::Failed { .. }) => return Err(failed.into()),
+            Err(LockError::Taken { .. }) => match Relay::connect(&socket(home.path())?).await {
+                Ok(relay) => {
+                    switch.set_relay(relay.clone());
+                    tokio::select! {
+                        () = relay.closed() => {}
+                        () = stop.cancelled() => return Ok(()),
+                    }
+                }
+                // The owner is just starting, or just ending. Another version of it never becomes reachable, and that is said once.
+                Err(error) => {
+                    if !told && !matches!(error, wardkeep_gateway::RelayError::Connect(_)) {
+                        note(&error);
+                        told = true;
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => {}
+                        () = stop.cancelled() => return Ok(()),
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// Closes within bounded time: a device that hangs must not keep the process.
+pub(crate) async fn finish(owned: Owned, reason: &str) {
+    if tokio::time::timeout(LAST, owned.close(reason)).await.is_err() {
+        note("the journal did not close in time");
+    }
+}

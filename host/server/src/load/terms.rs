@@ -1,0 +1,113 @@
+//! What a home says besides its plugins: the operator's file, the trust that it pins, revocations, directories.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use wardkeep_audit::Revoked;
+use wardkeep_model::Digest;
+use wardkeep_policy::{Fault, Faults, HostTerms, Remembered, Revocation, Revocations, Trust};
+use wardkeep_sandbox::Roots;
+
+use crate::{
+    config::Config,
+    document::{self, Signatures},
+    home::{self, Home, cap, read_file},
+    state::State,
+};
+
+use super::candidate::fault;
+
+/// The documents of a home that bear on every plugin.
+pub(crate) struct Terms {
+    pub(crate) config: Config,
+    pub(crate) host: HostTerms,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) trust_bytes: Vec<u8>,
+    pub(crate) trust_signatures: Signatures,
+    pub(crate) roots: Roots,
+    /// Verified revocations of this home's files; those that only the state remembers are not among them.
+    pub(crate) revoking: Vec<Revoking>,
+    /// What is wrong without stopping the rest: directories that are not there, revocations that do not count.
+    pub(crate) faults: Faults,
+}
+
+/// One verified revocation document.
+pub(crate) struct Revoking {
+    pub(crate) targets: Vec<Revoked>,
+    pub(crate) document: Digest,
+}
+
+impl Terms {
+    /// Reads all of them. An error here stops everything: without operator's file and trust nothing can be decided.
+    pub(crate) fn read(home: &Home, now: Timestamp) -> anyhow::Result<Self> {
+        let config = Config::parse(home::CONFIG, &read_file(&home.config(), cap::DOCUMENT)?, home.path())?;
+        let trust_bytes = read_file(&home.trust(), cap::DOCUMENT)?;
+        let trust = Trust::parse(home::TRUST, &trust_bytes)?;
+        trust.check_pin(config.root)?;
+        let trust_signatures = document::signatures(&home.trust())?;
+        let mut faults = Faults::none();
+        let (roots, host) = roots(&config, &mut faults);
+        let revoking = revoking(home, &trust, now, &mut faults)?;
+        Ok(Self { config, host, trust: Arc::new(trust), trust_bytes, trust_signatures, roots, revoking, faults })
+    }
+
+    /// Everything revoked: by the home's files, and by what the state remembers of files that may be gone.
+    pub(crate) fn revocations(&self, state: &State) -> Revocations {
+        let known = self.revoking.iter().flat_map(|revoking| &revoking.targets).chain(&state.revoked);
+        let (mut keys, mut components) = (Vec::new(), Vec::new());
+        known.for_each(|target| match target {
+            Revoked::Key(fingerprint) => keys.push(fingerprint.clone()),
+            Revoked::Component(digest) => components.push(*digest),
+        });
+        let all = Remembered { digest: Digest::of(&[]), reason: String::new(), keys, components };
+        std::iter::once(all).collect()
+    }
+}
+
+/// Opens each directory. One that is not there takes its name away from manifests, and nothing else.
+fn roots(config: &Config, faults: &mut Faults) -> (Roots, HostTerms) {
+    let mut there = BTreeMap::new();
+    for (name, path) in &config.roots {
+        match Roots::open([(name.clone(), path.clone())]) {
+            Ok(_) => {
+                there.insert(name.clone(), path.clone());
+            }
+            Err(error) => {
+                let key = format!("roots.{name}");
+                let message = format!("the directory `{}` cannot be opened: {}", path.display(), error.source);
+                let fault = Fault::of(home::CONFIG, message).at(config.lines.of_key(&key), &key);
+                faults.push(fault.mend("make the directory, or remove the line; until then no manifest may name it"));
+            }
+        }
+    }
+    let mut host = config.terms();
+    let roots = Roots::open(there.clone()).unwrap_or_else(|error| {
+        faults.push(Fault::of(home::CONFIG, error.to_string()));
+        there.clear();
+        Roots::default()
+    });
+    host.roots = there.into_keys().collect();
+    (roots, host)
+}
+
+fn revoking(home: &Home, trust: &Trust, now: Timestamp, faults: &mut Faults) -> anyhow::Result<Vec<Revoking>> {
+    let mut revoking = Vec::new();
+    for name in document::names(&home.revoked())?.into_iter().filter(|name| name.ends_with(".toml")) {
+        let path = home.revoked().join(name);
+        let file = home.display(&path);
+        let read = read_file(&path, cap::DOCUMENT).map_err(|error| Faults::from(fault(&file, &error))).and_then(|bytes| {
+            let signatures = document::signatures(&path).map_err(|error| fault(&file, &error))?;
+            Revocation::parse(&file, &bytes)?.verify(trust, &signatures, now)
+        });
+        match read {
+            Ok(remembered) => {
+                let keys = remembered.keys.into_iter().map(Revoked::Key);
+                let targets = keys.chain(remembered.components.into_iter().map(Revoked::Component)).collect();
+                revoking.push(Revoking { targets, document: remembered.digest });
+            }
+            // A revocation that does not count is shown, and stops nothing: else anybody who can write one could.
+            Err(wrong) => faults.extend(wrong),
+        }
+    }
+    Ok(revoking)
+}

@@ -1,0 +1,207 @@
+//! Owning a home: the lock, the journal, the state brought up to date, the fleet. What `serve`, `call` and `demo` stand on.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use jiff::Timestamp;
+use wardkeep_audit::{Event, Journal, Opened};
+use wardkeep_gateway::{CancellationToken, Host, SocketServer};
+use wardkeep_model::Digest;
+
+use crate::{
+    home::{self, Home, Owner, create_directory},
+    load::{self, Loaded, Rejected, Terms},
+    screen::note,
+    state::{Accepted, Known, State, Store, recover},
+};
+
+/// A socket's path holds 108 bytes with the final zero (`unix(7)`), on other systems 104.
+const LONGEST_SOCKET: usize = 100;
+
+/// A home that this process owns, with everything loaded.
+pub(crate) struct Owned {
+    pub(crate) host: Arc<Host>,
+    pub(crate) terms: Arc<Terms>,
+    pub(crate) rejected: Vec<Rejected>,
+    pub(crate) tools: usize,
+    pub(crate) plugins: usize,
+    journal: Journal,
+    socket: PathBuf,
+    // The last to go: whoever waits for the home finds everything closed.
+    _lock: Owner,
+}
+
+impl Owned {
+    /// Opens journal and state under the lock, loads every plugin, and records what became of each.
+    pub(crate) async fn open(home: &Home, lock: Owner) -> anyhow::Result<Self> {
+        let now = Timestamp::now();
+        let terms = Arc::new(Terms::read(home, now)?);
+        let in_use = home.keys().exists();
+        let options = wardkeep_audit::Options { sync: terms.config.sync, ..wardkeep_audit::Options::new(home.audit()) };
+        let (journal, opened) = tokio::task::spawn_blocking(move || Journal::open(options)).await??;
+        let opened_well = Self::load(home, &terms, &journal, opened, in_use, now).await;
+        let Loaded { fleet, rejected, .. } = match opened_well {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                journal.shutdown().await;
+                return Err(error);
+            }
+        };
+        let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
+        let host = Host::new(fleet, journal.clone(), terms.config.callers.clone());
+        let socket = socket(home.path())?;
+        Ok(Self { host, terms, rejected, tools, plugins, journal, socket, _lock: lock })
+    }
+
+    async fn load(
+        home: &Home,
+        terms: &Arc<Terms>,
+        journal: &Journal,
+        opened: Opened,
+        in_use: bool,
+        now: Timestamp,
+    ) -> anyhow::Result<Loaded> {
+        tell(&opened);
+        let store = Store::new(home.state());
+        let recovered = recover(store.read()?, &opened.replay, in_use)?;
+        if recovered.rebuilt {
+            note("the state was lost and has been rebuilt from the audit journal");
+        }
+        terms.may_follow(&store, &recovered.state, now)?;
+        journal.event(Event::Started { version: env!("CARGO_PKG_VERSION").to_owned() }).await?;
+        // After the first record: a crash between the two must not look like a home that lost everything.
+        create_directory(&home.keys())?;
+        for event in recovered.missing {
+            journal.event(event).await?;
+        }
+        let mut state = recovered.state.clone();
+        remember(terms, &store, journal, &mut state).await?;
+        if recovered.changed || state != recovered.state {
+            store.write(&state)?;
+        }
+        // Anything that is said of plugins stands on trust and revocations that are remembered already.
+        let engine = load::engine(terms)?;
+        let loaded = load::load(home, terms, &state, &engine, now).await?;
+        let before = state.clone();
+        record(journal, &loaded, &mut state).await?;
+        if state != before {
+            store.write(&state)?;
+        }
+        Ok(loaded)
+    }
+
+    /// Answers other processes of this user until it is stopped.
+    pub(crate) fn serve_socket(&self, stop: CancellationToken) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+        if let Some(parent) = self.socket.parent() {
+            create_directory(parent)?;
+            home::check_directory(parent)?;
+        }
+        Ok(tokio::spawn(SocketServer::bind(&self.socket, Arc::clone(&self.host))?.run(stop)))
+    }
+
+    /// Closes the journal; then the lock is given back.
+    pub(crate) async fn close(self, reason: &str) {
+        if let Err(error) = self.journal.event(Event::Stopped { reason: reason.to_owned() }).await {
+            note(format!("the end could not be recorded: {error}"));
+        }
+        self.journal.shutdown().await;
+    }
+}
+
+/// Remembers new revocations and a new trust document: in the journal first, so that no crash forgets what was acted on.
+async fn remember(terms: &Terms, store: &Store, journal: &Journal, state: &mut State) -> anyhow::Result<()> {
+    for revoking in &terms.revoking {
+        for target in &revoking.targets {
+            if !state.revoked.contains(target) {
+                journal.event(Event::Revoked { target: target.clone(), document: revoking.document }).await?;
+                state.revoked.insert(target.clone());
+            }
+        }
+    }
+    let accepted = Accepted { version: terms.trust.version(), digest: terms.trust.digest() };
+    if state.trust != Some(accepted) {
+        journal.event(Event::TrustAccepted { version: accepted.version, document: accepted.digest }).await?;
+        state.trust = Some(accepted);
+    }
+    if store.accepted_trust()?.is_none_or(|bytes| Digest::of(&bytes) != accepted.digest) {
+        store.keep_trust(&terms.trust_bytes)?;
+    }
+    Ok(())
+}
+
+async fn record(journal: &Journal, loaded: &Loaded, state: &mut State) -> anyhow::Result<()> {
+    for served in &loaded.served {
+        let manifest = served.terms.manifest();
+        let known = Known { serial: manifest.serial(), manifest: manifest.digest() };
+        let event = Event::PluginLoaded {
+            plugin: manifest.name().clone(),
+            version: manifest.version().to_string(),
+            serial: known.serial,
+            manifest: known.manifest,
+            component: served.terms.component(),
+            signed_by: served.signed_by.clone(),
+        };
+        journal.event(event).await?;
+        state.plugins.insert(manifest.name().clone(), known);
+    }
+    for Rejected { plugin, manifest, faults } in &loaded.rejected {
+        let reason = faults.iter().next().map(|fault| fault.message.clone()).unwrap_or_default();
+        journal.event(Event::PluginRejected { plugin: plugin.clone(), reason, manifest: *manifest }).await?;
+    }
+    Ok(())
+}
+
+fn tell(opened: &Opened) {
+    if let Some(torn) = &opened.torn {
+        note(format!("the audit journal ended in an incomplete line ({} bytes): it was cut, and the cut recorded", torn.bytes));
+    }
+    for call in &opened.unfinished {
+        note(format!(
+            "call {} of {} by {} has no outcome: the host died while it ran; whether it had its effect is not known",
+            call.correlation, call.tool, call.user
+        ));
+    }
+}
+
+/// The socket of a home: inside it where the path is short enough, else in a directory of this user's own.
+pub(crate) fn socket(home: &Path) -> anyhow::Result<PathBuf> {
+    let inside = home.join("relay.sock");
+    if inside.as_os_str().len() <= LONGEST_SOCKET {
+        return Ok(inside);
+    }
+    let name = Digest::of(home.as_os_str().as_encoded_bytes()).to_string();
+    let short: String = name.chars().take(16).collect();
+    // Not from the environment: owner and relays must come to the same path.
+    let directory = PathBuf::from(format!("/tmp/wardkeep-{}", rustix::process::geteuid().as_raw()));
+    if directory.exists() {
+        home::check_directory(&directory).context("the directory of the home's socket")?;
+    }
+    Ok(directory.join(format!("{short}.sock")))
+}
+
+/// Prints what was refused, each with its mend.
+pub(crate) fn tell_rejected(terms: &Terms, rejected: &[Rejected]) {
+    if !terms.faults.is_empty() {
+        note(&terms.faults);
+    }
+    for Rejected { plugin, faults, .. } in rejected {
+        note(format!("plugin `{}` is refused:\n{faults}", crate::screen::escaped(plugin)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deep_home_has_a_short_socket() {
+        let deep = PathBuf::from("/").join("a".repeat(200));
+        let path = socket(&deep).unwrap();
+        assert!(path.as_os_str().len() <= LONGEST_SOCKET && path.starts_with("/tmp"), "{}", path.display());
+        assert_eq!(socket(Path::new("/home/me/h")).unwrap(), Path::new("/home/me/h/relay.sock"));
+        assert_ne!(path, socket(&PathBuf::from("/").join("b".repeat(200))).unwrap());
+    }
+}
