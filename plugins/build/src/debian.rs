@@ -11,6 +11,7 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Command,
+    time::SystemTime,
 };
 
 use anyhow::{Context, Result, bail};
@@ -34,28 +35,68 @@ pub(crate) fn rustc(prefix: &Path) -> PathBuf {
 
 /// The folder with compiler and std, made if it is not there.
 pub(crate) fn prefix(host: &str) -> Result<PathBuf> {
-    let packages = Packages::find()?;
     let all = cache::folder()?.join("toolchains");
+    let memory = Memory::of(&all, host);
+    if let Some(whole) = memory.recall() {
+        return Ok(whole);
+    }
+    let packages = Packages::find()?;
     let whole = all.join(packages.key(host));
-    if rustc(&whole).is_file() {
-        return Ok(whole);
+    if !rustc(&whole).is_file() {
+        cache::make(&all)?;
+        let _lock = cache::lock(&all.join(".lock"), "prepares the compiler for guests")?;
+        // Another build may have made it meanwhile.
+        if !rustc(&whole).is_file() {
+            prepare(&packages, host, &whole)?;
+        }
     }
-    cache::make(&all)?;
-    let _lock = cache::lock(&all.join(".lock"), "prepares the compiler for guests")?;
-    if rustc(&whole).is_file() {
-        return Ok(whole);
-    }
+    memory.keep(&whole);
+    Ok(whole)
+}
+
+fn prepare(packages: &Packages, host: &str, whole: &Path) -> Result<()> {
     say(&format!("preparing Debian's rustc {} for guests, about two minutes, once", packages.upstream()));
-    let part = all.join(format!("{}.part", packages.key(host)));
-    let work = Work { packages: &packages, host, part: &part };
+    let part = whole.with_added_extension("part");
+    let work = Work { packages, host, part: &part };
     work.fetch()?;
     work.unpack()?;
     work.wrap()?;
     work.build_std()?;
     work.clear()?;
-    fs::rename(&part, &whole).with_context(|| format!("cannot move the compiler to {}", whole.display()))?;
+    fs::rename(&part, whole).with_context(|| format!("cannot move the compiler to {}", whole.display()))?;
     say(&format!("the compiler for guests is ready in {}", whole.display()));
-    Ok(whole)
+    Ok(())
+}
+
+/// Which folder was right when apt's lists were last fetched: asking apt takes seconds where it keeps no cache of its own.
+struct Memory {
+    file: PathBuf,
+    lists: Option<SystemTime>,
+}
+
+impl Memory {
+    fn of(all: &Path, host: &str) -> Self {
+        let lists = fs::metadata("/var/lib/apt/lists").and_then(|lists| lists.modified()).ok();
+        Self { file: all.join(format!("{host}.last")), lists }
+    }
+
+    fn line(&self, whole: &Path) -> Option<String> {
+        let lists = self.lists?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(format!("{} {}", lists.as_nanos(), whole.file_name()?.to_str()?))
+    }
+
+    fn recall(&self) -> Option<PathBuf> {
+        let line = fs::read_to_string(&self.file).ok()?;
+        let whole = self.file.with_file_name(line.split_once(' ')?.1);
+        (self.line(&whole)? == line && rustc(&whole).is_file()).then_some(whole)
+    }
+
+    fn keep(&self, whole: &Path) {
+        if let Some(line) = self.line(whole) {
+            // Without it, the next build asks apt again.
+            let _ = fs::write(&self.file, line);
+        }
+    }
 }
 
 /// What is fetched, each with its version.

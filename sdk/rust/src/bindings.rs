@@ -11,9 +11,10 @@ pub mod wardkeep {
         /// Reading in named directories, called roots. Needs a grant: the manifest's `[grants.files.<name>]` names a root, and the
         /// operator's `[roots]` says which directory of the machine that is. A component never learns the directory.
         ///
-        /// **Paths** are relative to a root, UTF-8, parted by `/`, at most 4,096 bytes, and may not hold `..`, a leading `/`, an empty
-        /// part, a backslash or a control character. `.` or the empty string is the root itself. Symbolic links are followed only to
-        /// what lies inside the same root; others answer `not-found`. A name in a directory that is not UTF-8 is left out of lists.
+        /// **Paths** are relative to a root, UTF-8, parted by `/`, at most 4,096 bytes and 255 in each part, and may not hold `..`, a leading `/`, an
+        /// empty part (so no `/` at the end), a backslash or a control character; a `.` part falls out. `.` or the empty string is the root itself.
+        /// Symbolic links are followed only to what lies inside the same root; others answer `not-found`. A name in a directory that is not UTF-8,
+        /// or that no path could hold, is left out of lists.
         ///
         /// **Only regular files** are read: a pipe, a socket and a device answer `not-a-file`.
         ///
@@ -45,10 +46,13 @@ pub mod wardkeep {
                         .finish()
                 }
             }
+            /// What an entry is.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum Kind {
+                /// A regular file.
                 File,
+                /// A directory.
                 Directory,
                 /// A symbolic link that was not followed, a pipe, a socket, a device.
                 Other,
@@ -84,6 +88,7 @@ pub mod wardkeep {
             pub struct Entry {
                 /// In `list` the last part of the path; in `walk` the path from the root; in `stat` as it was asked for.
                 pub name: _rt::String,
+                /// What it is.
                 pub kind: Kind,
                 /// Bytes, for a file; 0 for everything else.
                 pub size: u64,
@@ -103,6 +108,7 @@ pub mod wardkeep {
                         .finish()
                 }
             }
+            /// Why nothing came of it.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum Error {
@@ -114,9 +120,11 @@ pub mod wardkeep {
                 Exists,
                 /// Not a regular file.
                 NotAFile,
+                /// Not a directory.
                 NotADirectory,
+                /// The directory is not empty.
                 NotEmpty,
-                /// The path breaks the rules above.
+                /// The path is absolute, leads upwards or breaks another of the rules for paths.
                 InvalidPath,
                 /// More than the answer may hold.
                 TooLarge,
@@ -156,9 +164,11 @@ pub mod wardkeep {
                         }
                         Error::Exists => "Something is there already.",
                         Error::NotAFile => "Not a regular file.",
-                        Error::NotADirectory => "",
-                        Error::NotEmpty => "",
-                        Error::InvalidPath => "The path breaks the rules above.",
+                        Error::NotADirectory => "Not a directory.",
+                        Error::NotEmpty => "The directory is not empty.",
+                        Error::InvalidPath => {
+                            "The path is absolute, leads upwards or breaks another of the rules for paths."
+                        }
                         Error::TooLarge => "More than the answer may hold.",
                         Error::NotText => "Not UTF-8.",
                         Error::Full => "No space left on the device.",
@@ -266,6 +276,7 @@ pub mod wardkeep {
                 Bytes(_rt::Vec<u8>),
                 /// The byte budget was used up before this path: ask again with it.
                 Left,
+                /// Nothing could be read.
                 Failed(Error),
             }
             impl ::core::fmt::Debug for BatchItem {
@@ -778,7 +789,8 @@ pub mod wardkeep {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// Many files in one host call, in the order of `paths`, at most 4,096 of them: the first `per-file` bytes of each, until
-            /// `budget` bytes are gathered (2 MiB at most; 0 means 2 MiB). The first file is always served.
+            /// `budget` bytes are gathered (0 means 2 MiB). A file that does not fit any more is `left`, and so are all behind it; the first one is
+            /// always served, so that asking again with what was left gets on. More paths or a larger budget than 2 MiB are `too-large`.
             #[allow(async_fn_in_trait)]
             pub fn read_batch(
                 root: &str,
@@ -932,7 +944,8 @@ pub mod wardkeep {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// A tree, a page at a time. Symbolic links are told as `other` and not followed.
+            /// A tree, a page at a time: everything below `path`, which is a directory. Symbolic links are told as `other` and not followed. A page may
+            /// hold fewer entries than asked for, even none, and still have a `cursor`.
             #[allow(async_fn_in_trait)]
             pub fn walk(
                 root: &str,
@@ -1167,7 +1180,9 @@ pub mod wardkeep {
             /// Text costs a guest nothing to make; some engines have no encoder for it.
             #[derive(Clone, PartialEq)]
             pub enum Payload {
+                /// Written as UTF-8.
                 Text(_rt::String),
+                /// Written as they are.
                 Bytes(_rt::Vec<u8>),
             }
             impl ::core::fmt::Debug for Payload {
@@ -1185,6 +1200,7 @@ pub mod wardkeep {
                     }
                 }
             }
+            /// What becomes of a file that is there already.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum Mode {
@@ -1590,14 +1606,23 @@ pub mod wardkeep {
 pub mod exports {
     pub mod wardkeep {
         pub mod tool {
-            /// The two functions of a plugin. Their types live here, so that a component imports nothing for them.
+            /// What every plugin exports: who it is (`describe`), and one call of one of its tools (`call`). Nothing else of a component is ever
+            /// called. The types live here, so that a component which only computes imports nothing.
+            ///
+            /// **A call** runs in a fresh instance: memory, tables and globals are as the component's bytes say, and nothing of it is left for the next
+            /// one. It has a budget of fuel (about one unit an instruction), memory, wall-clock time, host calls, log lines and bytes of answer, from the
+            /// manifest's `[limits]`; when one is used up, the call ends there and the client is told so.
+            ///
+            /// **What a tool may reach** is what the signed manifest grants to that tool, not what `describe` asks for.
+            ///
+            /// **Text** is UTF-8. JSON is as RFC 8259 has it, without duplicate keys.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod handler {
                 #[used]
                 #[doc(hidden)]
                 static __FORCE_SECTION_REF: fn() = super::super::super::super::__link_custom_section_describing_imports;
                 use super::super::super::super::_rt;
-                /// What the worst run of this tool can do.
+                /// What the worst run of this tool can do. The manifest may be stricter than the plugin, never looser.
                 #[repr(u8)]
                 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
                 pub enum Effect {
@@ -1639,8 +1664,11 @@ pub mod exports {
                 /// Requests over HTTPS that a tool would like to make.
                 #[derive(Clone, PartialEq)]
                 pub struct HttpAsk {
+                    /// A name such as `api.example.com`, or `*.example.com`.
                     pub host: _rt::String,
+                    /// In capitals: `GET`, `POST`.
                     pub methods: _rt::Vec<_rt::String>,
+                    /// What for, in words for an administrator.
                     pub purpose: _rt::String,
                 }
                 impl ::core::fmt::Debug for HttpAsk {
@@ -1655,10 +1683,12 @@ pub mod exports {
                             .finish()
                     }
                 }
-                /// A credential that a tool would like to use, by the name the plugin gives it.
+                /// A credential that a tool would like to use, by the name that the plugin gives it.
                 #[derive(Clone, PartialEq)]
                 pub struct SecretAsk {
+                    /// The plugin's own name of it. Its value never enters the plugin.
                     pub name: _rt::String,
+                    /// What for, in words for an administrator.
                     pub purpose: _rt::String,
                 }
                 impl ::core::fmt::Debug for SecretAsk {
@@ -1672,11 +1702,14 @@ pub mod exports {
                             .finish()
                     }
                 }
-                /// A directory that a tool would like to use, by the name the plugin gives it.
+                /// A directory that a tool would like to use, by the name that the plugin gives it.
                 #[derive(Clone, PartialEq)]
                 pub struct FilesAsk {
+                    /// A proposal: the manifest decides which root it is.
                     pub root: _rt::String,
+                    /// It would write there too.
                     pub write: bool,
+                    /// What for, in words for an administrator.
                     pub purpose: _rt::String,
                 }
                 impl ::core::fmt::Debug for FilesAsk {
@@ -1691,13 +1724,18 @@ pub mod exports {
                             .finish()
                     }
                 }
-                /// One thing an administrator is asked for. Nothing is granted by asking.
+                /// One thing that an administrator is asked for. Nothing is granted by asking; `wardkeep draft` proposes grants from it.
                 #[derive(Clone, PartialEq)]
                 pub enum Ask {
+                    /// Requests to a host.
                     Http(HttpAsk),
+                    /// A credential.
                     Secret(SecretAsk),
+                    /// A directory.
                     Files(FilesAsk),
+                    /// To know the time (`wasi:clocks`), and what for.
                     Clock(_rt::String),
+                    /// To have random numbers (`wasi:random`), and what for.
                     Random(_rt::String),
                 }
                 impl ::core::fmt::Debug for Ask {
@@ -1722,19 +1760,26 @@ pub mod exports {
                         }
                     }
                 }
+                /// One tool, as clients come to see it. Every word of it is part of the contract digest that an administrator signs.
                 #[derive(Clone, PartialEq)]
                 pub struct Definition {
-                    /// Unique in the plugin: [A-Za-z0-9_-]{1,64}.
+                    /// Unique in the plugin: 1 to 64 of A-Z, a-z, 0-9, `_` and `-`. Clients see it behind the plugin's name: `files_search`.
                     pub name: _rt::String,
+                    /// A name for people.
                     pub title: ::core::option::Option<_rt::String>,
+                    /// For models: what it does, when to use it, what comes back.
                     pub description: _rt::String,
-                    /// JSON Schema 2020-12 as text, of type object. Kept to the byte.
+                    /// JSON Schema 2020-12 as text, of type object, at most 64 KiB. Kept to the byte. The host checks arguments against it before
+                    /// each call. References lead only to the schema itself.
                     pub input_schema: _rt::String,
-                    /// JSON Schema 2020-12 as text; then every complete answer carries `structured`.
+                    /// JSON Schema 2020-12 as text, of type object, under the same bounds. If it is there, every complete answer has to carry
+                    /// `structured` that fits it; another answer is withheld from the client.
                     pub output_schema: ::core::option::Option<_rt::String>,
+                    /// What its worst run can do.
                     pub effect: Effect,
                     /// A second call with the same arguments changes nothing more.
                     pub idempotent: bool,
+                    /// What it would like to be granted.
                     pub asks: _rt::Vec<Ask>,
                 }
                 impl ::core::fmt::Debug for Definition {
@@ -1754,11 +1799,14 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// A plugin, as it says of itself.
                 #[derive(Clone, PartialEq)]
                 pub struct Description {
+                    /// 1 to 40 of a-z, 0-9, `-` and `_`, beginning with a letter or digit.
                     pub name: _rt::String,
-                    /// Semantic version.
+                    /// Semantic version of what the tools promise.
                     pub version: _rt::String,
+                    /// In any order; clients see them sorted by name.
                     pub tools: _rt::Vec<Definition>,
                 }
                 impl ::core::fmt::Debug for Description {
@@ -1777,8 +1825,11 @@ pub mod exports {
                 #[repr(u8)]
                 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
                 pub enum Action {
+                    /// With `content`.
                     Accept,
+                    /// No.
                     Decline,
+                    /// Closed without an answer.
                     Cancel,
                 }
                 impl ::core::fmt::Debug for Action {
@@ -1807,12 +1858,14 @@ pub mod exports {
                         }
                     }
                 }
+                /// The answer to one question.
                 #[derive(Clone, PartialEq)]
                 pub struct Answer {
                     /// The `id` of the question.
                     pub id: _rt::String,
+                    /// What the person did.
                     pub action: Action,
-                    /// JSON object as text, if accepted.
+                    /// JSON object as text, checked against the question's schema, if accepted.
                     pub content: ::core::option::Option<_rt::String>,
                 }
                 impl ::core::fmt::Debug for Answer {
@@ -1827,10 +1880,12 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// A call that goes on.
                 #[derive(Clone, PartialEq)]
                 pub struct Resumption {
-                    /// What the plugin gave with `input-required`, unchanged.
+                    /// What the plugin gave with `input-required`, unchanged: the host seals it in between.
                     pub state: _rt::Vec<u8>,
+                    /// One for each question.
                     pub answers: _rt::Vec<Answer>,
                 }
                 impl ::core::fmt::Debug for Resumption {
@@ -1844,11 +1899,12 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// A call of a tool.
                 #[derive(Clone, PartialEq)]
                 pub struct Request {
                     /// A `definition.name` of this plugin.
                     pub tool: _rt::String,
-                    /// JSON object as text. The host has already checked it against the input schema.
+                    /// JSON object as text, in the host's own serialisation. It has been checked against the input schema.
                     pub arguments: _rt::String,
                     /// Only when the same call goes on after `input-required`.
                     pub resume: ::core::option::Option<Resumption>,
@@ -1865,9 +1921,12 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// A picture or sound.
                 #[derive(Clone, PartialEq)]
                 pub struct Media {
+                    /// As in `image/png`.
                     pub mime_type: _rt::String,
+                    /// The bytes; the host encodes them for the client.
                     pub data: _rt::Vec<u8>,
                 }
                 impl ::core::fmt::Debug for Media {
@@ -1881,11 +1940,16 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// A link to something that the client may fetch by itself.
                 #[derive(Clone, PartialEq)]
                 pub struct Link {
+                    /// Where it is.
                     pub uri: _rt::String,
+                    /// A short name.
                     pub name: _rt::String,
+                    /// What it is, for models.
                     pub description: ::core::option::Option<_rt::String>,
+                    /// As in `text/html`.
                     pub mime_type: ::core::option::Option<_rt::String>,
                 }
                 impl ::core::fmt::Debug for Link {
@@ -1901,9 +1965,12 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// What an embedded resource holds.
                 #[derive(Clone, PartialEq)]
                 pub enum ResourceBody {
+                    /// Text.
                     Text(_rt::String),
+                    /// Bytes; the host encodes them for the client.
                     Blob(_rt::Vec<u8>),
                 }
                 impl ::core::fmt::Debug for ResourceBody {
@@ -1921,10 +1988,14 @@ pub mod exports {
                         }
                     }
                 }
+                /// A resource with its content.
                 #[derive(Clone, PartialEq)]
                 pub struct Embedded {
+                    /// Its name, as in `file:///notes/one`.
                     pub uri: _rt::String,
+                    /// As in `text/markdown`.
                     pub mime_type: ::core::option::Option<_rt::String>,
+                    /// The content.
                     pub body: ResourceBody,
                 }
                 impl ::core::fmt::Debug for Embedded {
@@ -1939,12 +2010,18 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// One block of an answer, as MCP has them.
                 #[derive(Clone, PartialEq)]
                 pub enum Content {
+                    /// Text for the model.
                     Text(_rt::String),
+                    /// A picture.
                     Image(Media),
+                    /// Sound.
                     Audio(Media),
+                    /// A resource, carried along.
                     Resource(Embedded),
+                    /// A resource, only named.
                     Link(Link),
                 }
                 impl ::core::fmt::Debug for Content {
@@ -1971,12 +2048,14 @@ pub mod exports {
                         }
                     }
                 }
+                /// A finished call.
                 #[derive(Clone, PartialEq)]
                 pub struct Completion {
+                    /// In the order in which clients show it. With an output schema, say the same here as in `structured`, for clients that know only text.
                     pub content: _rt::Vec<Content>,
                     /// JSON object as text.
                     pub structured: ::core::option::Option<_rt::String>,
-                    /// Ids of what was read or changed, for the audit log.
+                    /// Ids of what was read or changed, for the audit log: what the plugin claims, kept apart from what the host saw.
                     pub touched: _rt::Vec<_rt::String>,
                 }
                 impl ::core::fmt::Debug for Completion {
@@ -1991,9 +2070,12 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// One question to the person who made the call.
                 #[derive(Clone, PartialEq)]
                 pub struct Question {
+                    /// The plugin's own id of it.
                     pub id: _rt::String,
+                    /// What the person reads, behind the words "plugin NAME asks:".
                     pub message: _rt::String,
                     /// JSON Schema of the flat object that is asked for.
                     pub schema: _rt::String,
@@ -2010,10 +2092,12 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// A call that waits for a person. The manifest has to allow it (`asks = true`).
                 #[derive(Clone, PartialEq)]
                 pub struct Pause {
+                    /// What is asked.
                     pub questions: _rt::Vec<Question>,
-                    /// Opaque; the host seals it. At most 16 KiB.
+                    /// What the plugin needs to go on, since the instance is gone by then. Opaque; the host seals it. At most 16 KiB.
                     pub state: _rt::Vec<u8>,
                 }
                 impl ::core::fmt::Debug for Pause {
@@ -2027,9 +2111,12 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// How a call went well.
                 #[derive(Clone, PartialEq)]
                 pub enum Reply {
+                    /// All is done.
                     Complete(Completion),
+                    /// Questions first.
                     InputRequired(Pause),
                 }
                 impl ::core::fmt::Debug for Reply {
@@ -2047,9 +2134,12 @@ pub mod exports {
                         }
                     }
                 }
+                /// Too often.
                 #[derive(Clone, PartialEq)]
                 pub struct Retry {
+                    /// For the caller.
                     pub message: _rt::String,
+                    /// When it may work again.
                     pub after_seconds: ::core::option::Option<u32>,
                 }
                 impl ::core::fmt::Debug for Retry {
@@ -2063,9 +2153,12 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// A service that the plugin needs failed.
                 #[derive(Clone, PartialEq)]
                 pub struct UpstreamFailure {
+                    /// For the caller.
                     pub message: _rt::String,
+                    /// Its HTTP status, if it gave one.
                     pub status: ::core::option::Option<u16>,
                 }
                 impl ::core::fmt::Debug for UpstreamFailure {
@@ -2079,10 +2172,14 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// Half done.
                 #[derive(Clone, PartialEq)]
                 pub struct Part {
+                    /// For the caller.
                     pub message: _rt::String,
+                    /// Ids of what was done.
                     pub done: _rt::Vec<_rt::String>,
+                    /// Ids of what was not.
                     pub not_done: _rt::Vec<_rt::String>,
                 }
                 impl ::core::fmt::Debug for Part {
@@ -2097,15 +2194,22 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// How a call failed. Models read these messages and try again: say what would work.
                 #[derive(Clone, PartialEq)]
                 pub enum Failure {
+                    /// The arguments fit the schema and are wrong all the same.
                     InvalidArguments(_rt::String),
+                    /// What was asked for is not there.
                     NotFound(_rt::String),
+                    /// The plugin itself, or a service behind it, says no.
                     Denied(_rt::String),
+                    /// Too often; perhaps later.
                     RateLimited(Retry),
+                    /// A service behind the plugin failed.
                     Upstream(UpstreamFailure),
                     /// Some of it happened. Say what, so that nobody does it twice.
                     Partial(Part),
+                    /// A mistake in the plugin.
                     Internal(_rt::String),
                 }
                 impl ::core::fmt::Debug for Failure {
@@ -3781,10 +3885,11 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Who you are. Runs with nothing granted and little fuel: return constants.
+                    /// Who you are. It runs when a plugin is loaded, with nothing granted and 20 million units of fuel, and twice: both answers have to agree to the byte, so
+                    /// return constants. Capability functions end it, clocks and random numbers answer inertly or end it too.
                     #[allow(async_fn_in_trait)]
                     fn describe() -> Description;
-                    /// One call in a fresh instance. Nothing is left for the next one.
+                    /// One call. A trap ends it; the client then learns only that the plugin failed.
                     #[allow(async_fn_in_trait)]
                     fn call(request: Request) -> ::core::result::Result<Reply, Failure>;
                 }

@@ -8,6 +8,7 @@ const LIST_MOST: usize = 10_000;
 const PAGE_MOST: u32 = 5_000;
 const BATCH_MOST: usize = 4_096;
 const PATH_MOST: usize = 4_096;
+const PART_MOST: usize = 255;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tree {
@@ -21,15 +22,16 @@ enum Node {
     File(Vec<u8>),
 }
 
-/// A checked path; the root itself is the empty string.
-fn checked(path: &str) -> Result<&str, Error> {
+/// A checked path without its `.` parts; the root itself is the empty string.
+fn checked(path: &str) -> Result<String, Error> {
     if matches!(path, "" | ".") {
-        return Ok("");
+        return Ok(String::new());
     }
-    let part_fits = |part: &str| !matches!(part, "" | "." | "..");
+    let part_fits = |part: &str| !matches!(part, "" | "..") && part.len() <= PART_MOST;
     let fits =
         path.len() <= PATH_MOST && path.split('/').all(part_fits) && !path.chars().any(|c| c == '\\' || c.is_control());
-    fits.then_some(path).ok_or(Error::InvalidPath)
+    let parts: Vec<_> = path.split('/').filter(|part| *part != ".").collect();
+    fits.then(|| parts.join("/")).ok_or(Error::InvalidPath)
 }
 
 fn parent(path: &str) -> &str {
@@ -56,7 +58,7 @@ impl Tree {
     }
 
     fn node(&self, path: &str) -> Result<&Node, Error> {
-        match checked(path)? {
+        match checked(path)?.as_str() {
             "" => Ok(&Node::Directory),
             path => self.nodes.get(path).ok_or(Error::NotFound),
         }
@@ -69,7 +71,7 @@ impl Tree {
         }
     }
 
-    fn directory<'a>(&self, path: &'a str) -> Result<&'a str, Error> {
+    fn directory(&self, path: &str) -> Result<String, Error> {
         match self.node(path)? {
             Node::Directory => checked(path),
             Node::File(_) => Err(Error::NotADirectory),
@@ -86,7 +88,7 @@ impl Tree {
 
     pub(super) fn list(&self, path: &str) -> Result<Vec<Entry>, Error> {
         let directory = self.directory(path)?;
-        let inside = self.nodes.iter().filter_map(|(path, node)| Some((below(path, directory)?, node)));
+        let inside = self.nodes.iter().filter_map(|(path, node)| Some((below(path, &directory)?, node)));
         let entries: Vec<_> =
             inside.filter(|(name, _)| !name.contains('/')).map(|(name, node)| Self::entry(name, node)).collect();
         if entries.len() > LIST_MOST { Err(Error::TooLarge) } else { Ok(entries) }
@@ -112,16 +114,16 @@ impl Tree {
     }
 
     pub(super) fn read_batch(&self, paths: &[String], per_file: u32, budget: u32) -> Result<Vec<BatchItem>, Error> {
-        if paths.len() > BATCH_MOST || per_file > MOST {
+        if paths.len() > BATCH_MOST || budget > MOST {
             return Err(Error::TooLarge);
         }
-        let budget = if budget == 0 { MOST } else { budget.min(MOST) } as usize;
+        let budget = if budget == 0 { MOST } else { budget } as usize;
         let (mut used, mut full) = (0, false);
         let item = |path: &String| match self.file(path) {
             _ if full => BatchItem::Left,
             Err(error) => BatchItem::Failed(error),
             Ok(contents) => {
-                let length = contents.len().min(per_file as usize);
+                let length = contents.len().min(per_file.min(MOST) as usize);
                 full = used > 0 && used + length > budget;
                 if full {
                     return BatchItem::Left;
@@ -136,7 +138,7 @@ impl Tree {
     pub(super) fn walk(&self, path: &str, options: WalkOptions, cursor: Option<&str>) -> Result<WalkPage, Error> {
         let directory = self.directory(path)?;
         let shown = |path: &str| {
-            let Some(rest) = below(path, directory) else { return false };
+            let Some(rest) = below(path, &directory) else { return false };
             let deep = rest.split('/').count();
             let hidden = rest.split('/').any(|part| part.starts_with('.'));
             let git = options.heed_ignore_files && rest.split('/').any(|part| part == ".git");
@@ -156,12 +158,12 @@ impl Tree {
             Payload::Text(text) => text.as_bytes(),
             Payload::Bytes(bytes) => bytes,
         };
-        match (self.nodes.get_mut(path), mode) {
+        match (self.nodes.get_mut(&path), mode) {
             (Some(Node::Directory), _) => return Err(Error::NotAFile),
             (Some(_), Mode::Create) => return Err(Error::Exists),
             (Some(Node::File(contents)), Mode::Append) => contents.extend_from_slice(data),
             (_, _) => {
-                self.nodes.insert(path.into(), Node::File(data.to_vec()));
+                self.nodes.insert(path, Node::File(data.to_vec()));
             }
         }
         Ok(())
@@ -169,10 +171,10 @@ impl Tree {
 
     pub(super) fn remove(&mut self, path: &str) -> Result<(), Error> {
         let path = self.fresh_name(path)?;
-        match self.nodes.get(path).ok_or(Error::NotFound)? {
-            Node::Directory if !self.list(path)?.is_empty() => Err(Error::NotEmpty),
+        match self.nodes.get(&path).ok_or(Error::NotFound)? {
+            Node::Directory if !self.list(&path)?.is_empty() => Err(Error::NotEmpty),
             _ => {
-                self.nodes.remove(path);
+                self.nodes.remove(&path);
                 Ok(())
             }
         }
@@ -180,17 +182,17 @@ impl Tree {
 
     pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<(), Error> {
         let (from, to) = (self.fresh_name(from)?, self.fresh_name(to)?);
-        if self.nodes.contains_key(to) {
+        if self.nodes.contains_key(&to) {
             return Err(Error::Exists);
         }
-        if below(to, from).is_some() {
+        if below(&to, &from).is_some() {
             return Err(Error::InvalidPath);
         }
-        let node = self.nodes.remove(from).ok_or(Error::NotFound)?;
-        self.nodes.insert(to.into(), node);
-        let inside: Vec<String> = self.nodes.keys().filter(|path| below(path, from).is_some()).cloned().collect();
+        let node = self.nodes.remove(&from).ok_or(Error::NotFound)?;
+        self.nodes.insert(to.clone(), node);
+        let inside: Vec<String> = self.nodes.keys().filter(|path| below(path, &from).is_some()).cloned().collect();
         for path in inside {
-            if let (Some(rest), Some(node)) = (below(&path, from), self.nodes.get(&path)) {
+            if let (Some(rest), Some(node)) = (below(&path, &from), self.nodes.get(&path)) {
                 self.nodes.insert(format!("{to}/{rest}"), node.clone());
             }
             self.nodes.remove(&path);
@@ -200,20 +202,20 @@ impl Tree {
 
     pub(super) fn mkdir(&mut self, path: &str) -> Result<(), Error> {
         let path = self.fresh_name(path)?;
-        if self.nodes.contains_key(path) {
+        if self.nodes.contains_key(&path) {
             return Err(Error::Exists);
         }
-        self.nodes.insert(path.into(), Node::Directory);
+        self.nodes.insert(path, Node::Directory);
         Ok(())
     }
 
     /// A path other than the root itself whose directory is there.
-    fn fresh_name<'a>(&self, path: &'a str) -> Result<&'a str, Error> {
+    fn fresh_name(&self, path: &str) -> Result<String, Error> {
         let path = checked(path)?;
         if path.is_empty() {
             return Err(Error::InvalidPath);
         }
-        self.directory(parent(path))?;
+        self.directory(parent(&path))?;
         Ok(path)
     }
 }
