@@ -33,3 +33,26 @@ pub(crate) fn lock(path: &Path, what: &str) -> Result<File> {
 pub(crate) fn make(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use super::lock;
+
+    #[test]
+    fn the_second_of_two_builds_waits_for_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".lock");
+        let first = lock(&path, "tests").unwrap();
+        let (told, heard) = mpsc::channel();
+        let second = thread::spawn(move || {
+            let _second = lock(&path, "tests").unwrap();
+            told.send(()).unwrap();
+        });
+        assert!(heard.recv_timeout(Duration::from_millis(50)).is_err(), "the lock is held");
+        drop(first);
+        assert!(heard.recv_timeout(Duration::from_secs(30)).is_ok());
+        second.join().unwrap();
+    }
+}

@@ -22,6 +22,8 @@ mod command;
 mod compiler;
 mod debian;
 mod guest;
+#[cfg(test)]
+mod released;
 
 #[cfg(feature = "bindings")]
 pub mod bindings;

@@ -41,7 +41,7 @@ fn changed(table: &str, found: &BTreeMap<String, String>) -> Vec<Changed> {
 
 #[test]
 fn a_released_folder_never_changes() {
-    let wit = wardkeep_build::checkout().join("wit");
+    let wit = crate::checkout().join("wit");
     let table = fs::read_to_string(wit.join("released.toml")).unwrap();
     assert_eq!(changed(&table, &folders(&wit.join("deps"))), [], "see the head of wit/released.toml");
 }
