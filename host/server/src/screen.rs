@@ -44,11 +44,6 @@ impl Screen {
         out.flush()
     }
 
-    /// One JSON value, on one line.
-    pub(crate) fn value(self, value: &impl Serialize) -> io::Result<()> {
-        self.line(serde_json::to_string(value).map_err(io::Error::other)?)
-    }
-
     /// One JSON value, indented.
     pub(crate) fn document(self, value: &impl Serialize) -> io::Result<()> {
         self.line(serde_json::to_string_pretty(value).map_err(io::Error::other)?)

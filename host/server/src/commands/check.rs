@@ -114,6 +114,10 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
     let config = &terms.config;
     let at = |key: &str, message: String| Fault::of(home::CONFIG, message).at(config.lines.of_key(key), key);
     for key in &config.callers.keys {
+        if key.expires.is_none() {
+            let path = format!("callers.keys.{}", key.name);
+            warnings.push(at(&path, "never expires".to_owned()).mend("expires = 2027-01-31"));
+        }
         if key.expires.is_some_and(|expires| is_soon(expires, now)) {
             let path = format!("callers.keys.{}.expires", key.name);
             let what = if key.expires.is_some_and(|expires| now >= expires) { "has expired" } else { "expires soon" };

@@ -46,15 +46,12 @@ fn key(name: &str, item: &Item<'_>) -> Option<ApiKey> {
     let mut table = item.table()?;
     let sha256 = table.required("sha256", "sha256 = \"…\", the SHA-256 of the whole key").and_then(|item| item.read());
     let principal = principal(&mut table, Authenticated::ApiKey);
-    let expires = table.required("expires", "expires = 2027-01-31").and_then(|item| {
-        let end = end_of(item.date()?);
-        if end.is_none() {
-            item.fault("is too far away", None);
-        }
-        end
-    });
+    let expires = match table.optional("expires") {
+        Some(item) => item.date().and_then(end_of).map(Some),
+        None => Some(None),
+    };
     drop(table);
-    Some(ApiKey { name: named?.to_string(), sha256: sha256?, principal: principal?, expires: Some(expires?) })
+    Some(ApiKey { name: named?.to_string(), sha256: sha256?, principal: principal?, expires: expires? })
 }
 
 /// The moment at which this day ends, in UTC.
