@@ -1,12 +1,14 @@
 //! Hostile and harmless guests through the real engine. Each test asserts how the call ended, what it cost and what was noted.
 
 mod bounds;
+mod fleet;
 mod grants;
 mod guest;
 pub(crate) mod host;
 mod inspecting;
 mod isolation;
 mod running;
+mod served;
 
 pub(crate) use guest::Guest;
-pub(crate) use running::{Call, ENGINE, text_of};
+pub(crate) use running::{Call, ENGINE};

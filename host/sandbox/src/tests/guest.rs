@@ -77,7 +77,7 @@ impl Guest {
         Self { world, fields: fields.to_owned(), ..self }
     }
 
-    /// The component. Memory: 0 `describe`'s answer, 64 its one tool `t`, 256 the answer of `call`, 512 a content block,
+    /// The component. Memory: 0 `describe`'s answer, 64 its tools `t` and `u`, 256 the answer of `call`, 512 a content block,
     /// 1024 free for the test, from 4096 what `cabi_realloc` gives out.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let Self { fields, call, describe, realloc, memory, .. } = self;
@@ -95,16 +95,19 @@ impl Guest {
                 (global.get $next)
                 (global.set $next (i32.add (global.get $next) (local.get 3))))
               (data (i32.const 0) "{name}{version}{tools}")
-              (data (i32.const 64) "{tool}{none}{text}{schema}{none}\00\01\00\00\00\00\00\00\00\00\00\00")
-              (data (i32.const 160) "guest1.0.0t{{\"type\":\"object\"}}")
+              (data (i32.const 64) "{t}{none}{text}{schema}{none}{rest}{u}{none}{text}{schema}{none}{rest}")
+              (data (i32.const 192) "guest1.0.0tu{{\"type\":\"object\"}}")
             )"#,
-            name = pair(160, 5),
-            version = pair(165, 5),
-            tools = pair(64, 1),
-            tool = pair(170, 1),
-            text = pair(170, 1),
-            schema = pair(171, 17),
+            name = pair(192, 5),
+            version = pair(197, 5),
+            tools = pair(64, 2),
+            t = pair(202, 1),
+            u = pair(203, 1),
+            text = pair(202, 1),
+            schema = pair(204, 17),
             none = "\\00".repeat(12),
+            // Effect read, idempotent, no asks.
+            rest = "\\00\\01\\00\\00\\00\\00\\00\\00\\00\\00\\00\\00",
         );
         let mut module = wat::parse_str(&module).unwrap();
         let mut resolve = Resolve::default();

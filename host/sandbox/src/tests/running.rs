@@ -7,7 +7,7 @@ use std::{
 };
 
 use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Roots, Served};
-use wardkeep_model::{Completion, Content, CorrelationId, Limits, Outcome, Reply};
+use wardkeep_model::{CorrelationId, Limits, Outcome};
 use wardkeep_policy::Grants;
 
 use super::Guest;
@@ -85,16 +85,5 @@ impl Done {
             Ok(Err(_)) => Outcome::ToolError,
             Err(Stopped { outcome, .. }) => *outcome,
         }
-    }
-}
-
-/// The text of an answer of one block.
-pub(crate) fn text_of(done: &Done) -> &str {
-    match &done.result {
-        Ok(Ok(Reply::Complete(Completion { content, .. }))) => match content.as_slice() {
-            [Content::Text(text)] => text,
-            other => panic!("{other:?}"),
-        },
-        other => panic!("{other:?}"),
     }
 }
