@@ -78,8 +78,14 @@ fn every_misbehaviour_ends_alone_with_its_own_outcome_on_record() {
         assert_eq!(canary["result"]["structuredContent"], json!({ "seen": 0 }), "after {tool}");
     }
     let stderr = serving.stderr();
-    assert!(!stderr.lines().any(|line| line.starts_with("2026-01-01T00:00:00Z  INFO wardkeep: all is well")), "{stderr}");
-    assert!(!stderr.contains('\u{202e}') && !stderr.contains("\u{1b}[31mred"), "control characters are shown, not sent");
+    assert!(
+        !stderr.lines().any(|line| line.starts_with("2026-01-01T00:00:00Z  INFO wardkeep: all is well")),
+        "{stderr}"
+    );
+    assert!(
+        !stderr.contains('\u{202e}') && !stderr.contains("\u{1b}[31mred"),
+        "control characters are shown, not sent"
+    );
 }
 
 #[test]
@@ -110,13 +116,13 @@ fn a_guest_that_waits_in_the_host_is_ended_by_its_deadline() {
     waits.wasi = "inert";
     home.install(&waits);
     let serving = home.serve();
-    for tool in ["for_ever", "many"] {
-        let begun = Instant::now();
-        let answer = serving.mcp().call(&format!("waits_{tool}"), json!({}));
-        let record = record(&home, &answer);
-        assert_eq!(outcome(&record), "limit(deadline)", "{tool}: {record}");
-        assert!((2..6).contains(&begun.elapsed().as_secs()), "{tool}: {:?}", begun.elapsed());
-    }
+    let begun = Instant::now();
+    let waited = serving.mcp().call("waits_for_ever", json!({}));
+    assert_eq!(outcome(&record(&home, &waited)), "limit(deadline)", "{waited}");
+    assert!((2..6).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    // a thousand pollables do not fit into the table of a call's resources
+    let many = serving.mcp().call("waits_many", json!({}));
+    assert_eq!(outcome(&record(&home, &many)), "trap", "{many}");
     // polling what is ready already burns fuel, time or host calls; it does not go round all of them
     let busily = serving.mcp().call("waits_busily", json!({}));
     assert!(outcome(&record(&home, &busily)).starts_with("limit("), "{busily}");
@@ -149,7 +155,7 @@ fn loops_on_every_core_stop_neither_health_nor_another_tool() {
     assert!(loops.iter().all(|l| !l.is_finished()), "they were looping all the while");
     for answer in loops.into_iter().map(|l| l.join().unwrap()) {
         let record = record(&home, &answer);
-        assert_eq!(outcome(&record), "limit(deadline)", "{record}");
+        assert!(["limit(deadline)", "limit(fuel)"].contains(&outcome(&record)), "{record}");
     }
 }
 

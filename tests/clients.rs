@@ -5,7 +5,10 @@ use std::{env, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::support::{guests, home::{Home, KEY, Plugin}};
+use crate::support::{
+    guests,
+    home::{Home, KEY, Plugin},
+};
 
 fn home() -> Home {
     let home = Home::new();
@@ -44,7 +47,11 @@ fn python(revision: &str, target: &[&str]) -> Option<Value> {
 fn inspector(era: &str, method: &[&str], target: &[&str]) -> Option<Value> {
     let (node, cli) = (client("WARDKEEP_TEST_NODE")?, client("WARDKEEP_TEST_INSPECTOR")?);
     let mut command = Command::new(node);
-    command.args([&cli, "--cli"]).args(target).args(["--protocol-era", era, "--quiet", "--format", "json"]).args(method);
+    command
+        .args([&cli, "--cli"])
+        .args(target)
+        .args(["--protocol-era", era, "--quiet", "--format", "json"])
+        .args(method);
     Some(json_of(&mut command))
 }
 
@@ -99,7 +106,8 @@ fn the_inspector_lists_strictly_and_calls_over_http_and_stdio_in_both_eras() {
             let list = list.get("result").unwrap_or(&list).clone();
             assert_eq!(list["tools"][0]["name"], json!("fixture_echo"), "{era}: {list}");
             assert_eq!(list["tools"][0]["annotations"]["readOnlyHint"], json!(true), "{era}: {list}");
-            let call = ["--method", "tools/call", "--tool-name", "fixture_echo", "--tool-args-json", "{\"text\":\"hi\"}"];
+            let call =
+                ["--method", "tools/call", "--tool-name", "fixture_echo", "--tool-args-json", "{\"text\":\"hi\"}"];
             let Some(called) = inspector(era, &call, target) else { return };
             assert!(called.to_string().contains("hi"), "{era}: {called}");
         }

@@ -2,14 +2,21 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, atomic::{AtomicBool, Ordering}},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
 
 use serde_json::{Value, json};
 
-use crate::support::{guests, home::{Home, Plugin}, http};
+use crate::support::{
+    guests,
+    home::{Home, Plugin},
+    http,
+};
 
 #[test]
 fn every_answered_call_is_in_the_log_after_kill_9_under_load() {

@@ -15,7 +15,13 @@ fn imports_without_a_grant_are_refused_in_one_message_with_the_lines_that_would_
     let component = guests::path("senses");
     home.install(&Plugin::plain("senses", &component, &["time", "dice"]));
     let text = home.refused(&["check"]);
-    for word in ["wasi:clocks/wall-clock", "wasi:clocks/monotonic-clock", "wasi:random/random", "[grants.clock.", "[grants.random."] {
+    for word in [
+        "wasi:clocks/wall-clock",
+        "wasi:clocks/monotonic-clock",
+        "wasi:random/random",
+        "[grants.clock.",
+        "[grants.random.",
+    ] {
         assert!(text.contains(word), "`{word}` is not in: {text}");
     }
 }

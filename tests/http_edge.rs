@@ -45,9 +45,15 @@ fn a_foreign_origin_and_a_foreign_host_are_refused_each_alone_and_before_the_key
     let home = home();
     let serving = home.serve();
     let bearer = format!("Bearer {KEY}");
-    for wrong in [("origin", "https://evil.example"), ("origin", "null"), ("host", "evil.example"), ("host", "127.0.0.1.evil.example:80")] {
+    for wrong in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("host", "evil.example"),
+        ("host", "127.0.0.1.evil.example:80"),
+    ] {
         for key in [bearer.as_str(), "Bearer none"] {
-            let response = send(serving.address, "POST", "/mcp", &[ACCEPT, JSON, ("authorization", key), wrong], b"{}").unwrap();
+            let response =
+                send(serving.address, "POST", "/mcp", &[ACCEPT, JSON, ("authorization", key), wrong], b"{}").unwrap();
             assert_eq!(response.status, 403, "{wrong:?}");
         }
     }
@@ -107,8 +113,13 @@ fn a_session_belongs_to_the_key_that_opened_it() {
     let list = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" }).to_string();
     let speak = |key: &str, body: &str| {
         let bearer = format!("Bearer {key}");
-        let headers = [ACCEPT, JSON, ("authorization", bearer.as_str()), ("mcp-session-id", session.as_str()),
-            ("mcp-protocol-version", "2025-11-25")];
+        let headers = [
+            ACCEPT,
+            JSON,
+            ("authorization", bearer.as_str()),
+            ("mcp-session-id", session.as_str()),
+            ("mcp-protocol-version", "2025-11-25"),
+        ];
         send(serving.address, "POST", "/mcp", &headers, body.as_bytes()).unwrap()
     };
     assert_eq!(speak(KEY, &initialized).status, 202);
@@ -179,7 +190,9 @@ fn what_the_host_does_not_serve_is_said_not_to_exist() {
     let serving = home.serve();
     for method in ["prompts/list", "resources/list", "resources/templates/list", "completion/complete", "nonsense"] {
         let params = match method {
-            "completion/complete" => json!({ "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" } }),
+            "completion/complete" => {
+                json!({ "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" } })
+            }
             _ => json!({}),
         };
         let message = Mcp { ..serving.mcp() }.request(method, params).message();

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::{guests, home::{Home, Plugin}};
+use crate::support::{
+    guests,
+    home::{Home, Plugin},
+};
 
 fn home() -> Home {
     let home = Home::new();

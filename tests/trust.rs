@@ -28,7 +28,8 @@ fn refused_alone(home: &Home, words: &[&str]) {
     assert_eq!(serving.mcp().tools(), ["hostile_keeps_its_schema"]);
     assert_eq!(serving.mcp().call("hostile_keeps_its_schema", json!({}))["result"]["isError"], json!(false));
     serving.terminate();
-    let rejected = home.journal().iter().any(|r| r.to_string().contains("plugin-rejected") && r.to_string().contains("fixture"));
+    let rejected =
+        home.journal().iter().any(|r| r.to_string().contains("plugin-rejected") && r.to_string().contains("fixture"));
     assert!(rejected, "the rejection is on record");
 }
 
@@ -45,7 +46,7 @@ fn a_flipped_byte_of_a_manifest_is_refused() {
     // inside a comment-free value: still TOML, so that it is the signature that refuses
     let text = String::from_utf8(home.read("plugins/fixture/manifest.toml")).unwrap();
     home.write("plugins/fixture/manifest.toml", &text.replace("to be tested", "to be tasted"));
-    refused_alone(&home, &["plugins/fixture/manifest.toml", "signature", "wardkeep sign"]);
+    refused_alone(&home, &["plugins/fixture/manifest.toml.sigs/tess.sig", "does not fit these bytes", "wardkeep sign"]);
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn a_flipped_byte_of_a_signature_is_refused() {
 fn a_flipped_byte_of_a_component_is_refused() {
     let home = home();
     flip(&home, "plugins/fixture/fixture.wasm", 5_000);
-    refused_alone(&home, &["fixture.wasm", "sha256"]);
+    refused_alone(&home, &["component.sha256", "another component than the approved one"]);
 }
 
 #[test]
@@ -136,7 +137,11 @@ fn a_swapped_trust_file_is_refused_whole() {
     let mallory = crate::support::home::Approver::new("mallory", 66);
     home.write(
         "trust.toml",
-        &format!("format = 1\nversion = 2\nexpires = {}\n\n[approvers.mallory]\nkeys = [{:?}]\n", day(300), mallory.public.trim()),
+        &format!(
+            "format = 1\nversion = 2\nexpires = {}\n\n[approvers.mallory]\nkeys = [{:?}]\n",
+            day(300),
+            mallory.public.trim()
+        ),
     );
     for command in [&["check"][..], &["serve"]] {
         let text = home.refused(command);

@@ -64,8 +64,10 @@ fn host_crates_depend_on_lower_floors_only() {
 fn only_the_crates_meant_to_know_a_package_do() {
     let direct = direct();
     for (package, keepers) in KEPT {
-        let others: Vec<_> =
-            direct.iter().filter(|(name, known)| known.contains(package) && !keepers.contains(&name.as_str())).collect();
+        let others: Vec<_> = direct
+            .iter()
+            .filter(|(name, known)| known.contains(package) && !keepers.contains(&name.as_str()))
+            .collect();
         assert!(others.is_empty(), "`{package}` is known to others than {keepers:?}: {others:?}");
         assert!(keepers.iter().any(|keeper| direct[*keeper].contains(package)), "nobody uses `{package}`: strike it");
     }

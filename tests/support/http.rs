@@ -29,9 +29,13 @@ impl Response {
     pub fn message(&self) -> Value {
         let text = self.text();
         let json = match self.header("content-type") {
-            Some(kind) if kind.starts_with("text/event-stream") => {
-                text.lines().filter_map(|l| l.strip_prefix("data:")).filter(|d| !d.trim().is_empty()).next_back().unwrap_or_default().to_owned()
-            }
+            Some(kind) if kind.starts_with("text/event-stream") => text
+                .lines()
+                .filter_map(|l| l.strip_prefix("data:"))
+                .filter(|d| !d.trim().is_empty())
+                .next_back()
+                .unwrap_or_default()
+                .to_owned(),
             _ => text.clone(),
         };
         serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: status {} {text:?}", self.status))
@@ -39,7 +43,13 @@ impl Response {
 }
 
 /// One request on a connection of its own.
-pub fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> std::io::Result<Response> {
+pub fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<Response> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");

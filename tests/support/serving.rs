@@ -11,7 +11,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{home::{Home, KEY}, http::Mcp};
+use super::{
+    home::{Home, KEY},
+    http::Mcp,
+};
 
 /// `wardkeep serve`, ready.
 pub struct Serving {
@@ -139,7 +142,8 @@ impl Stdio2026 {
     pub fn receive(&mut self) -> Option<Value> {
         let mut line = String::new();
         (self.stdout.read_line(&mut line).unwrap() > 0).then(|| {
-            serde_json::from_str(&line).unwrap_or_else(|e| panic!("standard output is the protocol's alone: {e}: {line:?}"))
+            serde_json::from_str(&line)
+                .unwrap_or_else(|e| panic!("standard output is the protocol's alone: {e}: {line:?}"))
         })
     }
 

@@ -28,6 +28,16 @@ pub struct Evidence<'a> {
 }
 
 impl Approved {
+    /// Are these the approved bytes. Asked before anything looks into them: what nobody approved is not compiled either.
+    ///
+    /// # Errors
+    /// Another component than the approved one, or a revoked one.
+    pub fn admits(&self, component: Digest, revocations: &Revocations) -> Result<(), Faults> {
+        let mut faults = Faults::none();
+        bytes(&self.manifest, component, revocations, &mut faults);
+        faults.unless(())
+    }
+
     /// The plugin, if its component is the approved one.
     ///
     /// # Errors
@@ -40,7 +50,8 @@ impl Approved {
     ) -> Result<PluginTerms, Faults> {
         let manifest = &self.manifest;
         let mut faults = Faults::none();
-        identity(manifest, evidence, revocations, &mut faults);
+        bytes(manifest, evidence.component, revocations, &mut faults);
+        story(manifest, evidence.description, &mut faults);
         let grants = manifest.tools().values().map(|tool| Grants::of(manifest, tool));
         let grants = grants.fold(Grants::default(), |all, grants| all.with(&grants));
         if let Some((message, mend)) = imports::missing(evidence.imports, &grants, evidence.description) {
@@ -53,22 +64,25 @@ impl Approved {
     }
 }
 
-fn identity(manifest: &Manifest, evidence: Evidence<'_>, revocations: &Revocations, faults: &mut Faults) {
+fn bytes(manifest: &Manifest, component: Digest, revocations: &Revocations, faults: &mut Faults) {
     let approved = manifest.component();
-    if evidence.component != approved.sha256 {
+    if component != approved.sha256 {
         let message = format!("{} is another component than the approved one", approved.file);
         let mend = format!(
             "put the approved one back, or approve this one: sha256 = \"{}\", a higher serial, new signatures",
-            evidence.component
+            component
         );
         faults.push(manifest.fault("component.sha256", message).mend(mend));
     }
-    if revocations.revokes_component(&evidence.component) {
+    if revocations.revokes_component(&component) {
         let mend = "approve a component that is not revoked";
         faults.push(manifest.fault("component.file", "this component is revoked").mend(mend));
     }
-    let contract = evidence.description.contract_digest();
-    if contract != approved.contract_sha256 {
+}
+
+fn story(manifest: &Manifest, description: &Description, faults: &mut Faults) {
+    let contract = description.contract_digest();
+    if contract != manifest.component().contract_sha256 {
         let message = "the component tells another story of its tools than the approved one";
         let mend = format!(
             "read what `wardkeep inspect` shows; to approve that, write contract_sha256 = \"{contract}\", raise the serial \
@@ -76,8 +90,8 @@ fn identity(manifest: &Manifest, evidence: Evidence<'_>, revocations: &Revocatio
         );
         faults.push(manifest.fault("component.contract_sha256", message).mend(mend));
     }
-    if evidence.description.version != manifest.version().to_string() {
-        let message = format!("the component says that it is version {}", quoted(&evidence.description.version));
+    if description.version != manifest.version().to_string() {
+        let message = format!("the component says that it is version {}", quoted(&description.version));
         faults.push(manifest.fault("plugin.version", message).mend("write the component's own version"));
     }
 }

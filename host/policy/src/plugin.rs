@@ -248,8 +248,10 @@ pub(crate) fn notices(manifest: &Manifest, description: &Description, host: &Hos
         }
     }
     let listed = |name: &str| manifest.tools().keys().any(|listed| listed.as_str() == name);
-    for definition in description.tools.iter().filter(|definition| !listed(&definition.name)) {
-        let message = format!("the component's tool {} is not listed, so it is not served", quoted(&definition.name));
+    let unlisted: Vec<_> =
+        description.tools.iter().map(|tool| &tool.name).filter(|name| !listed(name)).map(|name| quoted(name)).collect();
+    if !unlisted.is_empty() {
+        let message = format!("tools of the component that are not listed, so not served: {}", unlisted.join(", "));
         notices.push(manifest.fault("tools", message));
     }
     notices

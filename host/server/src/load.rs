@@ -62,7 +62,13 @@ pub(crate) fn engine(terms: &Terms) -> anyhow::Result<Engine> {
 }
 
 /// Loads every plugin of the home.
-pub(crate) async fn load(home: &Home, terms: &Arc<Terms>, state: &State, engine: &Engine, now: Timestamp) -> anyhow::Result<Loaded> {
+pub(crate) async fn load(
+    home: &Home,
+    terms: &Arc<Terms>,
+    state: &State,
+    engine: &Engine,
+    now: Timestamp,
+) -> anyhow::Result<Loaded> {
     let revocations = Arc::new(terms.revocations(state));
     let found = find(home)?;
     let waiting = tokio::spawn(async move {
@@ -74,7 +80,8 @@ pub(crate) async fn load(home: &Home, terms: &Arc<Terms>, state: &State, engine:
     let mut loading = JoinSet::new();
     for (index, found) in found.into_iter().enumerate() {
         let known = found.name.parse().ok().and_then(|name| state.plugins.get(&name).copied());
-        let (terms, revocations, engine, room) = (Arc::clone(terms), Arc::clone(&revocations), engine.clone(), Arc::clone(&room));
+        let (terms, revocations, engine, room) =
+            (Arc::clone(terms), Arc::clone(&revocations), engine.clone(), Arc::clone(&room));
         loading.spawn(async move {
             let _place = room.acquire_owned().await;
             let known = known.map(|known| (known.serial, known.manifest));
@@ -111,6 +118,7 @@ async fn inspect(
     let manifest = approved.manifest();
     let fault = |message: String| Faults::from(found.fault("component.file", message));
     let bytes = found.component(&manifest.component().file)?;
+    approved.admits(Digest::of(&bytes), revocations)?;
     let signed_by = approved.signers().iter().map(|key| key.fingerprint().to_owned()).collect();
     let inspected = engine.inspect(bytes.into()).await.map_err(|error| fault(chain(&error)))?;
     let plugin = terms_of(approved, &inspected, terms, revocations)?;
@@ -143,7 +151,9 @@ fn snapshot(
             Ok(snapshot) => return Ok(snapshot),
             Err(faults) => faults,
         };
-        let at_fault = ready.iter().position(|ready| faults.iter().any(|fault| fault.file == ready.served.terms.manifest().file()));
+        let at_fault = ready
+            .iter()
+            .position(|ready| faults.iter().any(|fault| fault.file == ready.served.terms.manifest().file()));
         let Some(index) = at_fault else { return Err(faults) };
         let out = ready.remove(index);
         let file = out.served.terms.manifest().file().to_owned();
@@ -186,7 +196,14 @@ impl Terms {
         };
         let old = wardkeep_policy::Trust::parse("state/trust.toml", &old)?;
         let revocations = self.revocations(state);
-        wardkeep_policy::check_rotation(&old, &self.trust, &self.trust_bytes, &self.trust_signatures, &revocations, now)?;
+        wardkeep_policy::check_rotation(
+            &old,
+            &self.trust,
+            &self.trust_bytes,
+            &self.trust_signatures,
+            &revocations,
+            now,
+        )?;
         Ok(())
     }
 }
