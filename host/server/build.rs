@@ -9,7 +9,6 @@ use wardkeep_build::Guest;
 const GUESTS: [(&str, &str, &str); 2] =
     [("wardkeep-files", "files.wasm", "plugins/files"), ("wardkeep-demo-guest", "spinner.wasm", "host/server/guest")];
 
-#[expect(clippy::print_stdout, reason = "a build script speaks to cargo there")]
 fn main() -> anyhow::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
     let checkout = wardkeep_build::checkout();

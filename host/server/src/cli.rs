@@ -12,7 +12,13 @@ use crate::{
 
 /// One MCP endpoint in front of many sandboxed tools: each call allowed by a signed manifest, bounded, and written down.
 #[derive(Debug, Parser)]
-#[command(name = "wardkeep", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "wardkeep",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 #[command(after_help = "Examples:\n  wardkeep demo\n  wardkeep init\n  wardkeep serve --stdio\n\n\
     Exit status: 0 done, 1 refused or failed, 2 wrong usage.")]
 pub(crate) struct Cli {

@@ -130,7 +130,9 @@ fn audit(mut table: Table<'_>) -> Option<wardkeep_audit::Sync> {
         item.fault(format!("{NOT_YET}: every segment is kept"), Some("remove it"));
     }
     match table.optional("sync") {
-        Some(item) => item.choice(&[("writes", wardkeep_audit::Sync::Writes), ("always", wardkeep_audit::Sync::Always)]),
+        Some(item) => {
+            item.choice(&[("writes", wardkeep_audit::Sync::Writes), ("always", wardkeep_audit::Sync::Always)])
+        }
         None => Some(wardkeep_audit::Sync::Writes),
     }
 }
@@ -141,7 +143,9 @@ fn later(table: &mut Table<'_>) {
         item.fault(format!("{NOT_YET}: no tool is given secrets"), Some("remove it"));
         for (_, source) in item.table().into_iter().flat_map(Table::named) {
             if let Some(mut source) = source.table() {
-                let _ = source.required("directory", "directory = \"/run/secrets/wardkeep\"").map(|item| item.line_of_text(1..=4096));
+                let _ = source
+                    .required("directory", "directory = \"/run/secrets/wardkeep\"")
+                    .map(|item| item.line_of_text(1..=4096));
             }
         }
     }

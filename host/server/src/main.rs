@@ -38,16 +38,21 @@ fn main() -> ExitCode {
 /// Logs go to standard error only: standard output belongs to answers, and with `--stdio` to the protocol.
 fn log() {
     let wanted = std::env::var("WARDKEEP_LOG").or_else(|_| std::env::var("RUST_LOG")).unwrap_or_default();
-    // rmcp logs whole messages below `warn`: arguments and results, which nothing of ours keeps.
+    // rmcp logs whole messages below `warn`, which nothing of ours keeps, and each refused request at `warn`, which the audit
+    // log tells better.
     let wanted: Vec<_> = wanted.split(',').filter(|directive| !directive.trim_start().starts_with("rmcp")).collect();
-    let filter = EnvFilter::new(format!("warn,guest=info,{},rmcp=warn", wanted.join(",")));
-    let colour = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+    let filter = EnvFilter::new(format!("warn,guest=info,{},rmcp=error", wanted.join(",")));
+    let colour =
+        io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
     // `wardkeep audit query | head` has done what was wanted.
-    if error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)) {
+    if error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
+    {
         return ExitCode::SUCCESS;
     }
     screen::note(format!("error: {error:#}"));

@@ -156,7 +156,10 @@ async fn record(journal: &Journal, loaded: &Loaded, state: &mut State) -> anyhow
 
 fn tell(opened: &Opened) {
     if let Some(torn) = &opened.torn {
-        note(format!("the audit journal ended in an incomplete line ({} bytes): it was cut, and the cut recorded", torn.bytes));
+        note(format!(
+            "the audit journal ended in an incomplete line ({} bytes): it was cut, and the cut recorded",
+            torn.bytes
+        ));
     }
     for call in &opened.unfinished {
         note(format!(

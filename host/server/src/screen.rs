@@ -99,7 +99,8 @@ pub(crate) fn escaped(text: &str) -> String {
 
 /// Text of others that may have several lines.
 pub(crate) fn escaped_lines(text: &str) -> String {
-    let lines: Vec<_> = text.split('\n').map(|line| line.split('\t').map(escaped).collect::<Vec<_>>().join("\t")).collect();
+    let lines: Vec<_> =
+        text.split('\n').map(|line| line.split('\t').map(escaped).collect::<Vec<_>>().join("\t")).collect();
     lines.join("\n")
 }
 

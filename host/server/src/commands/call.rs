@@ -80,7 +80,8 @@ fn show(screen: Screen, answer: Result<Answer, Refused>) -> anyhow::Result<ExitC
     if screen.is_json() {
         screen.document(&answer)?;
     } else {
-        let texts: Vec<_> = answer.content.iter().filter_map(|block| block.as_text()).map(|text| text.text.as_str()).collect();
+        let texts: Vec<_> =
+            answer.content.iter().filter_map(|block| block.as_text()).map(|text| text.text.as_str()).collect();
         let shown = match (&answer.structured_content, texts.is_empty()) {
             (Some(value), true) => serde_json::to_string_pretty(value)?,
             _ => texts.join("\n"),
@@ -155,4 +156,3 @@ impl Door {
         }
     }
 }
-

@@ -55,14 +55,24 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
             signed_by: &served.signed_by,
         }
     });
-    let report = Report { ok, plugins: plugins.collect(), rejected: &loaded.rejected, faults: &terms.faults, warnings: &warnings };
+    let report = Report {
+        ok,
+        plugins: plugins.collect(),
+        rejected: &loaded.rejected,
+        faults: &terms.faults,
+        warnings: &warnings,
+    };
     let screen = globals.screen();
     if screen.is_json() {
         screen.document(&report)?;
     } else {
         for passed in &report.plugins {
             let Passed { plugin, version, serial, tools, .. } = passed;
-            screen.line(format!("{}  {plugin} {version}, serial {serial}: {}", screen.paint(Ink::Good, "passed "), tools.join(", ")))?;
+            screen.line(format!(
+                "{}  {plugin} {version}, serial {serial}: {}",
+                screen.paint(Ink::Good, "passed "),
+                tools.join(", ")
+            ))?;
         }
         for Rejected { plugin, faults, .. } in report.rejected {
             screen.line(format!("{}  {}\n{faults}", screen.paint(Ink::Bad, "refused"), escaped(plugin)))?;
@@ -104,7 +114,11 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
         let manifest = served.terms.manifest();
         if is_soon(manifest.expires_at(), now) {
             let message = format!("ends with {}", manifest.expires());
-            warnings.push(Fault::of(manifest.file(), message).at(None, "plugin.expires").mend("a later day, a higher serial, and signatures"));
+            warnings.push(
+                Fault::of(manifest.file(), message)
+                    .at(None, "plugin.expires")
+                    .mend("a later day, a higher serial, and signatures"),
+            );
         }
     }
     if is_soon(terms.trust.expires_at(), now) {
@@ -121,17 +135,26 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
         if key.expires.is_some_and(|expires| is_soon(expires, now)) {
             let path = format!("callers.keys.{}.expires", key.name);
             let what = if key.expires.is_some_and(|expires| now >= expires) { "has expired" } else { "expires soon" };
-            warnings.push(at(&path, what.to_owned()).mend(format!("`wardkeep keys revoke {}`, and a new one", key.name)));
+            warnings
+                .push(at(&path, what.to_owned()).mend(format!("`wardkeep keys revoke {}`, and a new one", key.name)));
         }
     }
     if config.callers.stdio.is_none() && config.callers.keys.is_empty() {
-        warnings.push(Fault::of(home::CONFIG, "nobody may call").at(None, "callers").mend("[callers.stdio], or `wardkeep keys new NAME`"));
+        warnings.push(
+            Fault::of(home::CONFIG, "nobody may call")
+                .at(None, "callers")
+                .mend("[callers.stdio], or `wardkeep keys new NAME`"),
+        );
     }
     for (name, path) in &config.roots {
-        let holds = path.canonicalize().is_ok_and(|root| home.path().starts_with(&root) || root.starts_with(home.path()));
+        let holds =
+            path.canonicalize().is_ok_and(|root| home.path().starts_with(&root) || root.starts_with(home.path()));
         if holds {
             let key = format!("roots.{name}");
-            let message = format!("`{}` holds this home, or is part of it: tools that are granted it may read the host's own files", path.display());
+            let message = format!(
+                "`{}` holds this home, or is part of it: tools that are granted it may read the host's own files",
+                path.display()
+            );
             warnings.push(at(&key, message).mend("name a directory apart from the home"));
         }
     }

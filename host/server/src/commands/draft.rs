@@ -15,7 +15,9 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  wardkeep draft files.wasm\n  wardkeep draft plugins/files/files.wasm -o plugins/files/manifest.toml")]
+#[command(
+    after_help = "Examples:\n  wardkeep draft files.wasm\n  wardkeep draft plugins/files/files.wasm -o plugins/files/manifest.toml"
+)]
 pub(crate) struct Args {
     /// A component
     file: PathBuf,

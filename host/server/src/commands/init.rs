@@ -23,8 +23,10 @@ use crate::{
 pub(crate) const NEW_KEY: &str = "wardkeep_approver";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  wardkeep init --approver-key ~/.ssh/id_ed25519.pub --person ada\n  wardkeep init\n  \
-    wardkeep --home /srv/wardkeep init --new-key /media/stick/approver")]
+#[command(
+    after_help = "Examples:\n  wardkeep init --approver-key ~/.ssh/id_ed25519.pub --person ada\n  wardkeep init\n  \
+    wardkeep --home /srv/wardkeep init --new-key /media/stick/approver"
+)]
 pub(crate) struct Args {
     /// The first approver's public key: ssh-ed25519, sk-ssh-ed25519 or ecdsa-sha2-nistp256
     #[arg(long, value_name = "FILE.pub", conflicts_with = "new_key")]
@@ -71,14 +73,23 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let principal = format!("user:{user}");
     if screen.is_json() {
         let (approver, fingerprint) = (person.as_str(), key.fingerprint());
-        screen.document(&Made { home: &directory, root_sha256: root, approver, fingerprint, public_key: &public, principal })?;
+        screen.document(&Made {
+            home: &directory,
+            root_sha256: root,
+            approver,
+            fingerprint,
+            public_key: &public,
+            principal,
+        })?;
         return Ok(ExitCode::SUCCESS);
     }
     screen.line(format!("{} {}", screen.paint(Ink::Bold, "home    "), directory.display()))?;
     screen.line(format!("{} {} with {}", screen.paint(Ink::Bold, "approver"), escaped(&person), key.fingerprint()))?;
     screen.line(format!("{} {root}", screen.paint(Ink::Bold, "trust   ")))?;
     screen.line(format!("{} {principal} over standard input", screen.paint(Ink::Bold, "caller  ")))?;
-    note("\nNext: `wardkeep draft FILE.wasm` writes a manifest, `wardkeep sign` approves it, `wardkeep serve --stdio` serves it.");
+    note(
+        "\nNext: `wardkeep draft FILE.wasm` writes a manifest, `wardkeep sign` approves it, `wardkeep serve --stdio` serves it.",
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,8 +97,13 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
 fn prepare(directory: &Path) -> anyhow::Result<PathBuf> {
     if directory.exists() {
         let real = check_directory(directory)?;
-        if let Some(name) = [home::CONFIG, home::TRUST, "state", "audit", "keys"].iter().find(|name| real.join(name).exists()) {
-            bail!("`{}` has a `{name}` already and is left as it is\n  mend: take another directory with `--home DIR`", real.display());
+        if let Some(name) =
+            [home::CONFIG, home::TRUST, "state", "audit", "keys"].iter().find(|name| real.join(name).exists())
+        {
+            bail!(
+                "`{}` has a `{name}` already and is left as it is\n  mend: take another directory with `--home DIR`",
+                real.display()
+            );
         }
         return Ok(real);
     }
@@ -111,7 +127,8 @@ fn make_key(asked: Option<&Path>, person: &str) -> anyhow::Result<PathBuf> {
     let file = match asked {
         Some(file) => file.to_path_buf(),
         None => {
-            let home = std::env::var_os("HOME").context("`HOME` is not set\n  mend: name a key with `--approver-key` or `--new-key`")?;
+            let home = std::env::var_os("HOME")
+                .context("`HOME` is not set\n  mend: name a key with `--approver-key` or `--new-key`")?;
             PathBuf::from(home).join(".ssh").join(NEW_KEY)
         }
     };

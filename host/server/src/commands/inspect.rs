@@ -73,7 +73,8 @@ pub(crate) async fn inspect(file: &Path) -> anyhow::Result<Inspection> {
     match engine.inspect(bytes.into()).await {
         Ok(inspected) => Ok(inspected.inspection().clone()),
         Err(error @ InspectError::UnknownImports { .. }) => {
-            let mend = "no manifest can grant these; build it for the interfaces of wit/, or with `wasi` ones that are known";
+            let mend =
+                "no manifest can grant these; build it for the interfaces of wit/, or with `wasi` ones that are known";
             bail!("{}: {error}\n  mend: {mend}", file.display())
         }
         Err(error) => Err(anyhow::Error::new(error).context(file.display().to_string())),
@@ -83,7 +84,10 @@ pub(crate) async fn inspect(file: &Path) -> anyhow::Result<Inspection> {
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let opened = std::fs::File::open(file).with_context(|| format!("`{}` cannot be read", file.display()))?;
-    opened.take(cap::COMPONENT + 1).read_to_end(&mut bytes).with_context(|| format!("`{}` cannot be read", file.display()))?;
+    opened
+        .take(cap::COMPONENT + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("`{}` cannot be read", file.display()))?;
     if bytes.len() as u64 > cap::COMPONENT {
         bail!("`{}` has more than {} bytes", file.display(), cap::COMPONENT);
     }
@@ -130,7 +134,8 @@ fn ask(ask: &Ask) -> String {
 }
 
 fn print(screen: Screen, shown: &Shown<'_>, schemas: bool) -> std::io::Result<()> {
-    let field = |name: &str, value: String| screen.line(format!("{}  {value}", screen.paint(Ink::Bold, format!("{name:<8}"))));
+    let field =
+        |name: &str, value: String| screen.line(format!("{}  {value}", screen.paint(Ink::Bold, format!("{name:<8}"))));
     let list = |names: &[String]| names.iter().map(|name| escaped(name)).collect::<Vec<_>>().join("\n          ");
     field("plugin", format!("{} {}", escaped(shown.name), escaped(shown.version)))?;
     field("sha256", shown.sha256.to_string())?;

@@ -21,7 +21,9 @@ const PREFIX: &str = "wk_";
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a key and show it once
-    #[command(after_help = "Example:\n  wardkeep keys new ci --principal service:ci --group automation --expires 2027-01-31")]
+    #[command(
+        after_help = "Example:\n  wardkeep keys new ci --principal service:ci --group automation --expires 2027-01-31"
+    )]
     New(New),
     /// List keys; their values are not known here
     #[command(after_help = "Example:\n  wardkeep keys list")]

@@ -23,8 +23,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LAST: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  wardkeep serve\n  wardkeep serve --stdio\n  wardkeep --home /srv/wardkeep serve\n\n\
-    A client that starts servers by itself is given the command `wardkeep` with the arguments `serve --stdio`.")]
+#[command(
+    after_help = "Examples:\n  wardkeep serve\n  wardkeep serve --stdio\n  wardkeep --home /srv/wardkeep serve\n\n\
+    A client that starts servers by itself is given the command `wardkeep` with the arguments `serve --stdio`."
+)]
 pub(crate) struct Args {
     /// Speak MCP over standard input and output, for a client that starts this process
     #[arg(long)]
@@ -39,7 +41,9 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
 
 async fn http(home: &Home, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     let lock = Owner::of(home.path()).map_err(|error| match error {
-        LockError::Taken { .. } => anyhow::anyhow!("{error}\n  mend: end that one first; HTTP is served by the owner of a home only"),
+        LockError::Taken { .. } => {
+            anyhow::anyhow!("{error}\n  mend: end that one first; HTTP is served by the owner of a home only")
+        }
         failed @ LockError::Failed { .. } => failed.into(),
     })?;
     let owned = Owned::open(home, lock).await?;

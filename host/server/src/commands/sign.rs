@@ -21,8 +21,10 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  wardkeep sign ~/.local/share/wardkeep/plugins/files/manifest.toml --key ~/.ssh/id_ed25519\n  \
-    wardkeep sign trust.toml --key ~/.ssh/id_ed25519_sk\n\nWith --key naming a public key, ssh-keygen asks the SSH agent.")]
+#[command(
+    after_help = "Examples:\n  wardkeep sign ~/.local/share/wardkeep/plugins/files/manifest.toml --key ~/.ssh/id_ed25519\n  \
+    wardkeep sign trust.toml --key ~/.ssh/id_ed25519_sk\n\nWith --key naming a public key, ssh-keygen asks the SSH agent."
+)]
 pub(crate) struct Args {
     /// A manifest.toml or its directory, a trust.toml, or a file in revoked/
     path: PathBuf,
@@ -106,7 +108,9 @@ fn show(screen: Screen, path: &Path, kind: Kind, bytes: &[u8], key: &Path) -> io
 /// Asks on the terminal; the answer is no unless somebody says yes.
 fn confirmed(kind: Kind) -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
-        bail!("nobody can be asked: standard input is no terminal\n  mend: read the document, then sign it with `--yes`");
+        bail!(
+            "nobody can be asked: standard input is no terminal\n  mend: read the document, then sign it with `--yes`"
+        );
     }
     let mut error = io::stderr().lock();
     write!(error, "sign this {}? [y/N] ", kind.as_str()).and_then(|()| error.flush())?;

@@ -44,7 +44,9 @@ pub(crate) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
     if screen.is_json() {
         screen.document(&serde_json::json!({ "reset": true }))?;
     } else {
-        note("the state begins anew; revocations that the journal knew still hold. Put revocation files back that are missing");
+        note(
+            "the state begins anew; revocations that the journal knew still hold. Put revocation files back that are missing",
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -60,7 +60,12 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
         };
         let first = tool.definition().description.lines().next().unwrap_or_default();
         let first: String = first.chars().take(60).collect();
-        [tool.published().to_string(), effect, format!("{} {}", tool.plugin(), escaped(tool.version())), escaped(&first)]
+        [
+            tool.published().to_string(),
+            effect,
+            format!("{} {}", tool.plugin(), escaped(tool.version())),
+            escaped(&first),
+        ]
     });
     screen.table(["tool", "effect", "plugin", "description"], &rows.collect::<Vec<_>>())?;
     Ok(ExitCode::SUCCESS)
@@ -85,7 +90,8 @@ fn principal(config: &Config, asked: Option<&str>) -> anyhow::Result<Principal> 
         return Ok(local);
     };
     let by_key = config.callers.keys.iter().find(|key| key.name == asked).map(|key| &key.principal);
-    let known: Vec<_> = config.callers.stdio.iter().chain(config.callers.keys.iter().map(|key| &key.principal)).collect();
+    let known: Vec<_> =
+        config.callers.stdio.iter().chain(config.callers.keys.iter().map(|key| &key.principal)).collect();
     let found = known.iter().copied().find(|principal| principal.name == asked).or(by_key);
     let Some(found) = found else {
         let names: Vec<_> = known.iter().map(|principal| format!("`{}`", principal.name)).collect();

@@ -17,8 +17,10 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  wardkeep verify ~/.local/share/wardkeep/plugins/files/manifest.toml\n  wardkeep verify revoked/stolen.toml\n\n\
-    The same without Wardkeep: ssh-keygen -Y verify -f ALLOWED_SIGNERS -I PERSON -n manifest@wardkeep.dev -s FILE.sig < manifest.toml")]
+#[command(
+    after_help = "Examples:\n  wardkeep verify ~/.local/share/wardkeep/plugins/files/manifest.toml\n  wardkeep verify revoked/stolen.toml\n\n\
+    The same without Wardkeep: ssh-keygen -Y verify -f ALLOWED_SIGNERS -I PERSON -n manifest@wardkeep.dev -s FILE.sig < manifest.toml"
+)]
 pub(crate) struct Args {
     /// A manifest.toml or its directory, a trust.toml, or a file in revoked/
     path: PathBuf,
@@ -77,7 +79,8 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         }
         signatures.push(Signature { file: name.clone(), fingerprint, person, counts: reason.is_none(), reason });
     }
-    let mut people: Vec<_> = signatures.iter().filter(|one| one.counts).filter_map(|one| one.person.as_deref()).collect();
+    let mut people: Vec<_> =
+        signatures.iter().filter(|one| one.counts).filter_map(|one| one.person.as_deref()).collect();
     people.sort_unstable();
     people.dedup();
     let signed_by = people.len();
@@ -97,7 +100,8 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         Kind::Manifest => {}
         Kind::Revocation => {
             needed = 1;
-            let verified = Revocation::parse(&file, &bytes).and_then(|revocation| revocation.verify(&terms.trust, &found, now));
+            let verified =
+                Revocation::parse(&file, &bytes).and_then(|revocation| revocation.verify(&terms.trust, &found, now));
             faults.extend(verified.err().into_iter().flatten());
         }
         // The pinned document stands by its pin; another one has to be signed to follow it.
@@ -118,7 +122,16 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let enough = u32::try_from(signed_by).is_ok_and(|signed| signed >= needed);
     let unfit = kind == Kind::Manifest && signatures.iter().any(|one| one.fingerprint.is_none());
     let ok = enough && !unfit && faults.is_empty();
-    let report = Report { document: path, kind: kind.as_str(), sha256: Digest::of(&bytes), ok, signatures, signed_by, needed, faults };
+    let report = Report {
+        document: path,
+        kind: kind.as_str(),
+        sha256: Digest::of(&bytes),
+        ok,
+        signatures,
+        signed_by,
+        needed,
+        faults,
+    };
     print(globals, &report)?;
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

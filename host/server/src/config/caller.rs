@@ -62,7 +62,8 @@ fn end_of(day: Date) -> Option<Timestamp> {
 
 fn principal(table: &mut Table<'_>, authenticated: Authenticated) -> Option<Principal> {
     let example = if authenticated == Authenticated::Stdio { "user:me" } else { "service:ci" };
-    let name = table.required("principal", &format!("principal = \"{example}\"")).and_then(|item| principal_name(&item));
+    let name =
+        table.required("principal", &format!("principal = \"{example}\"")).and_then(|item| principal_name(&item));
     let groups = match table.optional("groups") {
         Some(item) => item.list_of(group),
         None => Some(Vec::new()),

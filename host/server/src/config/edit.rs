@@ -38,7 +38,8 @@ pub(crate) fn add_key(text: &str, key: &NewKey) -> Result<String, EditError> {
     let mut meant: toml::Table = text.parse().map_err(|_| EditError::Syntax)?;
     let block = block(key);
     let shape = || EditError::Shape(format!("add\n{block}"));
-    let callers = meant.entry("callers").or_insert_with(|| toml::Table::new().into()).as_table_mut().ok_or_else(shape)?;
+    let callers =
+        meant.entry("callers").or_insert_with(|| toml::Table::new().into()).as_table_mut().ok_or_else(shape)?;
     let keys = callers.entry("keys").or_insert_with(|| toml::Table::new().into()).as_table_mut().ok_or_else(shape)?;
     if keys.contains_key(key.name.as_str()) {
         return Err(EditError::Exists(key.name.clone()));
@@ -119,7 +120,8 @@ fn prune(root: &mut toml::Table) {
 mod tests {
     use super::*;
 
-    const FILE: &str = "format = 1 # first\n\n[callers.stdio] # me\nprincipal = \"user:me\"\n\n# the last word\n[roots]\n";
+    const FILE: &str =
+        "format = 1 # first\n\n[callers.stdio] # me\nprincipal = \"user:me\"\n\n# the last word\n[roots]\n";
 
     fn key(name: &str) -> NewKey {
         NewKey {

@@ -41,7 +41,8 @@ fn the_file_that_init_writes_is_accepted_and_names_the_user() {
 #[test]
 fn what_init_writes_as_a_comment_is_accepted_once_it_is_none() {
     let text = render(Digest::of(b"trust"), "me");
-    let bare: Vec<_> = text.lines().map(|line| line.strip_prefix("# ").filter(|rest| is_setting(rest)).unwrap_or(line)).collect();
+    let bare: Vec<_> =
+        text.lines().map(|line| line.strip_prefix("# ").filter(|rest| is_setting(rest)).unwrap_or(line)).collect();
     let text = bare.join("\n").replace("sha256 = \"...\"", &format!("sha256 = \"{}\"", Digest::of(b"key")));
     let config = parse(&text).unwrap();
     assert_eq!(config.deployment.as_deref(), Some("prod"));

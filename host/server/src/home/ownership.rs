@@ -80,7 +80,8 @@ pub(crate) fn check_file(path: &Path) -> Result<PathBuf, Unsafe> {
 /// Walks the path from the top. Every part is looked at without being followed; symlinks are unfolded by hand. `whole` is whether
 /// the path ends here, so that its last part is no parent.
 fn walk(path: &Path, effective: u32, whole: bool) -> Result<(PathBuf, Metadata), Unsafe> {
-    let mut left: VecDeque<OsString> = parts(path);
+    let absolute = std::path::absolute(path).map_err(|error| Unsafe::Unreadable { path: path.to_path_buf(), error })?;
+    let mut left: VecDeque<OsString> = parts(&absolute);
     let mut real = PathBuf::from("/");
     judge(&real, &look(&real)?, effective, whole && left.is_empty())?;
     let mut symlinks = 0;
@@ -191,7 +192,10 @@ mod tests {
         for (path, bits) in [(&home, 0o770), (&home, 0o702), (&parent, 0o775), (&parent, 0o777)] {
             mode(path, bits);
             let error = check_directory(&home).unwrap_err();
-            assert!(matches!(&error, Unsafe::Writable { path: at, mode, .. } if at == path && *mode == bits), "{error}");
+            assert!(
+                matches!(&error, Unsafe::Writable { path: at, mode, .. } if at == path && *mode == bits),
+                "{error}"
+            );
             assert!(error.to_string().ends_with(&format!("mend: chmod go-w {}", path.display())), "{error}");
             assert!(error.to_string().contains(&format!("mode {bits:04o}")), "{error}");
             mode(path, 0o700);

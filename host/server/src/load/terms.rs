@@ -95,10 +95,11 @@ fn revoking(home: &Home, trust: &Trust, now: Timestamp, faults: &mut Faults) -> 
     for name in document::names(&home.revoked())?.into_iter().filter(|name| name.ends_with(".toml")) {
         let path = home.revoked().join(name);
         let file = home.display(&path);
-        let read = read_file(&path, cap::DOCUMENT).map_err(|error| Faults::from(fault(&file, &error))).and_then(|bytes| {
-            let signatures = document::signatures(&path).map_err(|error| fault(&file, &error))?;
-            Revocation::parse(&file, &bytes)?.verify(trust, &signatures, now)
-        });
+        let read =
+            read_file(&path, cap::DOCUMENT).map_err(|error| Faults::from(fault(&file, &error))).and_then(|bytes| {
+                let signatures = document::signatures(&path).map_err(|error| fault(&file, &error))?;
+                Revocation::parse(&file, &bytes)?.verify(trust, &signatures, now)
+            });
         match read {
             Ok(remembered) => {
                 let keys = remembered.keys.into_iter().map(Revoked::Key);

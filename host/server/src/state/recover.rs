@@ -169,7 +169,10 @@ mod tests {
         let recovered = recover(Some(known.clone()), &Replay::default(), true).unwrap();
         assert_eq!(recovered.state, known);
         assert!(!recovered.changed);
-        assert_eq!(recovered.missing.iter().map(Event::code).collect::<Vec<_>>(), ["plugin-loaded", "trust-accepted", "revoked"]);
+        assert_eq!(
+            recovered.missing.iter().map(Event::code).collect::<Vec<_>>(),
+            ["plugin-loaded", "trust-accepted", "revoked"]
+        );
     }
 
     #[test]

@@ -61,7 +61,9 @@ fn event_text(event: &Event) -> String {
     match event {
         Event::Started { version } => format!("wardkeep {}", escaped(version)),
         Event::Stopped { reason } => escaped(reason),
-        Event::PluginLoaded { plugin, version, serial, .. } => format!("{plugin} {}, serial {serial}", escaped(version)),
+        Event::PluginLoaded { plugin, version, serial, .. } => {
+            format!("{plugin} {}, serial {serial}", escaped(version))
+        }
         Event::PluginRejected { plugin, reason, .. } => format!("{}: {}", escaped(plugin), escaped(reason)),
         Event::PluginRemoved { plugin } => plugin.to_string(),
         Event::Revoked { target: Revoked::Key(key), .. } => format!("key {}", escaped(key)),
