@@ -81,7 +81,7 @@ pub enum SchemaFault {
 
 /// A value that does not fit its schema. Its words may quote the value: tell them to whom sent it, and to no log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("at `{pointer}`: {message}")]
+#[error("{}{message}", if pointer.is_empty() { String::new() } else { format!("at `{pointer}`: ") })]
 pub struct Mismatch {
     /// Where in the value (RFC 6901).
     pub pointer: String,
