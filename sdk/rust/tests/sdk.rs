@@ -95,6 +95,8 @@ fn schemas_come_from_types_in_one_piece() {
         "required": ["name"],
     });
     assert_eq!(input, expected);
+    let (name, age) = (tools[0].input_schema.find("\"name\""), tools[0].input_schema.find("\"age\""));
+    assert!(name < age, "in the order of the type's fields");
     let output: Value = serde_json::from_str(tools[0].output_schema.as_ref().unwrap()).unwrap();
     assert_eq!(output["properties"]["place"]["properties"]["town"], json!({ "type": "string" }));
     assert_eq!(serde_json::from_str::<Value>(&tools[1].input_schema).unwrap()["additionalProperties"], json!(false));
