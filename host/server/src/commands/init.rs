@@ -119,7 +119,7 @@ fn read_key(file: &Path) -> anyhow::Result<PublicKey> {
         bail!("`{}` is a private key\n  mend: name the public one, which ends in .pub", file.display());
     }
     let line = text.lines().next().unwrap_or_default().trim_end();
-    Ok(line.parse::<PublicKey>().with_context(|| format!("the key `{}`", file.display()))?)
+    line.parse::<PublicKey>().with_context(|| format!("the key `{}`", file.display()))
 }
 
 /// Lets ssh-keygen make a key pair, and ask for a passphrase where there is somebody to ask.
