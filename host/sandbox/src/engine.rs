@@ -172,6 +172,7 @@ fn config(options: &EngineOptions) -> wasmtime::Result<Config> {
         .memory_init_cow(true)
         .cranelift_nan_canonicalization(true)
         .generate_address_map(false)
+        .wasm_backtrace_max_frames(None)
         .concurrency_support(false)
         .gc_support(false)
         .shared_memory(false)

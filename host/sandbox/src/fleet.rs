@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use wardkeep_audit::Recorded;
 use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Roots, Served};
 use wardkeep_model::{Cost, Failure, Note, Outcome, PluginName, Reply};
-use wardkeep_policy::{Arguments, Manifest, Permit, PluginTerms, Snapshot, Wasi, manifest::Grant};
+use wardkeep_policy::{Arguments, Permit, PluginTerms, Snapshot};
 
 use crate::{
     Engine, Inspected, LoadError, NotAdmitted, Plugin, Stopped, Ticket,
@@ -44,24 +44,16 @@ impl Engine {
         if terms.component() != inspected.inspection().digest {
             return Err(LoadError::OtherComponent);
         }
-        let served = served(terms.manifest());
+        let grants = terms.grants();
+        let served = Served {
+            files: !grants.files.is_empty(),
+            clock: grants.clock,
+            random: grants.random,
+            inert: grants.wasi_inert,
+        };
         let tools = terms.tools().map(|tool| (tool.name().clone(), tool.limits().concurrency));
         Plugin::link(self, inspected, terms.plugin().clone(), &served, tools)
     }
-}
-
-/// What the plugin's tools use taken together. Each call sees its own tool's grants only.
-fn served(manifest: &Manifest) -> Served {
-    let mut served = Served { inert: manifest.component().wasi == Wasi::Inert, ..Served::default() };
-    for grant in manifest.tools().values().flat_map(|tool| &tool.uses).filter_map(|key| manifest.grants().get(key)) {
-        match grant {
-            Grant::Files(_) => served.files = true,
-            Grant::Clock => served.clock = true,
-            Grant::Random => served.random = true,
-            Grant::Http { .. } => {}
-        }
-    }
-    served
 }
 
 impl Fleet {
