@@ -2,6 +2,7 @@
 
 mod bounds;
 mod clients;
+mod documents;
 mod durability;
 mod grants;
 mod http_edge;
