@@ -47,3 +47,22 @@ impl FilePool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_the_work_goes_on_in_whoever_asked_and_gives_its_place_back() {
+        let pool = FilePool::new(1);
+        let asking = pool.clone();
+        let asked = tokio::spawn(async move {
+            let token = CallToken::new(Duration::from_secs(20));
+            asking.run(&token, || panic!("on purpose")).await
+        });
+        assert!(asked.await.is_err_and(|error| error.is_panic()));
+        assert_eq!(pool.run(&CallToken::new(Duration::from_secs(20)), || 7).await, Ok(7));
+    }
+}
