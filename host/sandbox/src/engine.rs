@@ -143,7 +143,9 @@ fn tick(engine: &wasmtime::Engine) -> io::Result<()> {
     Ok(())
 }
 
-/// The settings that security depends on; why each is as it is: `docs/security-model.md`.
+/// The settings that security depends on. Fuel is the budget that is the same for the same call; the epoch ends what has to end
+/// earlier. NaNs are canonical so that results are the same everywhere. What guests may not use is off here too, although
+/// validation has refused it: most of wasmtime's advisories lie behind those switches.
 fn config(options: &EngineOptions) -> wasmtime::Result<Config> {
     let calls = options.calls.saturating_add(2);
     let mut pool = PoolingAllocationConfig::new();
