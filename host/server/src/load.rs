@@ -15,7 +15,7 @@ use wardkeep_sandbox::{Engine, EngineOptions, Fleet, Inspected, Plugin};
 
 use crate::{
     home::Home,
-    screen::note,
+    screen::{chain, note},
     state::{State, Store},
 };
 
@@ -165,17 +165,6 @@ fn snapshot(
             faults: own,
         });
     }
-}
-
-/// An error with all its causes on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 impl Terms {

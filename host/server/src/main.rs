@@ -55,6 +55,6 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     {
         return ExitCode::SUCCESS;
     }
-    screen::note(format!("error: {error:#}"));
+    screen::note(format!("error: {}", screen::chain(error.as_ref())));
     ExitCode::FAILURE
 }

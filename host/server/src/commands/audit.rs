@@ -4,7 +4,7 @@ mod show;
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Subcommand, builder::PossibleValuesParser};
 use jiff::{SignedDuration, Timestamp};
 use wardkeep_audit::{Query, Record};
@@ -69,6 +69,8 @@ pub(crate) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
     let directory = home.audit();
     if directory.exists() {
         check_directory(&directory)?;
+    } else if matches!(command, Command::Verify) {
+        bail!("`{}` does not exist: this home has not served yet, or its log was taken away", directory.display());
     }
     let screen = globals.screen();
     match command {

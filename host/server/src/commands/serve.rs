@@ -46,7 +46,7 @@ async fn http(home: &Home, stop: CancellationToken) -> anyhow::Result<ExitCode> 
         }
         failed @ LockError::Failed { .. } => failed.into(),
     })?;
-    let owned = Owned::open(home, lock).await?;
+    let Some(owned) = open(home, lock, &stop).await? else { return Ok(ExitCode::SUCCESS) };
     tell_rejected(&owned.terms, &owned.rejected);
     let listen = owned.terms.config.listen.clone();
     let options = HttpOptions { listen: listen.http, public_url: listen.public_url, origins: listen.origins };
@@ -108,7 +108,7 @@ async fn keep(home: Home, switch: EntranceSwitch, stop: CancellationToken) -> an
     loop {
         match Owner::of(home.path()) {
             Ok(lock) => {
-                let owned = Owned::open(&home, lock).await?;
+                let Some(owned) = open(&home, lock, &stop).await? else { return Ok(()) };
                 tell_rejected(&owned.terms, &owned.rejected);
                 let socket = owned.serve_socket(stop.clone());
                 switch.set_local(owned.host.clone());
@@ -142,6 +142,14 @@ async fn keep(home: Home, switch: EntranceSwitch, stop: CancellationToken) -> an
                 }
             },
         }
+    }
+}
+
+/// Opens the home, unless it is stopped meanwhile: compiling may take long, and what was recorded until then is with the kernel.
+async fn open(home: &Home, lock: Owner, stop: &CancellationToken) -> anyhow::Result<Option<Owned>> {
+    tokio::select! {
+        owned = Owned::open(home, lock) => owned.map(Some),
+        () = stop.cancelled() => Ok(None),
     }
 }
 

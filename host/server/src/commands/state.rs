@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Subcommand;
 use wardkeep_audit::{Event, Journal, Options};
+use wardkeep_model::Digest;
 
 use crate::{
     cli::Globals,
-    home::{Home, Owner, user_name},
+    home::{Home, Owner, cap, read_file, user_name},
     screen::note,
     state::{State, Store, recover},
 };
@@ -63,18 +64,16 @@ async fn reset(
         Ok(Some(state)) => state.revoked.clone(),
         Ok(None) | Err(_) => Default::default(),
     };
-    let trust_lost = |state: &State| {
-        state.trust.is_some_and(|accepted| {
-            let copy = store.accepted_trust().ok().flatten();
-            copy.is_none_or(|bytes| wardkeep_model::Digest::of(&bytes) != accepted.digest)
-        })
-    };
     // What is whole is not thrown away: a lower serial is what an attacker would want.
-    let whole = match file {
-        Ok(file) => recover(file, replay, home.keys().exists()).ok().filter(|recovered| !trust_lost(&recovered.state)),
-        Err(_) => None,
-    };
-    if whole.is_some() {
+    let damaged = file.is_err();
+    let whole = recover(file.unwrap_or(None), replay, home.keys().exists())
+        .is_ok_and(|known| !trust_lost(home, store, &known.state));
+    if whole && damaged {
+        bail!(
+            "`state/state.json` is damaged, and the journal has what it said\n  mend: move it away; the next start writes it anew"
+        );
+    }
+    if whole {
         bail!("the state is neither lost nor contradicted by the journal: there is nothing to reset");
     }
     let by = user_name(rustix::process::geteuid().as_raw()).unwrap_or_else(|| "unknown".to_owned());
@@ -82,4 +81,13 @@ async fn reset(
     let revoked = replay.revoked.iter().cloned().chain(kept).collect();
     store.write(&State { revoked, ..State::default() })?;
     Ok(())
+}
+
+/// Another trust document than the accepted one, and no copy of that one to judge it by.
+fn trust_lost(home: &Home, store: &Store, state: &State) -> bool {
+    let Some(accepted) = state.trust else { return false };
+    let is_accepted = |bytes: Vec<u8>| Digest::of(&bytes) == accepted.digest;
+    let copy = store.accepted_trust().ok().flatten().is_some_and(is_accepted);
+    let unchanged = read_file(&home.trust(), cap::DOCUMENT).is_ok_and(is_accepted);
+    !copy && !unchanged
 }

@@ -108,7 +108,10 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         Kind::Trust if Digest::of(&bytes) == terms.trust.digest() => {
             needed = 0;
             if let Err(error) = terms.may_follow(&store, &state, now) {
-                faults.push(Fault::of(&file, error.to_string()));
+                match error.downcast::<Faults>() {
+                    Ok(wrong) => faults.extend(wrong),
+                    Err(error) => faults.push(Fault::of(&file, error.to_string())),
+                }
             }
         }
         Kind::Trust => match wardkeep_policy::Trust::parse(&file, &bytes) {
@@ -154,5 +157,9 @@ fn print(globals: &Globals, report: &Report) -> std::io::Result<()> {
         screen.line(&report.faults)?;
     }
     let (word, ink) = if report.ok { ("accepted", Ink::Good) } else { ("refused", Ink::Bad) };
-    screen.line(format!("{}: {} of {} needed people signed", screen.paint(ink, word), report.signed_by, report.needed))
+    let why = match report.needed {
+        0 => format!("signed by {} people; wardkeep.toml pins it", report.signed_by),
+        needed => format!("signed by {} of the {needed} people who are needed", report.signed_by),
+    };
+    screen.line(format!("{}: {why}", screen.paint(ink, word)))
 }
