@@ -29,13 +29,10 @@ impl Response {
     pub fn message(&self) -> Value {
         let text = self.text();
         let json = match self.header("content-type") {
-            Some(kind) if kind.starts_with("text/event-stream") => text
-                .lines()
-                .filter_map(|l| l.strip_prefix("data:"))
-                .filter(|d| !d.trim().is_empty())
-                .next_back()
-                .unwrap_or_default()
-                .to_owned(),
+            Some(kind) if kind.starts_with("text/event-stream") => {
+                let mut events = text.lines().filter_map(|line| line.strip_prefix("data:"));
+                events.rfind(|event| !event.trim().is_empty()).unwrap_or_default().to_owned()
+            }
             _ => text.clone(),
         };
         serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: status {} {text:?}", self.status))

@@ -80,10 +80,6 @@ impl Serving {
         format!("http://{}/mcp", self.address)
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
