@@ -196,3 +196,6 @@ impl Terms {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

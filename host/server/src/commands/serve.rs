@@ -53,7 +53,8 @@ async fn http(home: &Home, stop: CancellationToken) -> anyhow::Result<ExitCode> 
     let ended = async {
         let server = HttpServer::bind(options, owned.host.clone()).await?;
         let socket = owned.serve_socket(stop.clone())?;
-        note(format!("serving {} tools of {} plugins on http://{}/mcp", owned.tools, owned.plugins, server.address()));
+        let (tools, plugins) = (counted(owned.tools, "tool"), counted(owned.plugins, "plugin"));
+        note(format!("serving {tools} of {plugins} on http://{}/mcp", server.address()));
         if owned.terms.config.callers.keys.is_empty() {
             note("no keys: every call over HTTP is refused\n  mend: `wardkeep keys new NAME`, then start again");
         }
@@ -63,7 +64,7 @@ async fn http(home: &Home, stop: CancellationToken) -> anyhow::Result<ExitCode> 
         anyhow::Ok(())
     }
     .await;
-    finish(owned, "stopped").await;
+    finish(owned, "told to stop").await;
     ended?;
     Ok(ExitCode::SUCCESS)
 }
@@ -117,7 +118,7 @@ async fn keep(home: Home, switch: EntranceSwitch, stop: CancellationToken) -> an
                     Ok(socket) => socket.await.map_err(anyhow::Error::new),
                     Err(error) => Err(error),
                 };
-                finish(owned, "stopped").await;
+                finish(owned, "told to stop").await;
                 return ended;
             }
             Err(failed @ LockError::Failed { .. }) => return Err(failed.into()),
@@ -143,6 +144,10 @@ async fn keep(home: Home, switch: EntranceSwitch, stop: CancellationToken) -> an
             },
         }
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Opens the home, unless it is stopped meanwhile: compiling may take long, and what was recorded until then is with the kernel.

@@ -1,0 +1,105 @@
+use std::{fs, path::Path};
+
+use wardkeep_audit::Revoked;
+use wardkeep_policy::{KeyPair, REVOKE_NAMESPACE, TRUST_NAMESPACE, generate_key, sign};
+
+use super::*;
+use crate::{
+    home::{CONFIG, TRUST},
+    state::Accepted,
+};
+
+struct Fixture {
+    directory: tempfile::TempDir,
+    key: KeyPair,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let this = Self { directory, key: generate_key(&[7; 32], "ada").unwrap() };
+        this.trust(1);
+        this
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Writes a trust document of this version, and pins it.
+    fn trust(&self, version: u64) {
+        let key = self.key.public.trim();
+        let text =
+            format!("format = 1\nversion = {version}\nexpires = 2999-01-01\n[approvers.ada]\nkeys = [{key:?}]\n");
+        let config = format!("format = 1\n[trust]\nroot_sha256 = \"{}\"\n", Digest::of(text.as_bytes()));
+        fs::write(self.path().join(TRUST), text).unwrap();
+        fs::write(self.path().join(CONFIG), config).unwrap();
+    }
+
+    fn sign(&self, namespace: &str, document: &str) {
+        let path = self.path().join(document);
+        let signature = sign(namespace, &fs::read(&path).unwrap(), &self.key.private).unwrap();
+        let signatures = crate::document::signature_directory(&path);
+        fs::create_dir_all(&signatures).unwrap();
+        fs::write(signatures.join("ada.sig"), signature).unwrap();
+    }
+
+    fn terms(&self) -> Terms {
+        Terms::read(&Home::open(Some(self.path())).unwrap(), Timestamp::now()).unwrap()
+    }
+}
+
+#[test]
+fn a_revocation_counts_once_it_is_signed_and_lasts_when_its_file_is_gone() {
+    let fixture = Fixture::new();
+    let component = Digest::of(b"component");
+    fs::create_dir(fixture.path().join("revoked")).unwrap();
+    let text = format!("format = 1\nreason = \"stolen\"\ncomponents = [\"{component}\"]\n");
+    fs::write(fixture.path().join("revoked/one.toml"), text).unwrap();
+
+    let unsigned = fixture.terms();
+    assert!(unsigned.revoking.is_empty());
+    assert!(unsigned.faults.to_string().contains("not signed by anyone who may approve"), "{}", unsigned.faults);
+
+    fixture.sign(REVOKE_NAMESPACE, "revoked/one.toml");
+    let signed = fixture.terms();
+    assert!(signed.faults.is_empty(), "{}", signed.faults);
+    assert!(signed.revocations(&State::default()).revokes_component(&component));
+
+    fs::remove_dir_all(fixture.path().join("revoked")).unwrap();
+    let remembered = State { revoked: [Revoked::Component(component)].into(), ..State::default() };
+    assert!(fixture.terms().revocations(&remembered).revokes_component(&component));
+}
+
+#[test]
+fn another_trust_document_follows_only_with_signatures_even_where_it_is_pinned() {
+    let fixture = Fixture::new();
+    let store = Store::new(fixture.path().join("state"));
+    let first = fixture.terms();
+    store.keep_trust(&first.trust_bytes).unwrap();
+    let accepted = Accepted { version: 1, digest: first.trust.digest() };
+    let state = State { trust: Some(accepted), ..State::default() };
+    first.may_follow(&store, &state, Timestamp::now()).unwrap();
+
+    fixture.trust(2);
+    let error = fixture.terms().may_follow(&store, &state, Timestamp::now()).unwrap_err();
+    assert!(error.to_string().contains("signed by 0 of the 1 people whom the old document needs"), "{error}");
+
+    fixture.sign(TRUST_NAMESPACE, TRUST);
+    fixture.terms().may_follow(&store, &state, Timestamp::now()).unwrap();
+
+    store.keep_trust(b"something else").unwrap();
+    let error = fixture.terms().may_follow(&store, &state, Timestamp::now()).unwrap_err();
+    assert!(error.to_string().contains("state/trust.toml"), "{error}");
+}
+
+#[test]
+fn a_root_that_is_not_there_is_told_with_its_line_and_stops_nothing_else() {
+    let fixture = Fixture::new();
+    let config = fs::read_to_string(fixture.path().join(CONFIG)).unwrap();
+    fs::create_dir(fixture.path().join("here")).unwrap();
+    fs::write(fixture.path().join(CONFIG), format!("{config}[roots]\nhere = \"here\"\nthere = \"there\"\n")).unwrap();
+    let terms = fixture.terms();
+    assert_eq!(terms.host.roots.iter().map(ToString::to_string).collect::<Vec<_>>(), ["here"]);
+    assert!(terms.faults.to_string().starts_with("wardkeep.toml:6: roots.there: the directory"), "{}", terms.faults);
+}
