@@ -15,7 +15,7 @@ use wardkeep_model::{Digest, PluginName};
 
 use crate::home::{ReadError, WriteError, cap, create_directory, read_file, write_durable};
 
-pub(crate) use recover::{recover, replay};
+pub(crate) use recover::recover;
 
 const FILE: &str = "state.json";
 const TRUST: &str = "trust.toml";

@@ -11,7 +11,7 @@ use crate::{
     home::{self, Home},
     load::{self, Loaded, Rejected, Terms},
     screen::{Ink, escaped},
-    state::{State, Store, recover, replay},
+    state::{State, Store, recover},
 };
 
 /// What runs out within this many days is worth a word.
@@ -103,7 +103,7 @@ pub(crate) async fn loaded(home: &Home, now: Timestamp) -> anyhow::Result<(Arc<T
 /// The state as a start would find it: file and journal put together.
 pub(crate) fn known(home: &Home) -> anyhow::Result<(Store, State)> {
     let store = Store::new(home.state());
-    let recovered = recover(store.read()?, &replay(&home.audit())?, home.keys().exists())?;
+    let recovered = recover(store.read()?, &wardkeep_audit::replay(&home.audit())?, home.keys().exists())?;
     Ok((store, recovered.state))
 }
 

@@ -22,9 +22,6 @@ use crate::{
 pub(crate) struct Args {
     /// A component
     file: PathBuf,
-    /// Show schemas too
-    #[arg(long)]
-    schemas: bool,
 }
 
 #[derive(Serialize)]
@@ -61,7 +58,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
     if screen.is_json() {
         screen.document(&shown)?;
     } else {
-        print(screen, &shown, args.schemas)?;
+        print(screen, &shown)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -133,7 +130,7 @@ fn ask(ask: &Ask) -> String {
     }
 }
 
-fn print(screen: Screen, shown: &Shown<'_>, schemas: bool) -> std::io::Result<()> {
+fn print(screen: Screen, shown: &Shown<'_>) -> std::io::Result<()> {
     let field =
         |name: &str, value: String| screen.line(format!("{}  {value}", screen.paint(Ink::Bold, format!("{name:<8}"))));
     let list = |names: &[String]| names.iter().map(|name| escaped(name)).collect::<Vec<_>>().join("\n          ");
@@ -156,11 +153,9 @@ fn print(screen: Screen, shown: &Shown<'_>, schemas: bool) -> std::io::Result<()
         for ask in &tool.asks {
             screen.line(format!("  {} {}", screen.paint(Ink::Warning, "asks for"), escaped(ask)))?;
         }
-        if schemas {
-            screen.line(format!("  input   {}", escaped(tool.input_schema)))?;
-            if let Some(output) = tool.output_schema {
-                screen.line(format!("  output  {}", escaped(output)))?;
-            }
+        screen.line(format!("  input   {}", escaped(tool.input_schema)))?;
+        if let Some(output) = tool.output_schema {
+            screen.line(format!("  output  {}", escaped(output)))?;
         }
     }
     Ok(())

@@ -1,8 +1,6 @@
 //! One state out of two memories: the file in `state/` and what the journal's events say.
 
-use std::path::Path;
-
-use wardkeep_audit::{Event, ReadError, Replay, Revoked, Served};
+use wardkeep_audit::{Event, Replay, Revoked, Served};
 use wardkeep_model::{Digest, PluginName};
 
 use super::{Accepted, Known, State};
@@ -37,29 +35,6 @@ pub(crate) enum Conflict {
          mend: put back the one that was changed, or give both up on purpose with `wardkeep state reset --reason TEXT`"
     )]
     Trust { version: u64 },
-}
-
-/// What a journal says of the state, read without opening it: for commands that only look.
-pub(crate) fn replay(directory: &Path) -> Result<Replay, ReadError> {
-    let mut replay = Replay::default();
-    for record in wardkeep_audit::scan(directory)? {
-        replay.records += 1;
-        match record?.event {
-            Some(Event::PluginLoaded { plugin, serial, manifest, .. }) => {
-                replay.plugins.insert(plugin, Served { serial, manifest });
-            }
-            Some(Event::Revoked { target, .. }) => {
-                replay.revoked.insert(target);
-            }
-            Some(Event::TrustAccepted { version, document }) => replay.trust = Some((version, document)),
-            Some(Event::StateReset { .. }) => {
-                replay.plugins.clear();
-                replay.trust = None;
-            }
-            _ => {}
-        }
-    }
-    Ok(replay)
 }
 
 /// Puts the file and the journal together: the higher of both holds. `in_use` is whether this home ever served.
