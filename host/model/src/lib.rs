@@ -12,7 +12,7 @@ mod principal;
 mod reply;
 
 pub use cost::{Cost, Note, NoteKind};
-pub use description::{Ask, Definition, Description, HttpAsk, FilesAsk, SecretAsk};
+pub use description::{Ask, Definition, Description, FilesAsk, HttpAsk, SecretAsk};
 pub use digest::{Digest, Digester, InvalidDigest};
 pub use effect::Effect;
 pub use limits::{Limits, LimitsPatch};

@@ -63,3 +63,14 @@ fn a_comment_more_a_file_less_and_a_new_folder_are_seen() {
     fs::create_dir(deps.path().join("wardkeep-new-0.1.0")).unwrap();
     assert_eq!(changed("[released]", &folders(deps.path())).len(), 1);
 }
+
+/// componentize-py puts them into docstrings, where a backslash begins an escape and the plugin no longer compiles.
+#[test]
+fn no_comment_of_the_contract_holds_a_backslash() {
+    for folder in fs::read_dir(crate::checkout().join("wit/deps")).unwrap() {
+        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+            let file = file.unwrap().path();
+            assert!(!fs::read_to_string(&file).unwrap().contains('\\'), "{}", file.display());
+        }
+    }
+}
