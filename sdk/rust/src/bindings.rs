@@ -1576,7 +1576,7 @@ pub mod wardkeep {
             #[allow(unused_unsafe, clippy::all)]
             /// Writes one line.
             ///
-            /// Control characters are shown as `\u{…}`, so that a line cannot forge another. A call may write 100 lines of
+            /// Control characters are shown by their numbers, so that a line cannot forge another. A call may write 100 lines of
             /// at most 4 KiB (the manifest's `limits.log_lines` and `limits.log_bytes`); a longer line is cut, further lines are counted and
             /// dropped, and the audit record tells how many. Writing never fails.
             #[allow(async_fn_in_trait)]
