@@ -1,9 +1,7 @@
 //! What the journal records besides calls: the host's own life, and a mirror of the state that must not be lost.
 
 use serde::{Deserialize, Serialize};
-use wardkeep_model::{CorrelationId, Digest, PluginName};
-
-use crate::text::tidy;
+use wardkeep_model::{CorrelationId, Digest, PluginName, tidy};
 
 /// Something that happened to the host. Always synced to the device before it counts as recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

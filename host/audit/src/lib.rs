@@ -17,7 +17,6 @@ mod segment;
 mod sink;
 #[cfg(test)]
 mod testing;
-mod text;
 mod verify;
 
 pub use chain::Damage;

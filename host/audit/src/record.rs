@@ -2,10 +2,8 @@
 //! the caller's thread, so that nothing behind this file sees a raw one. Arguments and results have no field to be put in.
 
 use wardkeep_model::{
-    CorrelationId, Cost, Digest, Effect, Limits, Note, Outcome, PluginName, Principal, PublishedName, ToolName,
+    CorrelationId, Cost, Digest, Effect, Limits, Note, Outcome, PluginName, Principal, PublishedName, ToolName, tidy,
 };
-
-use crate::text::tidy;
 
 /// Most resource ids that a record keeps of one call; further ones are counted.
 pub const MAX_TOUCHED: usize = 16;

@@ -3,9 +3,7 @@
 //! Lines go to the tracing target `guest` with plugin, tool and correlation id. A line cannot forge another: control
 //! characters are escaped. How many and how long is bounded; what is dropped is counted.
 
-use std::fmt::Write as _;
-
-use wardkeep_model::{CorrelationId, Limits, PluginName, ToolName};
+use wardkeep_model::{CorrelationId, Limits, PluginName, ToolName, tidy};
 
 use crate::{CallState, bindings::log};
 
@@ -133,34 +131,14 @@ impl log::Host for CallState {
     }
 }
 
-/// A guest's text for a line of the log: control, bidirectional and zero-width characters as `\u{…}`, at most `max` bytes.
+/// A guest's text for a line of the log: hidden characters written out, at most `max` bytes.
 #[must_use]
 pub fn escaped(text: &str, max: usize) -> String {
-    const CUT: &str = "…";
-    let mut line = String::with_capacity(text.len().min(max));
-    for c in text.chars() {
-        let before = line.len();
-        if is_hidden(c) {
-            // Writing to a String cannot fail.
-            let _ = write!(line, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            line.push(c);
-        }
-        if line.len() > max {
-            line.truncate(before);
-            while line.len() + CUT.len() > max && line.pop().is_some() {}
-            line.push_str(CUT);
-            break;
-        }
-    }
+    // What is cut anyway is not looked at: nothing gets shorter by being written out.
+    let start = text.char_indices().map(|(at, _)| at).find(|at| *at > max).unwrap_or(text.len());
+    let mut line = text.get(..start).unwrap_or(text).to_owned();
+    tidy(&mut line, max);
     line
-}
-
-/// Characters that show as nothing or change how their neighbours show.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

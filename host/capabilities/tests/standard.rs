@@ -1,6 +1,12 @@
 //! The inert baseline beside the standard: `wasmtime-wasi` with nothing granted. A component that one of them links, the other links,
 //! and both tell it that nothing is there.
 
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy excuses functions marked as tests only, not what they share"
+)]
+
 use std::time::Duration;
 
 use wardkeep_capabilities::{CallState, CallToken, Environment, FilePool, LogContext, Roots, Served, link};

@@ -1,5 +1,7 @@
 //! One request's caller: who it is, and what it claims of itself.
 
+use std::{fmt, net::IpAddr};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wardkeep_audit::Origin;
@@ -12,6 +14,16 @@ pub struct Caller {
     pub principal: Principal,
     /// Where the request came from.
     pub origin: Origin,
+}
+
+/// The address that a connection came from.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer(pub IpAddr);
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// One call as the client put it.

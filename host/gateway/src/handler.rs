@@ -17,7 +17,10 @@ use rmcp::{
 use wardkeep_audit::{ClaimedClient, Origin};
 use wardkeep_model::Principal;
 
-use crate::{Caller, Entrance, Refused, ToolCall, ToolView, caller::trace_id, http::Peer};
+use crate::{
+    Caller, Entrance, Refused, ToolCall, ToolView,
+    caller::{Peer, trace_id},
+};
 
 /// Newest last. 2025-11-25 and 2025-06-18 open with `initialize`, 2026-07-28 is stateless.
 const REVISIONS: [ProtocolVersion; 3] =

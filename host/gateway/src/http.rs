@@ -27,8 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
-use crate::{Entrance, Host, ServeError, handler::Handler, session::Sessions};
-pub(crate) use gate::Peer;
+use crate::{Entrance, Host, ServeError, caller::Peer, handler::Handler, session::Sessions};
 use gate::{Gate, PRINCIPAL};
 
 /// Connections at once. Beyond it, a new one is closed at once.

@@ -10,6 +10,7 @@ mod name;
 mod outcome;
 mod principal;
 mod reply;
+mod text;
 
 pub use cost::{Cost, Note, NoteKind};
 pub use description::{Ask, Definition, Description, FilesAsk, HttpAsk, SecretAsk};
@@ -20,3 +21,4 @@ pub use name::{CorrelationId, GrantName, InvalidName, PluginName, PublishedName,
 pub use outcome::{Blame, LimitKind, Outcome};
 pub use principal::{Authenticated, Principal};
 pub use reply::{Completion, Content, Embedded, Failure, Link, Media, Pause, Question, Reply, ResourceBody};
+pub use text::{hidden, shown, tidy};

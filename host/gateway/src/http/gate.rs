@@ -1,7 +1,7 @@
 //! What every MCP request passes before rmcp sees it, cheapest first: Origin and Host, the credential, the session's owner, the
 //! body's size.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -16,7 +16,7 @@ use wardkeep_audit::Origin;
 use wardkeep_model::Principal;
 
 use super::BODY_BYTES;
-use crate::{Host, identity::Unauthenticated, session::Sessions};
+use crate::{Host, caller::Peer, identity::Unauthenticated, session::Sessions};
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// A body over the limit is read on to here before the answer: a client that is still sending would see a broken pipe.
@@ -27,16 +27,6 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 tokio::task_local! {
     /// Who sent the request that this task answers. rmcp's factory takes it from here, so that a handler is bound to it.
     pub(super) static PRINCIPAL: Principal;
-}
-
-/// The address that a connection came from.
-#[derive(Clone, Copy)]
-pub(crate) struct Peer(pub(super) IpAddr);
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
 }
 
 pub(super) struct Gate {

@@ -1,40 +1,6 @@
 //! Foreign text where people read it: what could deceive the eye or drive a terminal is written as `\u{…}`.
 
-/// Control, bidirectional, zero-width, tag and private characters, and the separators that some programs take for line ends.
-#[must_use]
-pub fn hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'..='\u{1160}'
-                | '\u{17b4}'..='\u{17b5}'
-                | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{3164}'
-                | '\u{e000}'..='\u{f8ff}'
-                | '\u{fe00}'..='\u{fe0f}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e0fff}'
-                | '\u{f0000}'..='\u{10ffff}'
-        )
-}
-
-/// The text with every hidden character written as `\u{…}`; always one line.
-#[must_use]
-pub fn shown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if hidden(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
-    }
-    out
-}
+pub use wardkeep_model::{hidden, shown};
 
 /// Foreign text in backticks, cut after 80 characters.
 #[must_use]
@@ -84,8 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_eye_cannot_see_is_written_out() {
-        assert_eq!(shown("a\u{200b}b\u{e0041}\n"), "a\\u{200b}b\\u{e0041}\\u{a}");
+    fn a_backtick_does_not_end_a_quotation() {
         assert_eq!(quoted("a`b"), "`a\\u{60}b`");
         assert_eq!(quoted(&"x".repeat(90)), format!("`{}…`", "x".repeat(80)));
     }

@@ -1,13 +1,49 @@
-//! Text that others wrote, made safe to keep and to show. Stops a client's name from hiding or reordering what an operator
-//! reads in a terminal, and from filling the log.
+//! Text that others wrote, made safe to keep and to show. Stops a client's name or a plugin's description from hiding or reordering
+//! what people read, from driving a terminal, and from filling a log. The one list of what must not be sent as it is.
 
 use std::fmt::Write as _;
 
+/// Control, bidirectional, zero-width, tag and private characters, and the separators that some programs take for line ends.
+#[must_use]
+pub fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{e000}'..='\u{f8ff}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+                | '\u{f0000}'..='\u{10ffff}'
+        )
+}
+
+/// The text with every hidden character written as `\u{…}`; always one line.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if hidden(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    out
+}
+
 const CUT: &str = "…";
 
-/// Caps `text` at `most` bytes and writes control, bidirectional, zero-width and tag characters as `\u{…}`. What was cut ends in `…`.
-pub(crate) fn tidy(text: &mut String, most: usize) {
-    if text.len() <= most && !text.chars().any(must_escape) {
+/// Caps `text` at `most` bytes, with every hidden character written as `\u{…}`. What was cut ends in `…`.
+pub fn tidy(text: &mut String, most: usize) {
+    if text.len() <= most && !text.chars().any(hidden) {
         return;
     }
     // Escaping makes it longer: the cap holds for what is kept.
@@ -18,7 +54,7 @@ pub(crate) fn tidy(text: &mut String, most: usize) {
     let mut room_for_mark = 0;
     for c in text.chars() {
         piece.clear();
-        if must_escape(c) {
+        if hidden(c) {
             // Writing into a String cannot fail.
             let _ = write!(piece, "\\u{{{:x}}}", c as u32);
         } else {
@@ -40,14 +76,6 @@ pub(crate) fn tidy(text: &mut String, most: usize) {
     *text = kept;
 }
 
-fn must_escape(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}' | '\u{feff}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +90,11 @@ mod tests {
     fn plain_text_at_the_cap_is_left_alone_and_one_byte_beyond_is_cut() {
         assert_eq!(tidied(&"a".repeat(128), 128), "a".repeat(128));
         assert_eq!(tidied(&"a".repeat(129), 128), format!("{}…", "a".repeat(125)));
+    }
+
+    #[test]
+    fn shown_text_is_always_one_line() {
+        assert_eq!(shown("a\u{200b}b\u{e0041}\n"), "a\\u{200b}b\\u{e0041}\\u{a}");
     }
 
     #[test]
