@@ -1,10 +1,11 @@
 //! One host: the fleet of the moment, the journal and the callers. Everything a transport can ask of it is here.
 
-use std::sync::Arc;
+use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
+use serde_json::json;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wardkeep_audit::{Journal, Origin};
 use wardkeep_model::{Authenticated, CorrelationId, Principal};
 use wardkeep_sandbox::Fleet;
@@ -18,13 +19,23 @@ pub struct Host {
     fleet: ArcSwap<Fleet>,
     journal: Journal,
     callers: Callers,
+    /// Every call's task, until its record is closed.
+    calls: TaskTracker,
+    /// Ends what runs when the host stops.
+    closing: CancellationToken,
 }
 
 impl Host {
     /// A host over a loaded fleet and an open journal.
     #[must_use]
     pub fn new(fleet: Arc<Fleet>, journal: Journal, callers: Callers) -> Arc<Self> {
-        Arc::new(Self { fleet: ArcSwap::new(fleet), journal, callers })
+        Arc::new(Self {
+            fleet: ArcSwap::new(fleet),
+            journal,
+            callers,
+            calls: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        })
     }
 
     /// The fleet of this moment. A call keeps the one that it began with.
@@ -60,6 +71,16 @@ impl Host {
         self.fleet().snapshot().list(principal, Timestamp::now()).map(|tool| listing::view(tool)).collect()
     }
 
+    /// Takes no more calls, cancels those that run and waits until their records are closed. Before the journal is shut: an
+    /// intent without outcome is to mean that the host died.
+    ///
+    /// False if some did not end in time.
+    pub async fn close(&self, within: Duration) -> bool {
+        self.calls.close();
+        self.closing.cancel();
+        tokio::time::timeout(within, self.calls.wait()).await.is_ok()
+    }
+
     /// One call in a task of its own: a panic ends that call only, and a caller that goes away cancels it without the record
     /// being left open.
     ///
@@ -76,11 +97,24 @@ impl Host {
         // fires too when this future is dropped because its client went away; the task goes on and closes the record
         let gone = cancelled.child_token();
         let _cancel_when_dropped = gone.clone().drop_guard();
-        let task = tokio::spawn({
+        if self.closing.is_cancelled() {
+            return Err(Refused::internal_error(
+                "the host is stopping; nothing was run",
+                Some(json!({ "correlationId": id })),
+            ));
+        }
+        let closing = self.closing.clone();
+        let task = self.calls.spawn({
             let (host, id) = (Arc::clone(self), id.clone());
             async move {
                 let name = request.tool.clone();
-                match call::call(&host, &caller, &id, request, &gone).await {
+                let calling = call::call(&host, &caller, &id, request, &gone);
+                let called = tokio::select! {
+                    called = calling => called,
+                    // never wins: it passes the stop on to the call, whose end is awaited above
+                    never = pass_on(&closing, &gone) => match never {},
+                };
+                match called {
                     Ok(answer) => Ok(answer),
                     Err(none) => host.refuse(&caller, &name, &id, none).await,
                 }
@@ -109,6 +143,12 @@ impl Host {
             tracing::error!(%error, "an unauthenticated request could not be recorded");
         }
     }
+}
+
+async fn pass_on(closing: &CancellationToken, gone: &CancellationToken) -> Infallible {
+    closing.cancelled().await;
+    gone.cancel();
+    pending().await
 }
 
 fn correlation_id() -> Result<CorrelationId, Refused> {

@@ -8,12 +8,14 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     net::UnixStream,
     sync::{mpsc, oneshot},
+    time::timeout,
 };
 use tokio_util::{
     codec::{FramedRead, FramedWrite, LinesCodec},
@@ -24,6 +26,9 @@ use crate::{
     Answer, Caller, Refused, ToolCall, ToolView,
     wire::{Ask, Claims, Greeting, LONGEST, Tale, Told},
 };
+
+/// The owner gets this long to greet.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the owner could not be reached.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,9 @@ pub enum RelayError {
         /// This process.
         ours: &'static str,
     },
+    /// It took the connection and says nothing.
+    #[error("the process that owns this home does not answer; it may be stopped or overloaded")]
+    Silent,
     /// It speaks something else, or hung up.
     #[error("the process that owns this home did not greet as it should")]
     Greeting,
@@ -56,12 +64,16 @@ struct Inner {
 }
 
 impl Relay {
-    /// Connects and greets.
+    /// Connects and greets, within five seconds.
     ///
     /// # Errors
     ///
     /// See [`RelayError`].
     pub async fn connect(path: &Path) -> Result<Self, RelayError> {
+        timeout(PATIENCE, Self::greet(path)).await.unwrap_or(Err(RelayError::Silent))
+    }
+
+    async fn greet(path: &Path) -> Result<Self, RelayError> {
         let (read, write) = UnixStream::connect(path).await?.into_split();
         let mut lines = FramedRead::new(read, LinesCodec::new_with_max_length(LONGEST));
         let mut sink = FramedWrite::new(write, LinesCodec::new());

@@ -6,13 +6,18 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
-    net::{UnixListener, UnixStream},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::mpsc,
     task::JoinSet,
+    time::timeout,
 };
 use tokio_util::{
     codec::{FramedRead, FramedWrite, LinesCodec},
@@ -24,6 +29,14 @@ use crate::{
     Caller, Host, Refused, ServeError,
     wire::{Ask, Claims, Greeting, LONGEST, Tale, Told},
 };
+
+/// A peer gets this long to greet, and to take what it asked for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// When stopping, peers get this long to end by themselves.
+const LINGER: Duration = Duration::from_secs(5);
+
+type Lines = FramedRead<OwnedReadHalf, LinesCodec>;
+type Sink = FramedWrite<OwnedWriteHalf, LinesCodec>;
 
 /// Answers relays. Owner-only by mode, and by the peer's user id besides.
 pub struct SocketServer {
@@ -71,7 +84,10 @@ impl SocketServer {
         }
         // gone before the lock is given back, so that nobody connects to an owner that is none
         let _ = fs::remove_file(&self.path);
-        peers.join_all().await;
+        // a peer that does not read what it asked for is not waited for
+        if timeout(LINGER, async { while peers.join_next().await.is_some() {} }).await.is_err() {
+            peers.shutdown().await;
+        }
     }
 }
 
@@ -83,17 +99,19 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
     let (read, write) = stream.into_split();
     let mut lines = FramedRead::new(read, LinesCodec::new_with_max_length(LONGEST));
     let mut sink = FramedWrite::new(write, LinesCodec::new());
-    let Ok(greeting) = serde_json::to_string(&Greeting::ours()) else { return };
-    let greeted =
-        lines.next().await.is_some_and(|line| line.is_ok_and(|l| serde_json::from_str::<Greeting>(&l).is_ok()));
-    if !greeted || sink.send(greeting).await.is_err() {
+    let greeted = tokio::select! {
+        greeted = timeout(PATIENCE, greet(&mut lines, &mut sink)) => greeted.unwrap_or(false),
+        () = stop.cancelled() => false,
+    };
+    if !greeted {
         return;
     }
     let (told, mut to_tell) = mpsc::channel::<Told>(64);
+    // ends at the first line that is not taken in time; then every `told.send` fails at once and nobody waits for this peer
     let writer = tokio::spawn(async move {
         while let Some(told) = to_tell.recv().await {
             let Ok(line) = serde_json::to_string(&told) else { continue };
-            if sink.send(line).await.is_err() {
+            if !timeout(PATIENCE, sink.send(line)).await.is_ok_and(|sent| sent.is_ok()) {
                 break;
             }
         }
@@ -152,6 +170,13 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
     while calls.join_next().await.is_some() {}
     drop(told);
     let _ = writer.await;
+}
+
+async fn greet(lines: &mut Lines, sink: &mut Sink) -> bool {
+    let theirs =
+        lines.next().await.is_some_and(|line| line.is_ok_and(|l| serde_json::from_str::<Greeting>(&l).is_ok()));
+    let Ok(ours) = serde_json::to_string(&Greeting::ours()) else { return false };
+    theirs && sink.send(ours).await.is_ok()
 }
 
 async fn caller(host: &Host, claims: Claims) -> Result<Caller, Refused> {
