@@ -66,7 +66,8 @@ impl Limits {
         log_lines: 1_000,
         log_bytes: 16 << 10,
         table_elements: 100_000,
-        concurrency: 64,
+        // half of what a host runs at once: one tool cannot take every place
+        concurrency: 32,
     };
 
     /// These limits with what the patch names put in their place.
