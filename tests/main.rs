@@ -19,6 +19,7 @@ mod files;
 mod grants;
 mod http_edge;
 mod one_home;
+mod stopping;
 mod support;
 mod trust;
 mod walls;
