@@ -17,6 +17,7 @@ mod segment;
 mod sink;
 #[cfg(test)]
 mod testing;
+mod trust;
 mod verify;
 
 pub use chain::Damage;
@@ -29,5 +30,6 @@ pub use query::{Follow, Query, Record, Scan, query, scan, tail};
 pub use record::{ClaimedClient, Closing, Intent, MAX_NOTES, MAX_TOUCHED, Origin, Refusal};
 pub use replay::{Replay, Served};
 pub use segment::{Damaged, ReadError};
-pub use sink::{Files, Sink};
+pub use sink::{Change, Changed, Files, Sink};
+pub use trust::{Fault, Untrusted};
 pub use verify::{Verified, replay, verify};

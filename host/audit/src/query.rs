@@ -14,6 +14,7 @@ use crate::{
     chain::Damage,
     line::Line,
     segment::{self, Lines, Next},
+    trust,
 };
 
 /// One line of the log, with what people ask for at hand. `raw` has the rest.
@@ -181,7 +182,7 @@ impl Follow {
                 if !self.next_exists() {
                     return Ok(None);
                 }
-                self.lines = Some(Lines::open(&self.directory, self.next_segment)?);
+                self.lines = Some(Lines::open(&self.directory, self.next_segment, trust::regular)?);
                 self.next_segment += 1;
                 self.complete = false;
                 continue;

@@ -1,22 +1,27 @@
 //! The journal's files: their names, their order, and reading their lines whether or not somebody still writes.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, BufRead, BufReader, Read},
-    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-use crate::chain::{Damage, MAX_LINE};
+use crate::{
+    chain::{Damage, MAX_LINE},
+    trust::{self, Untrusted},
+};
 
 const PREFIX: &str = "segment-";
 const SUFFIX: &str = ".jsonl";
 
 /// Damage, and where it is.
 #[derive(Debug, thiserror::Error)]
-#[error("{segment}:{line}: {damage}")]
+#[error(
+    "{segment}:{line}: {damage}\n  mend: restore this segment from a copy; to begin anew move the directory away and run \
+     `wardkeep state reset --reason TEXT`"
+)]
 pub struct Damaged {
     /// The segment's file name.
     pub segment: String,
@@ -33,14 +38,33 @@ pub enum ReadError {
     #[error(transparent)]
     Damaged(#[from] Damaged),
     /// The file or the directory cannot be read.
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error("cannot read `{}`: {source}{}", path.display(), mend(source.kind()))]
     Io {
         /// What cannot be read.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
+    /// It is no file that a log may consist of.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
 }
+
+/// What helps against an error of the system, as the end of its message; nothing where nobody can say.
+pub(crate) const fn mend(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => "\n  mend: run it as the user who runs the host",
+        io::ErrorKind::NotFound => "\n  mend: look whether this is the right home; restore what is missing from a copy",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "\n  mend: make room on its device, then start again"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "\n  mend: mount its file system so that it can be written to",
+        _ => "",
+    }
+}
+
+/// Decides by what an open file is whether it is read.
+pub(crate) type Judge = fn(&Path, &Metadata) -> Result<(), Untrusted>;
 
 /// The file name of a segment; eight digits so that names sort as numbers do.
 pub(crate) fn name(number: u64) -> String {
@@ -70,17 +94,19 @@ pub(crate) fn count(directory: &Path) -> Result<u64, ReadError> {
     }
 }
 
-/// Opens a segment and refuses what is no regular file, a link above all.
-pub(crate) fn open(directory: &Path, number: u64) -> Result<File, ReadError> {
+/// Opens a segment and refuses what the judge does, a link above all.
+fn open(directory: &Path, number: u64, judge: Judge) -> Result<File, ReadError> {
     let path = directory.join(name(number));
     let failed = |source| ReadError::Io { path: path.clone(), source };
     // Not blocking: a FIFO in the place of a segment would wait for a writer for ever.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let fd: OwnedFd = openat(CWD, &path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
-    let file = File::from(fd);
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
-    }
+    let file = match openat(CWD, &path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(error) => {
+            return Err(trust::unopened(&path, false).map_or_else(|| failed(error.into()), ReadError::from));
+        }
+    };
+    judge(&path, &file.metadata().map_err(failed)?)?;
     Ok(file)
 }
 
@@ -107,8 +133,8 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn open(directory: &Path, number: u64) -> Result<Self, ReadError> {
-        let reader = BufReader::with_capacity(64 << 10, open(directory, number)?);
+    pub(crate) fn open(directory: &Path, number: u64, judge: Judge) -> Result<Self, ReadError> {
+        let reader = BufReader::with_capacity(64 << 10, open(directory, number, judge)?);
         Ok(Self { directory: directory.to_owned(), number, reader, line: 0, bytes: Vec::new(), partial: false })
     }
 

@@ -1,7 +1,9 @@
 //! What tests of this crate share: records, logs that were not written by a journal, and devices that misbehave.
 
 use std::{
-    fs, io,
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -14,8 +16,8 @@ use jiff::Timestamp;
 use wardkeep_model::{Authenticated, CorrelationId, Cost, Digest, Effect, Limits, Outcome, Principal};
 
 use crate::{
-    ClaimedClient, Closing, Event, Files, Intent, Journal, Opened, Options, Origin, Refusal, Sink, chain::Chain,
-    line::Line, segment,
+    Changed, ClaimedClient, Closing, Event, Files, Intent, Journal, Opened, Options, Origin, Refusal, Sink,
+    chain::Chain, line::Line, segment,
 };
 
 pub(crate) fn id(number: u128) -> CorrelationId {
@@ -107,7 +109,10 @@ pub(crate) fn path(directory: &Path, number: u64) -> PathBuf {
 }
 
 pub(crate) fn write(directory: &Path, number: u64, lines: &[Vec<u8>]) {
-    fs::write(path(directory, number), lines.concat()).unwrap();
+    let path = path(directory, number);
+    fs::write(&path, lines.concat()).unwrap();
+    // Whatever the umask is: a journal continues nothing that others may write to.
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 /// What a device does when it is told to, and what it was asked.
@@ -167,6 +172,10 @@ impl Sink for Broken {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.files.next_segment()
+    }
+
+    fn changed(&mut self) -> io::Result<Option<Changed>> {
+        self.files.changed()
     }
 }
 

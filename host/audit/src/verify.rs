@@ -8,7 +8,8 @@ use crate::{
     Event, ReadError, Replay, Torn, Unfinished,
     chain::{Chain, Damage},
     line::{Line, Phase},
-    segment::{self, Lines, Next},
+    segment::{self, Judge, Lines, Next},
+    trust,
 };
 
 /// What a whole journal says.
@@ -112,7 +113,17 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
+    /// Reads all of it, whoever it belongs to: a copy, or the log of another user.
     pub(crate) fn whole(directory: &Path) -> Result<Self, ReadError> {
+        Self::judged(directory, trust::regular)
+    }
+
+    /// Reads all of it to go on writing, and so refuses what others could change.
+    pub(crate) fn owned(directory: &Path) -> Result<Self, ReadError> {
+        Self::judged(directory, trust::owned)
+    }
+
+    fn judged(directory: &Path, judge: Judge) -> Result<Self, ReadError> {
         let segments = segment::count(directory)?;
         let mut walk = Self {
             chain: Chain::new(),
@@ -123,7 +134,7 @@ impl Walk {
             torn: None,
         };
         for number in 1..=segments {
-            walk.segment(Lines::open(directory, number)?)?;
+            walk.segment(Lines::open(directory, number, judge)?)?;
         }
         Ok(walk)
     }

@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use crate::Changed;
+
 /// Which step of the writer failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
@@ -11,6 +13,8 @@ pub enum Operation {
     Sync,
     /// Beginning the next one.
     Rotate,
+    /// Looking whether the segment is still what was written.
+    Examine,
 }
 
 impl fmt::Display for Operation {
@@ -19,6 +23,7 @@ impl fmt::Display for Operation {
             Self::Write => "write",
             Self::Sync => "sync",
             Self::Rotate => "begin the next segment",
+            Self::Examine => "look at its segment",
         })
     }
 }
@@ -34,6 +39,12 @@ pub enum Failure {
         /// What the device said.
         kind: io::ErrorKind,
     },
+    /// Somebody else removed or changed what is being written, so that records may be lost: a call more would run unrecorded.
+    #[error(
+        "the audit journal was changed by others: {0}; \
+         stop the host, restore the directory from a copy, start the host"
+    )]
+    Changed(Changed),
     /// The device took longer than [`crate::Options::commit_timeout`].
     #[error("the device of the audit journal does not answer")]
     Hung,

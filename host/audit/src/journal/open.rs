@@ -15,8 +15,9 @@ use super::{
     writer::{Current, write_all},
 };
 use crate::{
-    Event, ReadError,
+    Changed, Event, ReadError,
     line::Line,
+    segment::mend,
     sink::{Files, Locked, Sink},
     verify::Walk,
 };
@@ -25,7 +26,10 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process, or another journal of this one, writes there.
-    #[error("the audit journal `{}` is being written by another", directory.display())]
+    #[error(
+        "the audit journal `{0}` is being written by another wardkeep process\n  mend: stop that one; `fuser {0}` finds it",
+        directory.display()
+    )]
     Locked {
         /// The directory.
         directory: PathBuf,
@@ -33,8 +37,19 @@ pub enum OpenError {
     /// It does not hold what was written, or cannot be read.
     #[error("the audit journal cannot be continued: {0}")]
     Read(#[from] ReadError),
+    /// Another wrote to it, or removed it, while it was being opened.
+    #[error(
+        "the audit journal `{}` was changed while it was opened: {changed}\n  mend: find what else writes there, then start again",
+        directory.display()
+    )]
+    Changed {
+        /// The directory.
+        directory: PathBuf,
+        /// What was changed.
+        changed: Changed,
+    },
     /// A step of opening it failed.
-    #[error("cannot {step} in `{}`: {source}", directory.display())]
+    #[error("cannot {step} in `{}`: {source}{}", directory.display(), mend(source.kind()))]
     Io {
         /// Which step.
         step: &'static str,
@@ -56,13 +71,17 @@ pub(super) fn open(
     let failed = |step| move |source| OpenError::Io { step, directory: directory.clone(), source };
     make(directory).map_err(failed("make the directory"))?;
     let lock = lock(directory)?;
-    let Walk { chain, segments, open, replay, length, torn } = Walk::whole(directory)?;
-    let files = lock.append_to(segments.max(1), segments > 0).map_err(failed("open the last segment"))?;
+    let Walk { chain, segments, open, replay, length, torn } = Walk::owned(directory)?;
+    let files = lock.append_to(segments.max(1), segments > 0, length).map_err(failed("open the last segment"))?;
     if torn.is_some() {
-        files.cut(length).map_err(failed("cut the incomplete last line"))?;
+        files.cut().map_err(failed("cut the incomplete last line"))?;
     }
     let unfinished = open.unfinished();
     let mut current = Current { sink: wrap(files), chain, length };
+    // Before anything is added: what was read must be what is built upon.
+    if let Some(changed) = current.sink.changed().map_err(failed("look at the last segment"))? {
+        return Err(OpenError::Changed { directory: directory.clone(), changed });
+    }
     // Found things are written and synced before anything else may be: a second crash must not find them anew, nor lose them.
     let mut lines = Vec::new();
     for event in findings(torn.as_ref(), &unfinished) {
@@ -104,9 +123,7 @@ fn lock(directory: &Path) -> Result<Locked, OpenError> {
             Ok(Some(lock)) => return Ok(lock),
             Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
             Ok(None) => return Err(OpenError::Locked { directory: directory.to_owned() }),
-            Err(source) => {
-                return Err(OpenError::Io { step: "lock the directory", directory: directory.to_owned(), source });
-            }
+            Err(error) => return Err(error.into()),
         }
     }
 }

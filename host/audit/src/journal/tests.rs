@@ -1,5 +1,6 @@
 //! What a journal writes, and when it says so.
 
+mod changed;
 mod devices;
 mod measure;
 mod restart;

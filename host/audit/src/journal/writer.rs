@@ -225,9 +225,13 @@ impl Writer {
             return Ok(());
         }
         let buffer = std::mem::take(&mut self.buffer);
-        let written = self.step(Operation::Write, |sink| write_all(sink, &buffer));
+        let mut written = self.step(Operation::Write, |sink| write_all(sink, &buffer));
         self.current.length += buffer.len() as u64;
-        self.unsynced.get_or_insert_with(Instant::now);
+        if self.unsynced.is_none() {
+            // The log may have been removed while nothing was written to it; the syncs look again from here.
+            self.unsynced = Some(Instant::now());
+            written = written.and_then(|()| self.examine());
+        }
         self.buffer = buffer;
         self.buffer.clear();
         written
@@ -238,8 +242,18 @@ impl Writer {
             return Ok(());
         }
         self.step(Operation::Sync, |sink| sink.sync())?;
+        // After the sync: what is on the device must still be where it is looked for.
+        self.examine()?;
         self.unsynced = None;
         Ok(())
+    }
+
+    fn examine(&mut self) -> Result<(), NotRecorded> {
+        match self.current.sink.changed() {
+            Ok(None) => self.healthy(),
+            Ok(Some(changed)) => Err(self.shared.fail(Failure::Changed(changed)).into()),
+            Err(error) => Err(self.failed(Operation::Examine, &error)),
+        }
     }
 
     fn step(

@@ -6,7 +6,7 @@ use wardkeep_model::{Effect, Outcome};
 
 use super::*;
 use crate::{
-    Damaged,
+    Damaged, Fault,
     testing::{closing, id, intent, lines, write},
 };
 
@@ -169,9 +169,7 @@ fn a_fifo_in_the_place_of_a_segment_is_refused_and_not_waited_for() {
     let path = crate::testing::path(home.path(), 1);
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
     match verify(home.path()) {
-        Err(ReadError::Io { path: found, source }) => {
-            assert_eq!((found, source.to_string().as_str()), (path, "not a regular file"));
-        }
+        Err(ReadError::Untrusted(untrusted)) => assert_eq!((untrusted.path, untrusted.fault), (path, Fault::NotAFile)),
         other => panic!("{other:?}"),
     }
 }
