@@ -36,7 +36,7 @@ impl Work {
             options,
             page: page as usize,
             after: cursor,
-            ignored: Ignored::default(),
+            ignored: Ignored::new(),
             last: None,
             steps: 0,
             bytes: 0,
@@ -44,7 +44,7 @@ impl Work {
             skipped: 0,
         };
         if options.heed_ignore_files {
-            walk.enter_ancestors(path);
+            walk.enter_ancestors(path)?;
         }
         let end = walk.directory(&start, &path.prefix(), 1)?;
         let cursor = match end {
@@ -86,16 +86,18 @@ struct Step {
 
 impl Walk<'_> {
     /// Ignore files between the root and the start count too.
-    fn enter_ancestors(&mut self, start: &GuestPath) {
+    fn enter_ancestors(&mut self, start: &GuestPath) -> Result<(), Error> {
         let prefix = start.prefix();
         let ancestors = prefix.char_indices().filter(|(_, c)| *c == '/').filter_map(|(at, _)| prefix.get(..=at));
         for above in std::iter::once("").chain(ancestors).filter(|above| *above != prefix) {
+            self.work.look()?;
             let path = if above.is_empty() { "." } else { above };
             if let Ok(directory) = open_directory(&self.work.root, path) {
                 let unheeded = self.ignored.enter(&directory, above);
                 self.skip(unheeded, above);
             }
         }
+        Ok(())
     }
 
     fn directory(&mut self, directory: &Dir, prefix: &str, depth: u32) -> Result<Flow, Error> {
@@ -106,6 +108,8 @@ impl Walk<'_> {
             self.skip(1, prefix);
             return Ok(Flow::Done);
         }
+        // Before its ignore files are compiled, which is the dearest that a step can cost.
+        self.work.look()?;
         if self.options.heed_ignore_files {
             let unheeded = self.ignored.enter(directory, prefix);
             self.skip(unheeded, prefix);

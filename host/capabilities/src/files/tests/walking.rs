@@ -154,3 +154,91 @@ async fn ten_thousand_files_are_three_pages() {
     assert_eq!((names.len(), pages), (10_100, 3));
     assert!(names.windows(2).all(|pair| pair[0] < pair[1]));
 }
+
+/// A tree of as many directories, each with this ignore file and a file `hidden` that it leaves out.
+fn ignoring(directories: usize, rules: &str) -> Tree {
+    let tree = Tree::new();
+    for directory in 0..directories {
+        tree.file(&format!("{directory:03}/.gitignore"), rules);
+        tree.file(&format!("{directory:03}/hidden"), "1");
+    }
+    tree
+}
+
+/// Walks it, and gives what was told in spite of its ignore file and what was skipped.
+async fn unheeded(tree: &mut Tree) -> (Vec<String>, u32) {
+    let (mut names, skipped, _) = walked(tree, "", HEEDING).await;
+    names.retain(|name| name.ends_with("hidden"));
+    (names, skipped)
+}
+
+#[tokio::test]
+async fn a_page_heeds_256_kib_of_ignore_files_and_not_one_more() {
+    let full = format!("hidden\n#{}", "x".repeat((64 << 10) - 8));
+    assert_eq!(full.len(), 64 << 10);
+    let mut tree = ignoring(4, &full);
+    assert_eq!(unheeded(&mut tree).await, (vec![], 0));
+    tree.file("004/.gitignore", "\n");
+    tree.file("004/hidden", "1");
+    tree.file("005/.gitignore", "");
+    assert_eq!(unheeded(&mut tree).await, (vec!["004/hidden".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn a_page_heeds_4000_patterns_and_not_one_more() {
+    // Comments and empty lines are none.
+    let rules = format!("# rules\n\nhidden\n{}", "x\n".repeat(999));
+    let mut tree = ignoring(4, &rules);
+    assert_eq!(unheeded(&mut tree).await, (vec![], 0));
+    tree.file("004/.gitignore", "hidden\n");
+    tree.file("004/hidden", "1");
+    assert_eq!(unheeded(&mut tree).await, (vec!["004/hidden".to_owned()], 1));
+    // One more in a file that would fit without it.
+    let mut tree = ignoring(3, &rules);
+    tree.file("003/.gitignore", format!("{rules}x\n"));
+    tree.file("003/hidden", "1");
+    assert_eq!(unheeded(&mut tree).await, (vec!["003/hidden".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn the_next_page_has_a_budget_of_its_own_and_heeds_the_directories_above_first() {
+    let full = format!("hidden\n#{}", "x".repeat((64 << 10) - 8));
+    let mut tree = ignoring(8, &full);
+    tree.file(".gitignore", "everywhere\n");
+    tree.file("007/everywhere", "1");
+    let (names, ..) = walked(&mut tree, "", WalkOptions { page: 1, ..HEEDING }).await;
+    assert!(!names.iter().any(|name| name.ends_with("hidden") || name.ends_with("everywhere")), "{names:?}");
+    let in_one_page = unheeded(&mut tree).await;
+    assert_eq!((in_one_page.0.len(), in_one_page.1), (5, 5), "three and the root's fit into one");
+}
+
+#[tokio::test]
+async fn a_tree_full_of_heavy_ignore_files_costs_little() {
+    let mut tree = Tree::new();
+    let rules: String = (0..2_000).map(|number| format!("**/*a*{number}*b?[!c-e]*/**\n")).collect();
+    assert!(rules.len() < 64 << 10);
+    for directory in 0..400 {
+        tree.file(&format!("{directory:03}/.gitignore"), &rules);
+        tree.file(&format!("{directory:03}/.ignore"), &rules);
+    }
+    let begun = Instant::now();
+    let (names, skipped, pages) = walked(&mut tree, "", HEEDING).await;
+    assert_eq!((names.len(), skipped, pages), (400, 798, 1));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_walk_whose_call_has_ended_enters_no_directory() {
+    let tree = project();
+    let start = GuestPath::parse("a").unwrap();
+    let walk = |token: &CallToken, options: WalkOptions| {
+        let root = cap_std::fs::Dir::open_ambient_dir(tree.at(""), cap_std::ambient_authority()).unwrap();
+        Work { root: Arc::new(root), token: token.clone() }.walk(&start, options, None)
+    };
+    let token = CallToken::new(Duration::from_secs(20));
+    assert_eq!(walk(&token, HEEDING).unwrap().entries.len(), 3);
+    token.cancel();
+    assert!(matches!(walk(&token, HEEDING), Err(Error::Failed)));
+    assert!(matches!(walk(&token, ALL), Err(Error::Failed)));
+    assert!(matches!(walk(&CallToken::new(Duration::ZERO), ALL), Err(Error::Failed)));
+}
