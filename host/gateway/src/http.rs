@@ -2,9 +2,17 @@
 //!
 //! This file accepts connections; [`gate`] is what every request passes before rmcp sees it.
 
+mod body;
+mod connections;
 mod gate;
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -21,20 +29,23 @@ use rmcp::transport::streamable_http_server::{
 use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
-use crate::{Entrance, Host, ServeError, caller::Peer, handler::Handler, session::Sessions};
+use crate::{
+    Entrance, Host, ServeError,
+    caller::Peer,
+    handler::Handler,
+    session::{KEEP_ALIVE, Sessions},
+};
+use connections::{Connections, Place, Seldom};
 use gate::{Gate, PRINCIPAL};
 
-/// Connections at once. Beyond it, a new one is closed at once.
-const CONNECTIONS: usize = 1_024;
-/// A client gets this long to send its request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of one request's body.
+/// A client gets this long to send its request's head, and a connection to be used again.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of one message: of a request's body, and of a line of standard input.
 pub(crate) const BODY_BYTES: usize = 4 << 20;
 /// When stopping, connections get this long to end by themselves.
 const LINGER: Duration = Duration::from_secs(5);
@@ -77,7 +88,9 @@ impl HttpServer {
             .with_json_response(true)
             .with_max_request_body_bytes(BODY_BYTES)
             .with_cancellation_token(rmcp.clone());
-        let manager = Arc::new(LocalSessionManager::default());
+        let mut manager = LocalSessionManager::default();
+        manager.session_config.keep_alive = Some(KEEP_ALIVE);
+        let manager = Arc::new(manager);
         let entrance = Entrance::local(Arc::clone(&host));
         let handler = move || {
             let principal = PRINCIPAL.try_with(Clone::clone).map_err(io::Error::other)?;
@@ -102,8 +115,9 @@ impl HttpServer {
 
     /// Serves until it is stopped; then running requests get a few seconds to end.
     pub async fn run(self, stop: CancellationToken) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let room = Connections::default();
         let mut connections = JoinSet::new();
+        let (mut surplus, mut failures) = (Seldom::default(), Seldom::default());
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -112,14 +126,18 @@ impl HttpServer {
             while connections.try_join_next().is_some() {}
             match accepted {
                 Ok((stream, peer)) => {
-                    let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-                        tracing::warn!(%peer, "too many connections; one was closed");
+                    let Some(place) = room.admit(peer.ip()) else {
+                        if let Some(count) = surplus.count(Instant::now()) {
+                            tracing::warn!(%peer, count, "too many connections; new ones were closed");
+                        }
                         continue;
                     };
-                    connections.spawn(connection(stream, peer, self.router.clone(), stop.clone(), permit));
+                    connections.spawn(connection(stream, peer, self.router.clone(), stop.clone(), place));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "can't accept a connection");
+                    if let Some(count) = failures.count(Instant::now()) {
+                        tracing::warn!(%error, count, "can't accept connections");
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -132,13 +150,7 @@ impl HttpServer {
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    stop: CancellationToken,
-    _room: OwnedSemaphorePermit,
-) {
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken, _place: Place) {
     // without it, an answer in two writes waits for the peer's delayed acknowledgement (some 40 ms)
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %peer, "can't set TCP_NODELAY");
@@ -182,7 +194,8 @@ fn allowed_hosts(address: SocketAddr, public_url: Option<&str>) -> Result<Vec<St
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err(bad());
         }
-        hosts.push(uri.host().ok_or_else(bad)?.to_ascii_lowercase());
+        // an IPv6 address stands in brackets here
+        hosts.push(uri.host().ok_or_else(bad)?.trim_matches(['[', ']']).to_ascii_lowercase());
     }
     Ok(hosts)
 }

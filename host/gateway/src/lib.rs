@@ -17,6 +17,7 @@ mod listing;
 mod output;
 mod record;
 mod relay;
+mod screen;
 mod serve;
 mod session;
 mod socket;

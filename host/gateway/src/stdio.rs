@@ -1,19 +1,33 @@
 //! MCP over standard input and output, for a client that starts this process. Both eras; the end of input ends the service.
 
+mod lines;
+
 use rmcp::{ServiceExt as _, service::ServerInitializeError};
+use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 use wardkeep_model::Principal;
 
 use crate::{Entrance, ServeError, handler::Handler};
+use lines::Lines;
 
-/// Serves until the input ends or it is stopped.
+/// Serves until the input ends or it is stopped. What is no message is answered here; rmcp never sees it.
 ///
 /// # Errors
 ///
 /// [`ServeError::Handshake`] if the first message is not MCP.
 pub async fn serve_stdio(entrance: Entrance, principal: Principal, stop: CancellationToken) -> Result<(), ServeError> {
-    let handler = Handler::new(entrance, principal, "stdio");
-    let serving = handler.serve_with_ct(rmcp::transport::stdio(), stop.clone());
+    let (lines, pipes) = Lines::between(tokio::io::stdin(), tokio::io::stdout());
+    let served = serve(Handler::new(entrance, principal, "stdio"), pipes, stop).await;
+    lines.finish().await;
+    served
+}
+
+async fn serve(
+    handler: Handler,
+    pipes: (DuplexStream, DuplexStream),
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    let serving = handler.serve_with_ct(pipes, stop.clone());
     let running = match tokio::select! { running = serving => running, () = stop.cancelled() => return Ok(()) } {
         Ok(running) => running,
         // a client that opens and closes again has done nothing wrong

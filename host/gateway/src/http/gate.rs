@@ -1,28 +1,30 @@
 //! What every MCP request passes before rmcp sees it, cheapest first: Origin and Host, the credential, the session's owner, the
-//! body's size.
+//! body, and room for a session that it would open.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
-    body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use wardkeep_audit::Origin;
 use wardkeep_model::Principal;
 
-use super::BODY_BYTES;
-use crate::{Host, caller::Peer, identity::Unauthenticated, session::Sessions};
+use super::body::{Bodies, refused};
+use crate::{
+    Host,
+    caller::Peer,
+    identity::Unauthenticated,
+    screen::{LONGEST_NAME, Refusal},
+    session::Sessions,
+};
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
-/// A body over the limit is read on to here before the answer: a client that is still sending would see a broken pipe.
-const DRAIN_BYTES: usize = 4 * BODY_BYTES;
-/// A client gets this long to send its body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// What rmcp repeats where they differ from the body (MCP 2026-07-28, Streamable HTTP, request headers).
+const REPEATED: [HeaderName; 2] = [HeaderName::from_static("mcp-method"), HeaderName::from_static("mcp-name")];
 
 tokio::task_local! {
     /// Who sent the request that this task answers. rmcp's factory takes it from here, so that a handler is bound to it.
@@ -32,22 +34,24 @@ tokio::task_local! {
 pub(super) struct Gate {
     host: Arc<Host>,
     sessions: Sessions,
+    bodies: Bodies,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
 
 impl Gate {
-    pub(super) const fn new(host: Arc<Host>, sessions: Sessions, hosts: Vec<String>, origins: Vec<String>) -> Self {
-        Self { host, sessions, hosts, origins }
+    pub(super) fn new(host: Arc<Host>, sessions: Sessions, hosts: Vec<String>, origins: Vec<String>) -> Self {
+        Self { host, sessions, bodies: Bodies::new(), hosts, origins }
     }
 
     /// Checked before the credential, so that a page of another origin learns nothing at all. rmcp checks both again.
-    fn is_ours(&self, headers: &HeaderMap) -> Result<(), &'static str> {
+    fn is_ours(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
         let mut hosts = headers.get_all(header::HOST).iter();
-        let host = hosts.next().and_then(|host| host.to_str().ok()).map(host_name);
-        if hosts.next().is_some()
-            || !host.is_some_and(|host| self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host)))
-        {
+        let host = hosts.next().and_then(|host| host.to_str().ok());
+        // `POST http://evil.example/mcp` names a host too, and that one counts (RFC 9112, 3.2.2)
+        let target = uri.authority().map(|authority| authority.as_str());
+        let named = host.into_iter().chain(target);
+        if host.is_none() || hosts.next().is_some() || !named.into_iter().all(|named| self.answers_to(named)) {
             return Err("this host does not answer to that name");
         }
         let allowed = |origin: &HeaderValue| self.origins.iter().any(|ours| ours.as_bytes() == origin.as_bytes());
@@ -55,6 +59,10 @@ impl Gate {
             return Err("requests of this origin are not accepted");
         }
         Ok(())
+    }
+
+    fn answers_to(&self, authority: &str) -> bool {
+        host_name(authority).is_some_and(|name| self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name)))
     }
 
     fn principal(&self, headers: &HeaderMap) -> Result<Principal, Unauthenticated> {
@@ -67,16 +75,19 @@ impl Gate {
     }
 }
 
-/// `example.com:8080` to `example.com`, `[::1]:8080` to `::1`.
-fn host_name(authority: &str) -> &str {
-    match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(rest),
-        None => authority.split(':').next().unwrap_or(authority),
-    }
+/// `example.com:8080` to `example.com`, `[::1]:8080` to `::1`; nothing if it is neither a name nor a name and a port.
+fn host_name(authority: &str) -> Option<&str> {
+    let (name, rest) = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']')?,
+        None => authority.split_at_checked(authority.find(':').unwrap_or(authority.len()))?,
+    };
+    // digits only: the number's parser takes a sign
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port)).then_some(name)
 }
 
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    if let Err(why) = gate.is_ours(request.headers()) {
+    if let Err(why) = gate.is_ours(request.uri(), request.headers()) {
         return (StatusCode::FORBIDDEN, why).into_response();
     }
     let principal = match gate.principal(request.headers()) {
@@ -94,68 +105,37 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
         None => None,
     };
     let deletes = request.method() == Method::DELETE;
+    let mut opening = None;
     if request.method() == Method::POST {
-        if session.is_none() && !gate.sessions.has_room(&principal.name).await {
-            return (StatusCode::SERVICE_UNAVAILABLE, "too many sessions are open; end some").into_response();
+        let too_long = |value: &HeaderValue| value.len() > LONGEST_NAME;
+        if REPEATED.iter().any(|name| request.headers().get_all(name).iter().any(too_long)) {
+            return refused(Refusal::LongName);
         }
-        match bounded(request.body_mut()).await {
-            Ok(bytes) => *request.body_mut() = Body::from(bytes),
+        let screened = match gate.bodies.read(request.body_mut()).await {
+            Ok((body, screened)) => {
+                *request.body_mut() = body;
+                screened
+            }
             Err(unread) => return unread.into_response(),
-        }
-    }
-    let name = principal.name.clone();
-    let response = PRINCIPAL.scope(principal, next.run(request)).await;
-    match session {
-        Some(session) if deletes => gate.sessions.closed(&session),
-        Some(_) => {}
-        None => {
-            if let Some(opened) = response.headers().get(SESSION).and_then(|value| value.to_str().ok()) {
-                gate.sessions.opened(opened, &name);
+        };
+        // only this opens a session: whoever has leaked theirs can still call without one
+        if session.is_none() && screened.initializes {
+            opening = gate.sessions.opening(&principal.name).await;
+            if opening.is_none() {
+                return (StatusCode::SERVICE_UNAVAILABLE, "too many sessions are open; end some").into_response();
             }
         }
+    }
+    let response = PRINCIPAL.scope(principal, next.run(request)).await;
+    if let Some(opening) = opening
+        && let Some(opened) = response.headers().get(SESSION).and_then(|value| value.to_str().ok())
+    {
+        opening.opened(opened);
+    }
+    if deletes && let Some(session) = session {
+        gate.sessions.closed(&session);
     }
     response
-}
-
-/// Why a body was not read.
-enum Unread {
-    Broken,
-    TooLarge,
-    TooSlow,
-}
-
-impl IntoResponse for Unread {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Broken => (StatusCode::BAD_REQUEST, "the body broke off").into_response(),
-            Self::TooLarge => {
-                let text = format!("a request may have {BODY_BYTES} bytes at most");
-                (StatusCode::PAYLOAD_TOO_LARGE, text).into_response()
-            }
-            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long").into_response(),
-        }
-    }
-}
-
-async fn bounded(body: &mut Body) -> Result<Bytes, Unread> {
-    let read = async {
-        let mut bytes = Vec::new();
-        let mut total = 0_usize;
-        while let Some(frame) = body.frame().await {
-            let Ok(chunk) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
-            total = total.saturating_add(chunk.len());
-            if total > DRAIN_BYTES {
-                break;
-            }
-            if total <= BODY_BYTES {
-                bytes.extend_from_slice(&chunk);
-            } else {
-                bytes = Vec::new();
-            }
-        }
-        if total > BODY_BYTES { Err(Unread::TooLarge) } else { Ok(Bytes::from(bytes)) }
-    };
-    tokio::time::timeout(BODY_TIMEOUT, read).await.unwrap_or(Err(Unread::TooSlow))
 }
 
 #[cfg(test)]
@@ -165,14 +145,26 @@ mod tests {
     #[test]
     fn a_host_is_told_from_its_port() {
         for (authority, name) in [
-            ("localhost", "localhost"),
-            ("localhost:1", "localhost"),
-            ("[::1]:1", "::1"),
-            ("[::1]", "::1"),
-            ("localhost.evil.example:80", "localhost.evil.example"),
-            ("", ""),
+            ("localhost", Some("localhost")),
+            ("localhost:1", Some("localhost")),
+            ("localhost:65535", Some("localhost")),
+            ("[::1]:1", Some("::1")),
+            ("[::1]", Some("::1")),
+            ("localhost.evil.example:80", Some("localhost.evil.example")),
+            ("user@localhost", Some("user@localhost")),
+            ("", Some("")),
+            ("localhost:", None),
+            ("localhost:65536", None),
+            ("localhost:+1", None),
+            ("localhost:evil.com", None),
+            ("localhost:80@evil.com", None),
+            ("localhost:1:2", None),
+            ("[::1]evil", None),
+            ("[::1]:", None),
+            ("[::1]:1x", None),
+            ("[::1", None),
         ] {
-            assert_eq!(host_name(authority), name);
+            assert_eq!(host_name(authority), name, "{authority}");
         }
     }
 }
