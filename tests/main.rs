@@ -17,6 +17,7 @@ mod documents;
 mod durability;
 mod files;
 mod grants;
+mod hostile_clients;
 mod http_edge;
 mod one_home;
 mod stopping;
