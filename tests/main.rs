@@ -12,6 +12,7 @@
 )]
 
 mod bounds;
+mod careless_admin;
 mod clients;
 mod documents;
 mod durability;

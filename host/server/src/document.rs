@@ -1,7 +1,9 @@
 //! The documents that people sign, as files: which kind a path is, its bytes, and the signatures that lie beside it.
 
 use std::{
+    ffi::OsString,
     fs, io,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -9,7 +11,10 @@ use wardkeep_policy::{
     Faults, MANIFEST_NAMESPACE, REVOKE_NAMESPACE, Revocation, TRUST_NAMESPACE, Trust, manifest::Manifest,
 };
 
-use crate::home::{ReadError, cap, read_file};
+use crate::{
+    home::{self, ReadError, Unsafe, cap, check_directory, read_file},
+    screen::escaped_name,
+};
 
 /// The name of every manifest.
 pub(crate) const MANIFEST: &str = "manifest.toml";
@@ -30,14 +35,14 @@ pub(crate) enum NoDocument {
          mend: the name says what a signature is for; name the file as it is named in a home", .0.display()
     )]
     Kind(PathBuf),
-    #[error("`{}` cannot be read: {error}", .path.display())]
-    Read { path: PathBuf, error: io::Error },
-    #[error("`{}` has more than {} bytes", .0.display(), cap::DOCUMENT)]
-    TooLarge(PathBuf),
-    #[error("`{}` holds more than {} signatures", .0.display(), cap::SIGNATURES)]
+    #[error("`{}` holds more than {} signatures\n  mend: remove those of people who are not needed", .0.display(), cap::SIGNATURES)]
     TooMany(PathBuf),
+    #[error("`{}` in `{}` is a name that is not UTF-8\n  mend: rename it", escaped_name(.name), .directory.display())]
+    NotUtf8 { directory: PathBuf, name: OsString },
     #[error(transparent)]
-    Unsafe(#[from] ReadError),
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Unsafe(#[from] Unsafe),
 }
 
 /// File names and bytes of detached signatures.
@@ -88,12 +93,7 @@ pub(crate) fn resolve(path: &Path) -> Result<(PathBuf, Kind), NoDocument> {
 
 /// A document wherever it lies: what is signed may still be on its way into a home.
 pub(crate) fn read_anywhere(path: &Path) -> Result<Vec<u8>, NoDocument> {
-    use io::Read as _;
-    let failed = |error| NoDocument::Read { path: path.to_path_buf(), error };
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(failed)?;
-    file.take(cap::DOCUMENT + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > cap::DOCUMENT { Err(NoDocument::TooLarge(path.to_path_buf())) } else { Ok(bytes) }
+    Ok(home::read_anywhere(path, cap::DOCUMENT)?)
 }
 
 /// Where a document's signatures lie: `manifest.toml.sigs`.
@@ -106,32 +106,37 @@ pub(crate) fn signature_directory(document: &Path) -> PathBuf {
 /// The detached signatures beside a document of a home, by file name. Other files there are left alone.
 pub(crate) fn signatures(document: &Path) -> Result<Signatures, NoDocument> {
     let directory = signature_directory(document);
+    if directory.symlink_metadata().is_ok() {
+        check_directory(&directory)?;
+    }
     let mut found = Vec::new();
-    for name in names(&directory)? {
-        if !name.ends_with(".sig") {
-            continue;
-        }
-        if found.len() >= cap::SIGNATURES {
-            return Err(NoDocument::TooMany(directory));
-        }
+    for name in signature_files(&directory)? {
         let bytes = read_file(&directory.join(&name), cap::SIGNATURE)?;
+        let name = name.into_string().map_err(|name| NoDocument::NotUtf8 { directory: directory.clone(), name })?;
         found.push((name, bytes));
     }
     Ok(found)
 }
 
+/// The names in a directory that end in `.sig`.
+pub(crate) fn signature_files(directory: &Path) -> Result<Vec<OsString>, NoDocument> {
+    let mut names = names(directory)?;
+    names.retain(|name| name.as_bytes().ends_with(b".sig"));
+    if names.len() > cap::SIGNATURES { Err(NoDocument::TooMany(directory.to_path_buf())) } else { Ok(names) }
+}
+
 /// The names in a directory, sorted; none where it is not there. Hidden names are left out.
-pub(crate) fn names(directory: &Path) -> Result<Vec<String>, NoDocument> {
-    let failed = |error| NoDocument::Read { path: directory.to_path_buf(), error };
+pub(crate) fn names(directory: &Path) -> Result<Vec<OsString>, NoDocument> {
+    let failed = |error| ReadError::Unreadable { path: directory.to_path_buf(), error };
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(failed(error).into()),
     };
     let mut names = Vec::new();
     for entry in entries {
-        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') {
+        let name = entry.map_err(failed)?.file_name();
+        if !name.as_bytes().starts_with(b".") {
             names.push(name);
         }
     }

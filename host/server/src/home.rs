@@ -8,13 +8,13 @@ mod user;
 mod write;
 
 use std::{
-    env,
+    env, io,
     path::{Path, PathBuf},
 };
 
 pub(crate) use lock::{LockError, Owner};
 pub(crate) use ownership::{Unsafe, check_directory, check_file, check_parent};
-pub(crate) use read::{ReadError, read_file};
+pub(crate) use read::{ReadError, read_anywhere, read_file};
 pub(crate) use user::user_name;
 pub(crate) use write::{WriteError, create_directory, write_durable, write_new};
 
@@ -48,6 +48,10 @@ pub(crate) enum HomeError {
     Absent(PathBuf),
     #[error("`{}` is no home: it has no {CONFIG}\n  mend: `wardkeep --home {} init`", .0.display(), .0.display())]
     NotAHome(PathBuf),
+    #[error(
+        "`{}` has no {CONFIG}, and was in use\n  mend: put {CONFIG} back; with [trust] root_sha256 it pins {TRUST}", .0.display()
+    )]
+    NoConfig(PathBuf),
     #[error(transparent)]
     Unsafe(#[from] Unsafe),
 }
@@ -72,12 +76,20 @@ impl Home {
     /// Opens an existing home: refused where anybody else could write to it or to a directory above it.
     pub(crate) fn open(asked: Option<&Path>) -> Result<Self, HomeError> {
         let directory = Self::locate(asked)?;
-        if !directory.exists() {
+        // A symlink that leads nowhere is there, and is told as such.
+        if directory.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Err(HomeError::Absent(directory));
         }
         let directory = check_directory(&directory)?;
-        if !directory.join(CONFIG).exists() {
-            return Err(HomeError::NotAHome(directory));
+        let there = |name: &&str| directory.join(name).symlink_metadata().is_ok();
+        if !there(&CONFIG) {
+            let used = [TRUST, "state", "audit", "keys"].iter().any(there);
+            return Err(if used { HomeError::NoConfig(directory) } else { HomeError::NotAHome(directory) });
+        }
+        // Each by itself: a sticky directory may be a parent of a home, never a part of one. `revoked` is not among them: a
+        // revocation counts however its directory stands, and what is wrong with that is told beside it.
+        for name in ["plugins", "audit", "state", "keys", "cache"].iter().filter(|name| there(name)) {
+            check_directory(&directory.join(name))?;
         }
         Ok(Self { directory })
     }

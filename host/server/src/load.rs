@@ -41,6 +41,8 @@ pub(crate) struct Loaded {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) served: Vec<Served>,
     pub(crate) rejected: Vec<Rejected>,
+    /// What lies among the plugins and is none.
+    pub(crate) strays: Faults,
 }
 
 /// A plugin that is served.
@@ -70,7 +72,7 @@ pub(crate) async fn load(
     now: Timestamp,
 ) -> anyhow::Result<Loaded> {
     let revocations = Arc::new(terms.revocations(state));
-    let found = find(home)?;
+    let (found, strays) = find(home)?;
     let waiting = tokio::spawn(async move {
         tokio::time::sleep(QUIET).await;
         note("still compiling components …");
@@ -105,7 +107,7 @@ pub(crate) async fn load(
     let snapshot = snapshot(&mut ready, &mut rejected, terms, &revocations)?;
     let (served, plugins) = ready.into_iter().map(|ready| (ready.served, ready.plugin)).unzip();
     let fleet = Fleet::new(engine, Arc::new(snapshot), plugins, terms.roots.clone());
-    Ok(Loaded { fleet: Arc::new(fleet), served, rejected })
+    Ok(Loaded { fleet: Arc::new(fleet), served, rejected, strays })
 }
 
 async fn inspect(

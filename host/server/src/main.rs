@@ -6,11 +6,13 @@ mod config;
 mod demo;
 mod document;
 mod home;
+mod journal;
 mod load;
 mod owner;
 mod screen;
 mod state;
 mod stop;
+mod waiting;
 
 use std::{io, process::ExitCode, time::Duration};
 
@@ -55,6 +57,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     {
         return ExitCode::SUCCESS;
     }
-    screen::note(format!("error: {}", screen::chain(error.as_ref())));
+    // Paths and names of others stand in it.
+    screen::note(screen::escaped_lines(&format!("error: {}", screen::chain(error.as_ref()))));
     ExitCode::FAILURE
 }

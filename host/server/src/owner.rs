@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -10,9 +11,11 @@ use jiff::Timestamp;
 use wardkeep_audit::{Event, Journal, Opened};
 use wardkeep_gateway::{CancellationToken, Host, SocketServer};
 use wardkeep_model::Digest;
+use wardkeep_policy::Faults;
 
 use crate::{
     home::{self, Home, Owner, create_directory},
+    journal,
     load::{self, Loaded, Rejected, Terms},
     screen::note,
     state::{Accepted, Known, State, Store, recover},
@@ -20,12 +23,15 @@ use crate::{
 
 /// A socket's path holds 108 bytes with the final zero (`unix(7)`), on other systems 104.
 const LONGEST_SOCKET: usize = 100;
+/// How long calls that are cancelled at the end may take to be recorded.
+const CALLS: Duration = Duration::from_secs(5);
 
 /// A home that this process owns, with everything loaded.
 pub(crate) struct Owned {
     pub(crate) host: Arc<Host>,
     pub(crate) terms: Arc<Terms>,
     pub(crate) rejected: Vec<Rejected>,
+    pub(crate) strays: Faults,
     pub(crate) tools: usize,
     pub(crate) plugins: usize,
     journal: Journal,
@@ -40,10 +46,9 @@ impl Owned {
         let now = Timestamp::now();
         let terms = Arc::new(Terms::read(home, now)?);
         let in_use = home.keys().exists();
-        let options = wardkeep_audit::Options { sync: terms.config.sync, ..wardkeep_audit::Options::new(home.audit()) };
-        let (journal, opened) = tokio::task::spawn_blocking(move || Journal::open(options)).await??;
+        let (journal, opened) = journal::open(home, terms.config.sync).await?;
         let opened_well = Self::load(home, &terms, &journal, opened, in_use, now).await;
-        let Loaded { fleet, rejected, .. } = match opened_well {
+        let Loaded { fleet, rejected, strays, .. } = match opened_well {
             Ok(loaded) => loaded,
             Err(error) => {
                 journal.shutdown().await;
@@ -53,7 +58,7 @@ impl Owned {
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
         let host = Host::new(fleet, journal.clone(), terms.config.callers.clone());
         let socket = socket(home.path())?;
-        Ok(Self { host, terms, rejected, tools, plugins, journal, socket, _lock: lock })
+        Ok(Self { host, terms, rejected, strays, tools, plugins, journal, socket, _lock: lock })
     }
 
     async fn load(
@@ -69,6 +74,12 @@ impl Owned {
         let recovered = recover(store.read()?, &opened.replay, in_use)?;
         if recovered.rebuilt {
             note("the state was lost and has been rebuilt from the audit journal");
+        }
+        if !recovered.missing.is_empty() {
+            // The journal is written first: one that knows less than the state was cut, or begun anew.
+            note(
+                "the audit journal does not hold all that the state knows: it was cut or begun anew; what is missing is recorded again",
+            );
         }
         terms.may_follow(&store, &recovered.state, now)?;
         journal.event(Event::Started { version: env!("CARGO_PKG_VERSION").to_owned() }).await?;
@@ -102,8 +113,12 @@ impl Owned {
         Ok(tokio::spawn(SocketServer::bind(&self.socket, Arc::clone(&self.host))?.run(stop)))
     }
 
-    /// Closes the journal; then the lock is given back.
+    /// Ends the calls, then closes the journal; then the lock is given back.
     pub(crate) async fn close(self, reason: &str) {
+        // First, so that each call's outcome stands in the journal before the word that all is over.
+        if !self.host.close(CALLS).await {
+            note("some calls did not end in time: they stand in the audit log without outcome");
+        }
         if let Err(error) = self.journal.event(Event::Stopped { reason: reason.to_owned() }).await {
             note(format!("the end could not be recorded: {error}"));
         }
@@ -185,10 +200,10 @@ pub(crate) fn socket(home: &Path) -> anyhow::Result<PathBuf> {
     Ok(directory.join(format!("{short}.sock")))
 }
 
-/// Prints what was refused, each with its mend.
-pub(crate) fn tell_rejected(terms: &Terms, rejected: &[Rejected]) {
-    if !terms.faults.is_empty() {
-        note(&terms.faults);
+/// Prints what was refused, and what was ignored, each with its mend.
+pub(crate) fn tell_rejected(terms: &Terms, rejected: &[Rejected], strays: &Faults) {
+    for faults in [&terms.faults, strays].into_iter().filter(|faults| !faults.is_empty()) {
+        note(faults);
     }
     for Rejected { plugin, faults, .. } in rejected {
         note(format!("plugin `{}` is refused:\n{faults}", crate::screen::escaped(plugin)));

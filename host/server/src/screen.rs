@@ -2,8 +2,10 @@
 //! reaches a terminal.
 
 use std::{
+    ffi::OsStr,
     fmt::{Display, Write as _},
     io::{self, IsTerminal, Write},
+    os::unix::ffi::OsStrExt as _,
 };
 
 use serde::Serialize;
@@ -46,7 +48,7 @@ impl Screen {
 
     /// One JSON value, indented.
     pub(crate) fn document(self, value: &impl Serialize) -> io::Result<()> {
-        self.line(serde_json::to_string_pretty(value).map_err(io::Error::other)?)
+        self.line(escaped_json(&serde_json::to_string_pretty(value).map_err(io::Error::other)?))
     }
 
     pub(crate) fn paint(self, ink: Ink, text: impl Display) -> String {
@@ -88,18 +90,56 @@ pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// An error with its causes on one line; a cause that an error's own text names already is not told twice.
+/// An error with its causes on one line, their mends after it; what a text before it says already is not told twice.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
+    const MEND: &str = "\n  mend: ";
+    let (mut text, mut mends) = (String::new(), String::new());
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let told = cause.to_string();
+        let (message, mend) = told.split_once(MEND).unwrap_or((&told, ""));
+        if !text.contains(message) {
+            let between = if text.is_empty() { "" } else { ": " };
+            text.push_str(between);
+            text.push_str(message);
         }
-        source = cause.source();
+        if !mend.is_empty() && !mends.contains(mend) {
+            mends.push_str(MEND);
+            mends.push_str(mend);
+        }
+        next = cause.source();
     }
-    text
+    text + &mends
+}
+
+/// JSON text with everything that hides or reorders text as `\uXXXX` (RFC 8259, section 7). Such characters stand in strings only:
+/// around them JSON has nothing but ASCII, of which the line feeds of the indentation stay.
+fn escaped_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || !document::hidden(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing into a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+/// The name of a file, on one line; bytes that are not UTF-8 are written as `\x…`.
+pub(crate) fn escaped_name(name: &OsStr) -> String {
+    let mut out = String::new();
+    for chunk in name.as_bytes().utf8_chunks() {
+        out.push_str(&escaped(chunk.valid()));
+        for byte in chunk.invalid() {
+            // Writing into a String cannot fail.
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
 }
 
 fn width(text: &str) -> usize {
@@ -142,6 +182,25 @@ mod tests {
         assert_eq!(escaped(hostile), r"a\u{1b}[2Jb\u{202e}c\u{200b}d\u{a}e\u{e0041}");
         assert_eq!(escaped_lines("a\r\nb\tc"), "a\\u{d}\nb\tc");
         assert_eq!(escaped("größe 日本"), "größe 日本");
+    }
+
+    #[test]
+    fn json_for_scripts_hides_nothing_on_a_terminal_and_says_the_same() {
+        let value = serde_json::json!({ "a\u{202e}": "b\u{200b}c\u{7f}\u{e0041}größe\n" });
+        let shown = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert_eq!(shown, "{\n  \"a\\u202e\": \"b\\u200bc\\u007f\\udb40\\udc41größe\\n\"\n}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf8_is_shown_byte_by_byte() {
+        assert_eq!(escaped_name(OsStr::from_bytes(b"a\xff\x1b")), r"a\xff\u{1b}");
+    }
+
+    #[test]
+    fn a_cause_is_told_once_and_mends_come_last() {
+        let error = anyhow::anyhow!("c\n  mend: do it").context("b: c").context("a");
+        assert_eq!(chain(error.as_ref()), "a: b: c\n  mend: do it");
     }
 
     #[test]

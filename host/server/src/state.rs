@@ -15,7 +15,7 @@ use wardkeep_model::{Digest, PluginName};
 
 use crate::home::{ReadError, WriteError, cap, create_directory, read_file, write_durable};
 
-pub(crate) use recover::recover;
+pub(crate) use recover::{Conflict, recover};
 
 const FILE: &str = "state.json";
 const TRUST: &str = "trust.toml";
@@ -28,7 +28,7 @@ pub(crate) enum StateError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Write(#[from] WriteError),
-    #[error("`{}` is damaged: {error}\n  mend: move it away; the journal has the same", .path.display())]
+    #[error("`{}` is damaged: {error}\n  mend: move it away; the next start writes it anew from the journal", .path.display())]
     Damaged { path: PathBuf, error: serde_json::Error },
     #[error("`{}` has format {found}, this host reads {FORMAT}\n  mend: use the version of wardkeep that wrote it, or a newer one", .path.display())]
     Format { path: PathBuf, found: u32 },

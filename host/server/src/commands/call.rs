@@ -1,25 +1,22 @@
 //! `wardkeep call`: one call through the same path as any client's, as the local principal.
 
-use std::{
-    io::Read,
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{io::Read, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 use wardkeep_audit::Origin;
-use wardkeep_gateway::{Answer, Caller, Entrance, Refused, Relay, ToolCall};
+use wardkeep_gateway::{Answer, Caller, CancellationToken, Entrance, Refused, Relay, RelayError, ToolCall};
 use wardkeep_model::{Authenticated, Principal};
 use wardkeep_policy::parse_json;
 
-use super::serve::{NO_STDIO, finish};
+use super::serve::{NO_STDIO, finish, open};
 use crate::{
     cli::Globals,
     home::{Home, LockError, Owner},
-    owner::{Owned, socket, tell_rejected},
+    owner::{Owned, tell_rejected},
     screen::{Screen, escaped_lines, note},
     stop::on_signal,
+    waiting::{Waiting, mend},
 };
 
 /// How long an owner that is just starting is waited for.
@@ -43,7 +40,9 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let arguments = arguments(&args.arguments)?;
     let home = Home::open(globals.home.as_deref())?;
     let stop = on_signal().context("cannot listen for signals")?;
-    let door = Door::open(&home).await?;
+    let Some(door) = Door::open(&home, &stop).await? else {
+        bail!("stopped before the call was made");
+    };
     let call = ToolCall { tool: args.tool, arguments };
     let answer = door.entrance.call(door.caller(), call, stop).await;
     door.close().await;
@@ -103,38 +102,58 @@ fn show(screen: Screen, answer: Result<Answer, Refused>) -> anyhow::Result<ExitC
 pub(crate) struct Door {
     pub(crate) entrance: Entrance,
     principal: Principal,
-    owned: Option<Owned>,
+    owned: Option<Own>,
+}
+
+/// The home as this process's own.
+struct Own {
+    owned: Owned,
+    socket: tokio::task::JoinHandle<()>,
+    closing: CancellationToken,
 }
 
 impl Door {
-    /// Owns the home for as long as the command runs, or reaches its owner.
-    pub(crate) async fn open(home: &Home) -> anyhow::Result<Self> {
-        let begun = Instant::now();
+    /// Owns the home for as long as the command runs, or reaches its owner. Nothing where it was stopped meanwhile.
+    pub(crate) async fn open(home: &Home, stop: &CancellationToken) -> anyhow::Result<Option<Self>> {
+        let mut waiting = Waiting::new(stop.clone());
         loop {
-            match Owner::of(home.path()) {
-                Ok(lock) => return Self::own(home, lock).await,
-                Err(failed @ LockError::Failed { .. }) => return Err(failed.into()),
-                Err(taken @ LockError::Taken { .. }) => {
-                    match Relay::connect(&socket(home.path())?).await {
-                        Ok(relay) => return Self::relayed(home, relay),
-                        // It may be starting: its socket comes once everything is loaded.
-                        Err(wardkeep_gateway::RelayError::Connect(_)) if begun.elapsed() < PATIENCE => {}
-                        Err(error) => return Err(anyhow::Error::new(error).context(taken.to_string())),
-                    }
-                }
+            let taken = match Owner::of(home.path()) {
+                Ok(lock) => return Self::own(home, lock, stop).await,
+                Err(taken @ LockError::Taken { .. }) => taken,
+                Err(failed) => return Err(failed.into()),
+            };
+            match waiting.knock(home, &taken).await? {
+                None => return Ok(None),
+                Some(Ok(relay)) => return Self::relayed(home, relay).map(Some),
+                Some(Err(error @ RelayError::Version { .. })) => return Err(error.into()),
+                // It may be starting: its socket comes once everything is loaded.
+                Some(Err(_)) if waiting.elapsed() < PATIENCE => {}
+                Some(Err(error)) => bail!("{taken}: {error}\n  mend: {}", mend(&taken)),
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            if !waiting.pause(&taken).await {
+                return Ok(None);
+            }
         }
     }
 
-    async fn own(home: &Home, lock: Owner) -> anyhow::Result<Self> {
-        let owned = Owned::open(home, lock).await?;
-        tell_rejected(&owned.terms, &owned.rejected);
+    async fn own(home: &Home, lock: Owner, stop: &CancellationToken) -> anyhow::Result<Option<Self>> {
+        let Some(owned) = open(home, lock, stop).await? else { return Ok(None) };
+        tell_rejected(&owned.terms, &owned.rejected, &owned.strays);
         let Some(principal) = owned.host.local_principal(Authenticated::Stdio) else {
             finish(owned, "refused").await;
             bail!(NO_STDIO);
         };
-        Ok(Self { entrance: Entrance::local(owned.host.clone()), principal, owned: Some(owned) })
+        // A call may take long, and whoever comes meanwhile finds the home owned: they are answered as by any owner.
+        let closing = CancellationToken::new();
+        let socket = match owned.serve_socket(closing.clone()) {
+            Ok(socket) => socket,
+            Err(error) => {
+                finish(owned, "failed").await;
+                return Err(error);
+            }
+        };
+        let entrance = Entrance::local(owned.host.clone());
+        Ok(Some(Self { entrance, principal, owned: Some(Own { owned, socket, closing }) }))
     }
 
     fn relayed(home: &Home, relay: Relay) -> anyhow::Result<Self> {
@@ -151,7 +170,11 @@ impl Door {
     }
 
     pub(crate) async fn close(self) {
-        if let Some(owned) = self.owned {
+        if let Some(Own { owned, socket, closing }) = self.owned {
+            closing.cancel();
+            if let Err(error) = socket.await {
+                note(format!("the home's socket failed: {error}"));
+            }
             finish(owned, "command done").await;
         }
     }

@@ -8,9 +8,10 @@ use wardkeep_policy::{Fault, Faults};
 
 use crate::{
     cli::Globals,
-    home::{self, Home},
+    home::{self, Home, Owner},
+    journal,
     load::{self, Loaded, Rejected, Terms},
-    screen::{Ink, escaped},
+    screen::{Ink, chain, escaped},
     state::{State, Store, recover},
 };
 
@@ -42,9 +43,25 @@ struct Passed<'a> {
 pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
     let home = Home::open(globals.home.as_deref())?;
     let now = Timestamp::now();
-    let (terms, loaded) = loaded(&home, now).await?;
-    let warnings = warnings(&home, &terms, &loaded, now);
-    let ok = loaded.rejected.is_empty() && terms.faults.is_empty();
+    let terms = Arc::new(Terms::read(&home, now)?);
+    let mut faults = terms.faults.clone();
+    // A start would refuse; the plugins are checked all the same, by what the file in `state/` knows.
+    let (store, state) = known(&home).or_else(|error| {
+        faults.push(fault("audit", &error));
+        let store = Store::new(home.state());
+        anyhow::Ok((store.clone(), store.read().unwrap_or_default().unwrap_or_default()))
+    })?;
+    if let Err(error) = terms.may_follow(&store, &state, now) {
+        match error.downcast::<Faults>() {
+            Ok(wrong) => faults.extend(wrong),
+            Err(error) => faults.push(fault("state/trust.toml", &error)),
+        }
+    }
+    faults.extend(hindrances(&home));
+    let loaded = load_with(&home, &terms, &state, now).await?;
+    let mut warnings = warnings(&home, &terms, &loaded, now);
+    warnings.extend(loaded.strays.iter().cloned());
+    let ok = loaded.rejected.is_empty() && faults.is_empty();
     let plugins = loaded.served.iter().map(|served| {
         let manifest = served.terms.manifest();
         Passed {
@@ -55,13 +72,8 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
             signed_by: &served.signed_by,
         }
     });
-    let report = Report {
-        ok,
-        plugins: plugins.collect(),
-        rejected: &loaded.rejected,
-        faults: &terms.faults,
-        warnings: &warnings,
-    };
+    let report =
+        Report { ok, plugins: plugins.collect(), rejected: &loaded.rejected, faults: &faults, warnings: &warnings };
     let screen = globals.screen();
     if screen.is_json() {
         screen.document(&report)?;
@@ -95,15 +107,45 @@ pub(crate) async fn loaded(home: &Home, now: Timestamp) -> anyhow::Result<(Arc<T
     let terms = Arc::new(Terms::read(home, now)?);
     let (store, state) = known(home)?;
     terms.may_follow(&store, &state, now)?;
-    let engine = load::engine(&terms)?;
-    let loaded = load::load(home, &terms, &state, &engine, now).await?;
+    let loaded = load_with(home, &terms, &state, now).await?;
     Ok((terms, loaded))
+}
+
+async fn load_with(home: &Home, terms: &Arc<Terms>, state: &State, now: Timestamp) -> anyhow::Result<Loaded> {
+    let engine = load::engine(terms)?;
+    load::load(home, terms, state, &engine, now).await
+}
+
+/// What keeps a start from writing where it must.
+fn hindrances(home: &Home) -> Faults {
+    let mut faults = Faults::none();
+    if let Err(error) = Owner::hindered(home.path()) {
+        faults.push(fault("lock", &error.into()));
+    }
+    for directory in [home.path().to_path_buf(), home.audit(), home.state(), home.keys()] {
+        let denied = rustix::fs::access(&directory, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+            .is_err_and(|error| error != rustix::io::Errno::NOENT);
+        if denied {
+            let path = crate::screen::shell_quoted(&directory.display().to_string());
+            let mend = format!("let the user who runs the host write there: chmod u+rwx {path}");
+            faults.push(Fault::of(&directory.display().to_string(), "the host cannot write there").mend(mend));
+        }
+    }
+    faults
+}
+
+fn fault(file: &str, error: &anyhow::Error) -> Fault {
+    let text = chain(error.as_ref());
+    match text.split_once("\n  mend: ") {
+        Some((message, mend)) => Fault::of(file, message).mend(mend),
+        None => Fault::of(file, text),
+    }
 }
 
 /// The state as a start would find it: file and journal put together.
 pub(crate) fn known(home: &Home) -> anyhow::Result<(Store, State)> {
     let store = Store::new(home.state());
-    let recovered = recover(store.read()?, &wardkeep_audit::replay(&home.audit())?, home.keys().exists())?;
+    let recovered = recover(store.read()?, &journal::replay(home)?, home.keys().exists())?;
     Ok((store, recovered.state))
 }
 

@@ -1,19 +1,18 @@
 //! `wardkeep inspect`: what a component is and asks for. It is run with nothing granted, only to describe itself.
 
 use std::{
-    io::Read,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde::Serialize;
 use wardkeep_model::{Ask, Digest, Effect};
 use wardkeep_sandbox::{Engine, EngineOptions, InspectError, Inspection};
 
 use crate::{
     cli::Globals,
-    home::cap,
+    home::{cap, read_anywhere},
     screen::{Ink, Screen, escaped, escaped_lines},
 };
 
@@ -65,7 +64,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
 
 /// Inspects a file wherever it lies.
 pub(crate) async fn inspect(file: &Path) -> anyhow::Result<Inspection> {
-    let bytes = read(file)?;
+    let bytes = read_anywhere(file, cap::COMPONENT)?;
     let engine = Engine::new(EngineOptions::default())?;
     match engine.inspect(bytes.into()).await {
         Ok(inspected) => Ok(inspected.inspection().clone()),
@@ -76,19 +75,6 @@ pub(crate) async fn inspect(file: &Path) -> anyhow::Result<Inspection> {
         }
         Err(error) => Err(anyhow::Error::new(error).context(file.display().to_string())),
     }
-}
-
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file).with_context(|| format!("`{}` cannot be read", file.display()))?;
-    opened
-        .take(cap::COMPONENT + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("`{}` cannot be read", file.display()))?;
-    if bytes.len() as u64 > cap::COMPONENT {
-        bail!("`{}` has more than {} bytes", file.display(), cap::COMPONENT);
-    }
-    Ok(bytes)
 }
 
 fn shown<'a>(file: &'a Path, inspection: &'a Inspection) -> Shown<'a> {

@@ -5,20 +5,19 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use wardkeep_gateway::{CancellationToken, Entrance, EntranceSwitch, HttpOptions, HttpServer, Relay, serve_stdio};
+use wardkeep_gateway::{CancellationToken, Entrance, EntranceSwitch, HttpOptions, HttpServer, RelayError, serve_stdio};
 use wardkeep_model::Principal;
 
 use crate::{
     cli::Globals,
     home::{Home, LockError, Owner},
     load::Terms,
-    owner::{Owned, socket, tell_rejected},
+    owner::{Owned, tell_rejected},
     screen::note,
     stop::on_signal,
+    waiting::Waiting,
 };
 
-/// Between two looks at a home whose owner neither answers nor is gone.
-const PAUSE: Duration = Duration::from_millis(100);
 /// Everything that is closed at the end is given this long.
 const LAST: Duration = Duration::from_secs(10);
 
@@ -44,10 +43,10 @@ async fn http(home: &Home, stop: CancellationToken) -> anyhow::Result<ExitCode> 
         LockError::Taken { .. } => {
             anyhow::anyhow!("{error}\n  mend: end that one first; HTTP is served by the owner of a home only")
         }
-        failed @ LockError::Failed { .. } => failed.into(),
+        failed => failed.into(),
     })?;
     let Some(owned) = open(home, lock, &stop).await? else { return Ok(ExitCode::SUCCESS) };
-    tell_rejected(&owned.terms, &owned.rejected);
+    tell_rejected(&owned.terms, &owned.rejected, &owned.strays);
     let listen = owned.terms.config.listen.clone();
     let options = HttpOptions { listen: listen.http, public_url: listen.public_url, origins: listen.origins };
     let ended = async {
@@ -106,11 +105,12 @@ async fn serve(
 /// Keeps the entrance leading somewhere: to this process's own host once it owns the home, to the owner until then.
 async fn keep(home: Home, switch: EntranceSwitch, stop: CancellationToken) -> anyhow::Result<()> {
     let mut told = false;
+    let mut waiting = Waiting::new(stop.clone());
     loop {
         match Owner::of(home.path()) {
             Ok(lock) => {
                 let Some(owned) = open(&home, lock, &stop).await? else { return Ok(()) };
-                tell_rejected(&owned.terms, &owned.rejected);
+                tell_rejected(&owned.terms, &owned.rejected, &owned.strays);
                 let socket = owned.serve_socket(stop.clone());
                 switch.set_local(owned.host.clone());
                 stop.cancelled().await;
@@ -121,27 +121,28 @@ async fn keep(home: Home, switch: EntranceSwitch, stop: CancellationToken) -> an
                 finish(owned, "told to stop").await;
                 return ended;
             }
-            Err(failed @ LockError::Failed { .. }) => return Err(failed.into()),
-            Err(LockError::Taken { .. }) => match Relay::connect(&socket(home.path())?).await {
-                Ok(relay) => {
+            Err(taken @ LockError::Taken { .. }) => match waiting.knock(&home, &taken).await? {
+                None => return Ok(()),
+                Some(Ok(relay)) => {
                     switch.set_relay(relay.clone());
                     tokio::select! {
                         () = relay.closed() => {}
                         () = stop.cancelled() => return Ok(()),
                     }
+                    waiting = Waiting::new(stop.clone());
                 }
                 // The owner is just starting, or just ending. Another version of it never becomes reachable, and that is said once.
-                Err(error) => {
-                    if !told && !matches!(error, wardkeep_gateway::RelayError::Connect(_)) {
+                Some(Err(error)) => {
+                    if !told && matches!(error, RelayError::Version { .. } | RelayError::Greeting) {
                         note(&error);
                         told = true;
                     }
-                    tokio::select! {
-                        () = tokio::time::sleep(PAUSE) => {}
-                        () = stop.cancelled() => return Ok(()),
+                    if !waiting.pause(&taken).await {
+                        return Ok(());
                     }
                 }
             },
+            Err(failed) => return Err(failed.into()),
         }
     }
 }
@@ -151,7 +152,7 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 /// Opens the home, unless it is stopped meanwhile: compiling may take long, and what was recorded until then is with the kernel.
-async fn open(home: &Home, lock: Owner, stop: &CancellationToken) -> anyhow::Result<Option<Owned>> {
+pub(crate) async fn open(home: &Home, lock: Owner, stop: &CancellationToken) -> anyhow::Result<Option<Owned>> {
     tokio::select! {
         owned = Owned::open(home, lock) => owned.map(Some),
         () = stop.cancelled() => Ok(None),

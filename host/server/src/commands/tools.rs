@@ -41,7 +41,7 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let home = Home::open(globals.home.as_deref())?;
     let now = Timestamp::now();
     let (terms, loaded) = loaded(&home, now).await?;
-    tell_rejected(&terms, &loaded.rejected);
+    tell_rejected(&terms, &loaded.rejected, &loaded.strays);
     let principal = principal(&terms.config, args.principal.as_deref())?;
     let tools: Vec<_> = loaded.fleet.snapshot().list(&principal, now).cloned().collect();
     let screen = globals.screen();

@@ -8,16 +8,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::ownership::mend;
+
 /// The lock's file in a home.
 const LOCK: &str = "lock";
 
 /// No lock.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
-    #[error("`{}` is owned by another `wardkeep`{}", .home.display(), .process.map(|id| format!(" (process {id})")).unwrap_or_default())]
+    #[error("`{}` is owned by another `wardkeep`{}", .home.display(), number(*.process))]
     Taken { home: PathBuf, process: Option<u32> },
-    #[error("`{}` cannot be locked: {error}", .path.display())]
+    #[error("`{}` is not a regular file\n  mend: move it away; the next start makes it anew", .0.display())]
+    NotAFile(PathBuf),
+    #[error("`{}` cannot be locked: {error}\n  mend: {}", .path.display(), mend(.path, .error))]
     Failed { path: PathBuf, error: io::Error },
+}
+
+fn number(id: Option<u32>) -> String {
+    id.map(|id| format!(" (process {id})")).unwrap_or_default()
 }
 
 /// Proof that this process owns the home. Dropped, the home is free.
@@ -27,19 +35,32 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    /// The lock's file, if something else lies in its place.
+    pub(crate) fn hindered(home: &Path) -> Result<(), LockError> {
+        let path = home.join(LOCK);
+        match path.symlink_metadata() {
+            Ok(metadata) if !metadata.is_file() => Err(LockError::NotAFile(path)),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes the lock, or says at once who has it.
     pub(crate) fn of(home: &Path) -> Result<Self, LockError> {
         let path = home.join(LOCK);
         let failed = |error| LockError::Failed { path: path.clone(), error };
+        Self::hindered(home)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits().cast_signed())
             .open(&path)
             .map_err(failed)?;
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(LockError::NotAFile(path));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -68,5 +89,16 @@ mod tests {
         assert!(matches!(error, LockError::Taken { process: Some(id), .. } if id == std::process::id()), "{error}");
         drop(owner);
         Owner::of(home.path()).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_is_no_regular_file_is_refused_with_its_mend() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join(LOCK)).unwrap();
+        let error = Owner::of(home.path()).unwrap_err().to_string();
+        assert!(
+            error.ends_with("lock` is not a regular file\n  mend: move it away; the next start makes it anew"),
+            "{error}"
+        );
     }
 }

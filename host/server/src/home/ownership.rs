@@ -36,23 +36,25 @@ pub(crate) enum Unsafe {
         .path.display(), describe(*.owner), .user, quoted(.path)
     )]
     Symlink { path: PathBuf, owner: u32, user: String },
-    #[error("`{}` is not a directory", .0.display())]
+    #[error("`{}` is not a directory\n  mend: move it away and make a directory of that name", .0.display())]
     NotADirectory(PathBuf),
-    #[error("`{}` is not a regular file", .0.display())]
+    #[error("`{}` is not a regular file\n  mend: put a regular file in its place", .0.display())]
     NotAFile(PathBuf),
-    #[error("`{}` crosses more than {MOST_SYMLINKS} symlinks", .0.display())]
+    #[error("`{}` crosses more than {MOST_SYMLINKS} symlinks\n  mend: remove the circle that they make", .0.display())]
     Loop(PathBuf),
-    #[error("`{}` cannot be examined: {error}", .path.display())]
+    #[error(
+        "`{}` leads to `{}`, which does not exist\n  mend: put it there, or remove the symlink that leads to it",
+        .path.display(), .target.display()
+    )]
+    Dangling { path: PathBuf, target: PathBuf },
+    #[error("`{}` cannot be examined: {error}\n  mend: {}", .path.display(), mend(.path, .error))]
     Unreadable { path: PathBuf, error: io::Error },
 }
 
 /// Checks a directory and all above it; gives its path with symlinks resolved.
 pub(crate) fn check_directory(path: &Path) -> Result<PathBuf, Unsafe> {
     let effective = rustix::process::geteuid().as_raw();
-    let (real, metadata) = walk(path, effective, true)?;
-    if !metadata.is_dir() {
-        return Err(Unsafe::NotADirectory(real));
-    }
+    let (real, metadata) = walk(path, effective, Some(End::Directory))?;
     // A sticky directory may be a parent. Here it is the end of the path, where others could add files of their own.
     if metadata.mode() & OTHERS_WRITE != 0 {
         return Err(Unsafe::Writable { path: real, owner: metadata.uid(), mode: permissions(&metadata) });
@@ -63,27 +65,30 @@ pub(crate) fn check_directory(path: &Path) -> Result<PathBuf, Unsafe> {
 /// Checks a directory as the parent of a home that is still to be made: a sticky one will do.
 pub(crate) fn check_parent(path: &Path) -> Result<PathBuf, Unsafe> {
     // As if one more part followed, which is looked at once it is there.
-    let (real, metadata) = walk(path, rustix::process::geteuid().as_raw(), false)?;
+    let (real, metadata) = walk(path, rustix::process::geteuid().as_raw(), None)?;
     if metadata.is_dir() { Ok(real) } else { Err(Unsafe::NotADirectory(real)) }
 }
 
 /// Checks a regular file and all above it; gives its path with symlinks resolved.
 pub(crate) fn check_file(path: &Path) -> Result<PathBuf, Unsafe> {
     let effective = rustix::process::geteuid().as_raw();
-    let (real, metadata) = walk(path, effective, true)?;
-    if !metadata.is_file() {
-        return Err(Unsafe::NotAFile(real));
-    }
-    Ok(real)
+    walk(path, effective, Some(End::File)).map(|(real, _)| real)
 }
 
-/// Walks the path from the top. Every part is looked at without being followed; symlinks are unfolded by hand. `whole` is whether
-/// the path ends here, so that its last part is no parent.
-fn walk(path: &Path, effective: u32, whole: bool) -> Result<(PathBuf, Metadata), Unsafe> {
+/// What lies at the end of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Directory,
+    File,
+}
+
+/// Walks the path from the top. Every part is looked at without being followed; symlinks are unfolded by hand. Without an
+/// `end` more is to follow, so that the last part is a parent too.
+fn walk(path: &Path, effective: u32, end: Option<End>) -> Result<(PathBuf, Metadata), Unsafe> {
     let absolute = std::path::absolute(path).map_err(|error| Unsafe::Unreadable { path: path.to_path_buf(), error })?;
     let mut left: VecDeque<OsString> = parts(&absolute);
     let mut real = PathBuf::from("/");
-    judge(&real, &look(&real)?, effective, whole && left.is_empty())?;
+    judge(&real, &look(&real)?, effective, end.filter(|_| left.is_empty()))?;
     let mut symlinks = 0;
     while let Some(part) = left.pop_front() {
         if part == ".." {
@@ -91,7 +96,12 @@ fn walk(path: &Path, effective: u32, whole: bool) -> Result<(PathBuf, Metadata),
             continue;
         }
         let next = real.join(&part);
-        let found = look(&next)?;
+        let found = look(&next).map_err(|error| match error {
+            Unsafe::Unreadable { path: target, error } if symlinks > 0 && error.kind() == io::ErrorKind::NotFound => {
+                Unsafe::Dangling { path: path.to_path_buf(), target }
+            }
+            error => error,
+        })?;
         if found.is_symlink() {
             symlinks += 1;
             if symlinks > MOST_SYMLINKS {
@@ -107,20 +117,26 @@ fn walk(path: &Path, effective: u32, whole: bool) -> Result<(PathBuf, Metadata),
             parts(&target).into_iter().rev().for_each(|part| left.push_front(part));
             continue;
         }
-        judge(&next, &found, effective, whole && left.is_empty())?;
+        judge(&next, &found, effective, end.filter(|_| left.is_empty()))?;
         real = next;
     }
     let metadata = look(&real)?;
     Ok((real, metadata))
 }
 
-fn judge(path: &Path, metadata: &Metadata, effective: u32, last: bool) -> Result<(), Unsafe> {
+fn judge(path: &Path, metadata: &Metadata, effective: u32, end: Option<End>) -> Result<(), Unsafe> {
+    // Before its permissions: nobody should be told to change those of a device.
+    match end {
+        Some(End::Directory) if !metadata.is_dir() => return Err(Unsafe::NotADirectory(path.to_path_buf())),
+        Some(End::File) if !metadata.is_file() => return Err(Unsafe::NotAFile(path.to_path_buf())),
+        _ => {}
+    }
     let (owner, mode) = (metadata.uid(), permissions(metadata));
     if !trusted(owner, effective) {
         return Err(Unsafe::Owner { path: path.to_path_buf(), owner, user: name(effective) });
     }
     // In a sticky directory of root's nobody can rename or remove what belongs to another.
-    let sticky_parent = !last && metadata.is_dir() && owner == 0 && mode & STICKY != 0;
+    let sticky_parent = end.is_none() && metadata.is_dir() && owner == 0 && mode & STICKY != 0;
     if mode & OTHERS_WRITE != 0 && !sticky_parent {
         return Err(Unsafe::Writable { path: path.to_path_buf(), owner, mode });
     }
@@ -151,6 +167,20 @@ fn parts(path: &Path) -> VecDeque<OsString> {
 
 fn name(uid: u32) -> String {
     super::user::user_name(uid).unwrap_or_else(|| uid.to_string())
+}
+
+/// What helps against an error of the file system.
+pub(super) fn mend(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "put it there, or correct the path that leads to it".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            let user = name(rustix::process::geteuid().as_raw());
+            format!("let {user} read it and pass through the directories above it: ls -ld {}", quoted(path))
+        }
+        io::ErrorKind::NotADirectory => "a directory above it is none: move that away".to_owned(),
+        io::ErrorKind::IsADirectory => "move the directory away and put a regular file in its place".to_owned(),
+        _ => format!("see what is wrong with it: ls -ld {}", quoted(path)),
+    }
 }
 
 /// The path as a shell takes it, so that a mend can be pasted.

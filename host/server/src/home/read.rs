@@ -9,20 +9,22 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{Unsafe, check_file};
+use super::{Unsafe, check_file, ownership::mend};
 
 /// A file that was not read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    #[error("`{}` does not exist", .0.display())]
+    #[error("`{}` does not exist\n  mend: put it there, or remove what needs it", .0.display())]
     Absent(PathBuf),
     #[error(transparent)]
     Unsafe(#[from] Unsafe),
-    #[error("`{}` has more than {cap} bytes", .path.display())]
+    #[error("`{}` has more than {cap} bytes\n  mend: put a file in its place that has at most as many", .path.display())]
     TooLarge { path: PathBuf, cap: u64 },
-    #[error("`{}` was replaced while it was read", .0.display())]
+    #[error("`{}` was replaced while it was read\n  mend: try again", .0.display())]
     Replaced(PathBuf),
-    #[error("`{}` cannot be read: {error}", .path.display())]
+    #[error("`{}` is not a regular file\n  mend: put a regular file in its place", .0.display())]
+    NotAFile(PathBuf),
+    #[error("`{}` cannot be read: {error}\n  mend: {}", .path.display(), mend(.path, .error))]
     Unreadable { path: PathBuf, error: io::Error },
 }
 
@@ -33,19 +35,35 @@ pub(crate) fn read_file(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
     }
     let real = check_file(path)?;
     let unreadable = |error: io::Error| ReadError::Unreadable { path: real.clone(), error };
-    // Without O_NONBLOCK a FIFO put there meanwhile would hold us for ever.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(&real, flags, Mode::empty()).map_err(|error| unreadable(error.into()))?);
+    let file = open(&real, OFlags::NOFOLLOW)?;
     let (opened, seen) = (file.metadata().map_err(unreadable)?, real.symlink_metadata().map_err(unreadable)?);
-    if !opened.is_file() || (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) {
+    if (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) {
         return Err(ReadError::Replaced(real));
     }
+    whole(&file, &real, cap)
+}
+
+/// The bytes of a regular file, whoever may write to it: what is not in a home yet, and what a signature alone decides on.
+pub(crate) fn read_anywhere(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
+    whole(&open(path, OFlags::empty())?, path, cap)
+}
+
+fn open(path: &Path, more: OFlags) -> Result<File, ReadError> {
+    // Without O_NONBLOCK a FIFO would hold us for ever; a device may act on being opened or read.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY | more;
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => ReadError::Absent(path.to_path_buf()),
+        _ => ReadError::Unreadable { path: path.to_path_buf(), error },
+    };
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|error| failed(error.into()))?);
+    if file.metadata().map_err(failed)?.is_file() { Ok(file) } else { Err(ReadError::NotAFile(path.to_path_buf())) }
+}
+
+fn whole(file: &File, path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
+    let unreadable = |error| ReadError::Unreadable { path: path.to_path_buf(), error };
     file.take(cap.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > cap {
-        return Err(ReadError::TooLarge { path: real, cap });
-    }
-    Ok(bytes)
+    if bytes.len() as u64 > cap { Err(ReadError::TooLarge { path: path.to_path_buf(), cap }) } else { Ok(bytes) }
 }
 
 #[cfg(test)]
@@ -78,6 +96,20 @@ mod tests {
         let path = directory.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
         assert!(matches!(read_file(&path, 9), Err(ReadError::Unsafe(Unsafe::NotAFile(_)))));
+        assert!(matches!(read_anywhere(&path, 9), Err(ReadError::NotAFile(_))));
         assert!(matches!(read_file(&directory.path().join("no"), 9), Err(ReadError::Absent(_))));
+    }
+
+    #[test]
+    fn a_symlink_to_a_device_or_to_nothing_is_told_as_such() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        let error = read_file(&path, 9).unwrap_err().to_string();
+        assert_eq!(error, "`/dev/zero` is not a regular file\n  mend: put a regular file in its place");
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("nothing", &path).unwrap();
+        let error = read_file(&path, 9).unwrap_err().to_string();
+        assert!(error.contains("which does not exist\n  mend: put it there, or remove the symlink"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! One plugin's directory: manifest, signatures, component, each read once.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use jiff::Timestamp;
 use wardkeep_model::Digest;
@@ -8,7 +8,8 @@ use wardkeep_policy::{Approved, Candidate, Fault, Faults, Revocations, approve, 
 
 use crate::{
     document::{self, MANIFEST, NoDocument, Signatures},
-    home::{Home, cap, read_file},
+    home::{Home, ReadError, cap, check_directory, read_file},
+    screen::{escaped_name, shell_quoted},
 };
 
 use super::{Rejected, Terms};
@@ -23,18 +24,43 @@ pub(crate) struct Found {
     read: Result<(Vec<u8>, Signatures), Fault>,
 }
 
-/// Every directory under `plugins/`, sorted by name.
-pub(crate) fn find(home: &Home) -> Result<Vec<Found>, NoDocument> {
+/// Every directory under `plugins/`, sorted by name; and what lies there besides, which is no plugin.
+pub(crate) fn find(home: &Home) -> Result<(Vec<Found>, Faults), NoDocument> {
     let plugins = home.plugins();
-    let names = document::names(&plugins)?;
-    Ok(names.into_iter().map(|name| read(home, name)).collect())
+    let (mut found, mut strays) = (Vec::new(), Faults::none());
+    for name in document::names(&plugins)? {
+        // What cannot be looked at may be a plugin, and is refused as one.
+        if plugins.join(&name).metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+            let file = format!("{}/{}", home.display(&plugins), escaped_name(&name));
+            let message = "is no plugin's directory, and is ignored";
+            strays.push(Fault::of(&file, message).mend("move it away: `plugins` holds directories only"));
+        } else {
+            found.push(read(home, &name));
+        }
+    }
+    Ok((found, strays))
 }
 
-fn read(home: &Home, name: String) -> Found {
-    let directory = home.plugins().join(&name);
+fn read(home: &Home, name: &OsString) -> Found {
+    let directory = home.plugins().join(name);
+    let shown = escaped_name(name);
+    if name.to_str().is_none() {
+        let file = format!("{}/{shown}", home.display(&home.plugins()));
+        let wrong = Fault::of(&file, "a name that is not UTF-8").mend("rename the directory as the plugin is named");
+        return Found { name: shown, directory, file, read: Err(wrong) };
+    }
+    let name = shown;
     let path = directory.join(MANIFEST);
     let file = home.display(&path);
-    let manifest = read_file(&path, cap::DOCUMENT).map_err(|error| fault(&file, &error));
+    let manifest = check_directory(&directory).map_err(|error| fault(&file, &error)).and_then(|_| {
+        read_file(&path, cap::DOCUMENT).map_err(|error| match error {
+            ReadError::Absent(path) => Fault::of(&file, "does not exist").mend(format!(
+                "write one: wardkeep draft FILE.wasm -o {}\nor move the directory away from `plugins`",
+                shell_quoted(&path.display().to_string())
+            )),
+            error => fault(&file, &error),
+        })
+    });
     let read = manifest.and_then(|bytes| {
         let signatures = document::signatures(&path).map_err(|error| fault(&file, &error))?;
         let shown = home.display(&document::signature_directory(&path));
@@ -55,13 +81,19 @@ impl Found {
     ) -> Result<Approved, Faults> {
         let (manifest, signatures) = self.read.as_ref().map_err(|fault| Faults::from(fault.clone()))?;
         let candidate = Candidate { file: &self.file, directory: &self.name, manifest, signatures, known };
-        approve(&candidate, &terms.trust, revocations, &terms.host, now)
+        let approved = approve(&candidate, &terms.trust, revocations, &terms.host, now);
+        // The highest serial that TOML can write: a mend that asks for a higher one would lead nowhere.
+        let highest = known.is_some_and(|(serial, _)| i64::try_from(serial).map_or(true, |serial| serial == i64::MAX));
+        approved.map_err(|faults| if highest { without_higher_serial(faults) } else { faults })
     }
 
     /// The component's bytes: those that are digested, inspected and compiled.
     pub(crate) fn component(&self, name: &str) -> Result<Vec<u8>, Faults> {
         read_file(&self.directory.join(name), cap::COMPONENT).map_err(|error| {
-            let Fault { message, mend, .. } = fault(&self.file, &error);
+            let Fault { message, mut mend, .. } = fault(&self.file, &error);
+            if matches!(error, ReadError::Absent(_)) {
+                mend = Some("put the approved component there, under that name".to_owned());
+            }
             Fault { mend, ..self.fault("component.file", message) }.into()
         })
     }
@@ -77,6 +109,15 @@ impl Found {
         let manifest = self.read.as_ref().ok().map(|(bytes, _)| Digest::of(bytes));
         Rejected { plugin: self.name.clone(), manifest, faults }
     }
+}
+
+fn without_higher_serial(faults: Faults) -> Faults {
+    let mut mended = Faults::none();
+    mended.extend(faults.into_iter().map(|fault| match fault.key.as_str() {
+        "plugin.serial" => fault.mend("no serial is higher: put the accepted manifest back, or name the plugin anew"),
+        _ => fault,
+    }));
+    mended
 }
 
 /// An error of this crate as a fault: what it says after `mend:` is the mend.

@@ -1,17 +1,20 @@
 //! What a home says besides its plugins: the operator's file, the trust that it pins, revocations, directories.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, os::unix::ffi::OsStrExt as _, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use wardkeep_audit::Revoked;
 use wardkeep_model::Digest;
-use wardkeep_policy::{Fault, Faults, HostTerms, Remembered, Revocation, Revocations, Trust};
+use wardkeep_policy::{
+    Fault, Faults, HostTerms, REVOKE_NAMESPACE, Remembered, Revocation, Revocations, Trust, verify_signature,
+};
 use wardkeep_sandbox::Roots;
 
 use crate::{
     config::Config,
     document::{self, Signatures},
-    home::{self, Home, cap, read_file},
+    home::{self, Home, ReadError, cap, check_directory, check_file, read_anywhere, read_file},
+    screen::escaped_name,
     state::State,
 };
 
@@ -41,7 +44,16 @@ impl Terms {
     /// Reads all of them. An error here stops everything: without operator's file and trust nothing can be decided.
     pub(crate) fn read(home: &Home, now: Timestamp) -> anyhow::Result<Self> {
         let config = Config::parse(home::CONFIG, &read_file(&home.config(), cap::DOCUMENT)?, home.path())?;
-        let trust_bytes = read_file(&home.trust(), cap::DOCUMENT)?;
+        let trust_bytes = read_file(&home.trust(), cap::DOCUMENT).map_err(|error| match error {
+            ReadError::Absent(_) => {
+                anyhow::Error::from(Faults::from(Fault::of(home::TRUST, "does not exist").mend(format!(
+                    "put it back: {} pins the one with the SHA-256 {}",
+                    home::CONFIG,
+                    config.root
+                ))))
+            }
+            error => error.into(),
+        })?;
         let trust = Trust::parse(home::TRUST, &trust_bytes)?;
         trust.check_pin(config.root)?;
         let trust_signatures = document::signatures(&home.trust())?;
@@ -90,17 +102,57 @@ fn roots(config: &Config, faults: &mut Faults) -> (Roots, HostTerms) {
     (roots, host)
 }
 
+/// The revocations that somebody who may approve has signed. Who may write to their files is told and decides nothing: what is
+/// signed counts wherever it lies, or a careless `chmod` would bring a stolen key back.
 fn revoking(home: &Home, trust: &Trust, now: Timestamp, faults: &mut Faults) -> anyhow::Result<Vec<Revoking>> {
     let mut revoking = Vec::new();
-    for name in document::names(&home.revoked())?.into_iter().filter(|name| name.ends_with(".toml")) {
-        let path = home.revoked().join(name);
-        let file = home.display(&path);
-        let read =
-            read_file(&path, cap::DOCUMENT).map_err(|error| Faults::from(fault(&file, &error))).and_then(|bytes| {
-                let signatures = document::signatures(&path).map_err(|error| fault(&file, &error))?;
-                Revocation::parse(&file, &bytes)?.verify(trust, &signatures, now)
-            });
-        match read {
+    let directory = home.revoked();
+    if directory.symlink_metadata().is_ok()
+        && let Err(error) = check_directory(&directory)
+    {
+        faults.push(fault(&home.display(&directory), &error));
+    }
+    let judge = |file: &str, path: &Path, faults: &mut Faults| {
+        // Once for the directory is enough.
+        if check_directory(path.parent().unwrap_or(path)).is_ok()
+            && let Err(error) = check_file(path)
+        {
+            faults.push(fault(file, &error));
+        }
+    };
+    for name in document::names(&directory)?.into_iter().filter(|name| name.as_bytes().ends_with(b".toml")) {
+        let path = directory.join(&name);
+        let file = format!("{}/{}", home.display(&directory), escaped_name(&name));
+        judge(&file, &path, faults);
+        let bytes = match read_anywhere(&path, cap::DOCUMENT) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                faults.push(fault(&file, &error));
+                continue;
+            }
+        };
+        let beside = document::signature_directory(&path);
+        if beside.symlink_metadata().is_ok()
+            && let Err(error) = check_directory(&beside)
+        {
+            faults.push(fault(&format!("{file}.sigs"), &error));
+        }
+        let mut signatures = Vec::new();
+        for name in document::signature_files(&beside)? {
+            let (path, file) = (beside.join(&name), format!("{file}.sigs/{}", escaped_name(&name)));
+            judge(&file, &path, faults);
+            match read_anywhere(&path, cap::SIGNATURE) {
+                Err(error) => faults.push(fault(&file, &error)),
+                // One that does not fit must not take the others' word away: any file would lift a revocation.
+                Ok(signature) => match verify_signature(REVOKE_NAMESPACE, &bytes, &signature) {
+                    Ok(_) => signatures.push((file, signature)),
+                    Err(error) => {
+                        faults.push(Fault::of(&file, error.to_string()).mend("sign again, or remove the file"));
+                    }
+                },
+            }
+        }
+        match Revocation::parse(&file, &bytes).and_then(|read| read.verify(trust, &signatures, now)) {
             Ok(remembered) => {
                 let keys = remembered.keys.into_iter().map(Revoked::Key);
                 let targets = keys.chain(remembered.components.into_iter().map(Revoked::Component)).collect();

@@ -26,6 +26,11 @@ pub(crate) enum Conflict {
     )]
     BothLost,
     #[error(
+        "this home was in use, and its journal is lost: `audit/` holds no record of what was done\n  \
+         mend: put `audit/` back, or begin a new journal on purpose with `wardkeep state reset --reason TEXT`, which keeps the state"
+    )]
+    JournalLost,
+    #[error(
         "state and journal disagree about serial {serial} of plugin `{plugin}`: one of them was changed\n  \
          mend: put back the one that was changed, or give both up on purpose with `wardkeep state reset --reason TEXT`"
     )]
@@ -42,6 +47,10 @@ pub(crate) fn recover(file: Option<State>, replay: &Replay, in_use: bool) -> Res
     let rebuilt = file.is_none() && replay.records > 0;
     if file.is_none() && replay.records == 0 && in_use {
         return Err(Conflict::BothLost);
+    }
+    // A state is only ever written after a record: somebody has taken the journal away, and must not get past that unseen.
+    if file.is_some() && replay.records == 0 {
+        return Err(Conflict::JournalLost);
     }
     let known = file.clone().unwrap_or_default();
     let mut state = known.clone();
@@ -137,11 +146,19 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_journal_is_told_again_what_the_state_knows() {
+    fn a_lost_journal_beside_a_state_is_refused() {
+        for in_use in [true, false] {
+            assert_eq!(recover(Some(file(7, b"seven")), &Replay::default(), in_use), Err(Conflict::JournalLost));
+        }
+        assert!(Conflict::JournalLost.to_string().contains("wardkeep state reset --reason TEXT"));
+    }
+
+    #[test]
+    fn a_journal_begun_anew_is_told_again_what_the_state_knows() {
         let mut known = file(7, b"seven");
         known.revoked.insert(Revoked::Key("SHA256:k".into()));
         known.trust = Some(Accepted { version: 1, digest: Digest::of(b"t") });
-        let recovered = recover(Some(known.clone()), &Replay::default(), true).unwrap();
+        let recovered = recover(Some(known.clone()), &Replay { records: 1, ..Replay::default() }, true).unwrap();
         assert_eq!(recovered.state, known);
         assert!(!recovered.changed);
         assert_eq!(
