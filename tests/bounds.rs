@@ -185,3 +185,31 @@ fn a_client_that_goes_away_ends_its_call_and_the_record_says_so() {
     }
     assert!(stdio.hang_up() < Duration::from_secs(10));
 }
+
+#[test]
+fn a_call_beyond_the_tools_concurrency_is_told_to_come_again_and_recorded() {
+    let home = Home::new();
+    let component = guests::path("hostile");
+    let mut hostile = Plugin::plain("hostile", &component, &["loop", "keeps_its_schema"]);
+    hostile.limits = "fuel = 20_000_000_000\ndeadline = \"3s\"\nconcurrency = 1\n";
+    home.install(&hostile);
+    let serving = home.serve();
+    let mcp = serving.mcp();
+    let looping = thread::spawn(move || mcp.call("hostile_loop", json!({})));
+    let begun = Instant::now();
+    while home.journal().iter().all(|r| r["unmapped"]["phase"] != json!("intent")) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the call never began");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let second = serving.mcp().call("hostile_loop", json!({}));
+    assert_eq!(second["result"]["isError"], json!(true), "{second}");
+    assert!(second["result"]["_meta"]["dev.wardkeep/retry-after-seconds"].as_u64().unwrap() >= 1, "{second}");
+    // places are the tool's own, and are given back
+    let other = serving.mcp().call("hostile_keeps_its_schema", json!({}));
+    assert_eq!(other["result"]["isError"], json!(false), "{other}");
+    looping.join().unwrap();
+    let throttled = home.journal().into_iter().find(|r| r["unmapped"]["outcome"] == json!("throttled"));
+    assert_eq!(throttled.expect("recorded")["unmapped"]["rule"], json!("concurrency"));
+    let third = serving.mcp().call("hostile_loop", json!({}));
+    assert!(outcome(&record(&home, &third)).starts_with("limit("), "{third}");
+}

@@ -50,7 +50,10 @@ fn sigterm_with_calls_in_flight_closes_every_record() {
     let (code, took) = serving.terminate();
     assert_eq!(code, Some(0));
     assert!(took < Duration::from_secs(15), "{took:?}");
-    drop(callers.into_iter().map(thread::JoinHandle::join).collect::<Vec<_>>());
+    for caller in callers {
+        let answer = caller.join().unwrap().expect("a call that is ended is answered all the same");
+        assert_eq!(answer["result"]["isError"], json!(true), "{answer}");
+    }
     let (intents, outcomes) = counts(&home);
     assert_eq!((intents, outcomes.len()), (6, 6), "{outcomes:?}");
     assert!(outcomes.iter().all(|outcome| ["cancelled", "limit(fuel)"].contains(&outcome.as_str())), "{outcomes:?}");

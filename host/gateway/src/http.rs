@@ -30,6 +30,7 @@ use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
@@ -47,8 +48,10 @@ use gate::{Gate, PRINCIPAL};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of one message: of a request's body, and of a line of standard input.
 pub(crate) const BODY_BYTES: usize = 4 << 20;
-/// When stopping, connections get this long to end by themselves.
-const LINGER: Duration = Duration::from_secs(5);
+/// When stopping, running requests get this long to end by themselves.
+const GRACE: Duration = Duration::from_secs(2);
+/// And what was told to end gets this long.
+const LINGER: Duration = Duration::from_secs(3);
 
 /// Where and as what to listen.
 #[derive(Debug, Clone)]
@@ -66,6 +69,7 @@ pub struct HttpServer {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    host: Arc<Host>,
     rmcp: CancellationToken,
 }
 
@@ -103,8 +107,8 @@ impl HttpServer {
             .layer(axum::middleware::from_fn_with_state(gate, gate::pass))
             .route("/health", get(health))
             .route("/ready", get(ready))
-            .with_state(host);
-        Ok(Self { listener, address, router, rmcp })
+            .with_state(Arc::clone(&host));
+        Ok(Self { listener, address, router, host, rmcp })
     }
 
     /// Where it listens.
@@ -143,8 +147,15 @@ impl HttpServer {
             }
         }
         drop(self.listener);
+        // calls get a moment to end by themselves, then they are cancelled and their clients told; only then streams are cut
+        let mut ended = async || while connections.join_next().await.is_some() {};
+        if timeout(GRACE, ended()).await.is_ok() {
+            return;
+        }
+        self.host.close(LINGER).await;
+        let _ = timeout(GRACE, ended()).await;
         self.rmcp.cancel();
-        if tokio::time::timeout(LINGER, async { while connections.join_next().await.is_some() {} }).await.is_err() {
+        if timeout(LINGER, ended()).await.is_err() {
             tracing::warn!("some connections did not end by themselves and were closed");
         }
     }
