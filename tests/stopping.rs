@@ -19,7 +19,7 @@ fn home() -> Home {
     let home = Home::new();
     let component = guests::path("hostile");
     let mut hostile = Plugin::plain("hostile", &component, &["loop"]);
-    hostile.limits = "fuel = 20_000_000_000\ndeadline = \"30s\"\n";
+    hostile.limits = "fuel = 20_000_000_000\ndeadline = \"30s\"\nconcurrency = 32\n";
     home.install(&hostile);
     home
 }
@@ -62,22 +62,24 @@ fn sigterm_with_calls_in_flight_closes_every_record() {
 }
 
 #[test]
-fn the_end_of_input_with_a_call_in_flight_closes_its_record() {
+fn the_end_of_input_with_calls_in_flight_closes_every_record() {
     let home = home();
     let mut stdio = home.stdio();
     stdio.request("tools/list", json!({}));
-    stdio.send(&json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": { "name": "hostile_loop",
-        "arguments": {}, "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
-        "io.modelcontextprotocol/clientCapabilities": {} } } }));
+    for id in 10..42 {
+        stdio.send(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": "hostile_loop",
+            "arguments": {}, "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {} } } }));
+    }
     let begun = Instant::now();
-    while counts(&home).0 < 1 {
+    while counts(&home).0 < 32 {
         assert!(begun.elapsed() < Duration::from_secs(20), "the call never began");
         thread::sleep(Duration::from_millis(20));
     }
     assert!(stdio.hang_up() < Duration::from_secs(15));
     let (intents, outcomes) = counts(&home);
-    assert_eq!((intents, outcomes.len()), (1, 1), "{outcomes:?}");
+    assert_eq!((intents, outcomes.len()), (32, 32), "{outcomes:?}");
 }
 
 #[test]
