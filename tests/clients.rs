@@ -1,7 +1,7 @@
 //! Real clients, over stdio and HTTP, in each revision that they speak. A client that is missing is skipped aloud, and is a
 //! failure under CI, where `.ci/run` installs it.
 
-use std::{env, process::Command};
+use std::{env, io::Write as _, process::Command};
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,11 @@ fn client(variable: &str) -> Option<String> {
             panic!("{variable} is not set; under CI every client must be there (see .ci/run)")
         }
         Err(_) => {
-            eprintln!("SKIPPED: {variable} is not set; `.ci/run --install-clients` installs the clients and prints it");
+            // not `eprintln!`: the test runner swallows that where a test passes, and nobody would know
+            let text = format!(
+                "SKIPPED: {variable} is not set; `.ci/run --install-clients` installs the clients and prints it\n"
+            );
+            std::io::stderr().write_all(text.as_bytes()).expect("standard error takes it");
             None
         }
     }
