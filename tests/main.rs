@@ -22,6 +22,7 @@ mod hostile_clients;
 mod http_edge;
 mod one_home;
 mod stopping;
+mod stories;
 mod support;
 mod trust;
 mod walls;
