@@ -1,5 +1,6 @@
 //! One function maps every way in which a guest can end to an outcome.
 
+use serde::{Deserialize, Serialize};
 use wardkeep_capabilities::{EndCall, shown};
 use wardkeep_model::{LimitKind, Outcome};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
@@ -12,7 +13,7 @@ const DETAIL: usize = 1_024;
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// A call that did not come to an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stopped {
     /// How it ended.
     pub outcome: Outcome,

@@ -1,11 +1,20 @@
 //! The one wasmtime engine, its clock, and the runtime on which guests run: apart from the one that serves health and kill.
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{
+    hash::{Hash as _, Hasher},
+    io,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::Semaphore;
 use wardkeep_capabilities::FilePool;
-use wardkeep_model::Limits;
+use wardkeep_model::{Digest, Digester, Limits};
 use wasmtime::{Config, InstanceAllocationStrategy, ModuleVersionStrategy, PoolingAllocationConfig, WasmFeatures};
+
+use crate::{CodeCache, Compiling, validate::FUNCTION_BYTES};
 
 /// The epoch moves this often; a guest that has to end does so within two of them.
 const TICK: Duration = Duration::from_millis(10);
@@ -35,6 +44,10 @@ pub struct EngineOptions {
     pub component_bytes: usize,
     /// Functions of a component, all its modules together.
     pub functions: u32,
+    /// Where components are compiled.
+    pub compiling: Compiling,
+    /// Where compiled code is kept. What is compiled here is not.
+    pub cache: Option<CodeCache>,
 }
 
 impl Default for EngineOptions {
@@ -46,6 +59,8 @@ impl Default for EngineOptions {
             file_threads: 8,
             component_bytes: 32 << 20,
             functions: 200_000,
+            compiling: Compiling::Here,
+            cache: None,
         }
     }
 }
@@ -66,6 +81,19 @@ pub enum EngineError {
 #[error("{0:#}")]
 pub struct WasmtimeError(pub(crate) wasmtime::Error);
 
+/// As its words.
+impl Serialize for WasmtimeError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for WasmtimeError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|words| Self(wasmtime::Error::msg(words)))
+    }
+}
+
 /// Compiles and runs components. A clone is the same engine.
 #[derive(Debug, Clone)]
 pub struct Engine(pub(crate) Arc<Inner>);
@@ -73,6 +101,8 @@ pub struct Engine(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) options: EngineOptions,
+    /// What compiled code of this engine is bound to.
+    pub(crate) binding: Digest,
     pub(crate) runtime: Guests,
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) files: FilePool,
@@ -101,15 +131,46 @@ impl Engine {
             .enable_time()
             .build()
             .map_err(EngineError::Threads)?;
+        let binding = binding(&engine, &options);
         let inner = Arc::new(Inner {
             wasmtime: engine,
             runtime: Guests(Some(runtime)),
             calls: Arc::new(Semaphore::new(options.calls as usize)),
             files: FilePool::new(options.file_threads),
+            binding,
             options,
         });
         tick(&inner.wasmtime).map_err(EngineError::Threads)?;
         Ok(Self(inner))
+    }
+}
+
+/// All that decides whether code and story of a component would come out the same: wasmtime with its version, the processor and
+/// the settings of the compiler, this host's version, and the bounds that were checked before compiling.
+fn binding(engine: &wasmtime::Engine, options: &EngineOptions) -> Digest {
+    let mut feeding = Feeding(Digester::new("wardkeep compiled code"));
+    engine.precompile_compatibility_hash().hash(&mut feeding);
+    let mut digester = feeding.0;
+    digester.field(env!("CARGO_PKG_VERSION").as_bytes());
+    for bound in [options.component_bytes as u64, options.functions.into(), FUNCTION_BYTES as u64] {
+        digester.number(bound);
+    }
+    digester.number(options.ceilings.memory);
+    digester.number(options.ceilings.table_elements.into());
+    digester.finish()
+}
+
+/// Wasmtime tells what matters through `Hash`; all of it is digested.
+struct Feeding(Digester);
+
+impl Hasher for Feeding {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.field(bytes);
+    }
+
+    /// Nobody asks: the digest is taken.
+    fn finish(&self) -> u64 {
+        0
     }
 }
 

@@ -3,13 +3,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use wardkeep_capabilities::{CallState, CallToken, Interface, link_for_description};
 use wardkeep_model::{Description, Digest, Limits};
 use wasmtime::component::{Component, Linker, types::ComponentItem};
 
 use crate::{
-    Engine,
+    ChildError, Compiling, Engine,
     bindings::PurePre,
+    code::Code,
+    compile::{Described, bound_schemas},
     convert,
     ended::{Stopped, why},
     engine::{Inner, WasmtimeError},
@@ -61,8 +64,8 @@ impl Inspected {
     }
 }
 
-/// Why a file is no plugin.
-#[derive(Debug, thiserror::Error)]
+/// Why a file is no plugin. It is what a compiling child says, too: it goes over the pipe with its words.
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 pub enum InspectError {
     /// Above the cap.
     #[error("the component has {bytes} bytes, allowed are {limit}")]
@@ -76,7 +79,7 @@ pub enum InspectError {
     NotWebAssembly,
     /// Broken, or beyond the features that guests may use.
     #[error("the component is not valid here: {0}")]
-    Invalid(#[source] wasmparser::BinaryReaderError),
+    Invalid(#[source] Broken),
     /// Above the cap.
     #[error("the component has more than {limit} functions")]
     #[allow(missing_docs, reason = "said in the message")]
@@ -105,9 +108,30 @@ pub enum InspectError {
     /// It tells different stories.
     #[error("two runs of `describe` do not agree")]
     NotStable,
+    /// Its schemas cost too much to compile.
+    #[error("the schemas of the component take too long to compile, at the latest that of `{tool}`")]
+    CostlySchemas {
+        /// The tool whose schema was compiled last.
+        tool: String,
+    },
+    /// The child that was to compile it gave no answer.
+    #[error(transparent)]
+    #[serde(skip)]
+    Child(#[from] ChildError),
     /// The host is going down, or a thread of it failed.
     #[error("the host could not finish the inspection")]
     Interrupted,
+}
+
+/// What the parser says of a broken component.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{0}")]
+pub struct Broken(pub(crate) String);
+
+impl From<wasmparser::BinaryReaderError> for Broken {
+    fn from(error: wasmparser::BinaryReaderError) -> Self {
+        Self(error.to_string())
+    }
 }
 
 pub(crate) fn list(names: &[String]) -> String {
@@ -115,39 +139,139 @@ pub(crate) fn list(names: &[String]) -> String {
 }
 
 impl Engine {
-    /// Checks, compiles and describes a component. The bytes are read once, by the caller: what is digested is what runs.
+    /// Checks, compiles and describes a component, or finds that all in the cache. The bytes are read once, by the caller: what is
+    /// digested is what runs.
     ///
     /// # Errors
     ///
     /// Why it is no plugin.
     pub async fn inspect(&self, bytes: Arc<[u8]>) -> Result<Inspected, InspectError> {
-        let engine = Arc::clone(&self.0);
+        let limit = self.0.options.component_bytes;
+        if bytes.len() > limit {
+            return Err(InspectError::TooLarge { bytes: bytes.len(), limit });
+        }
+        match &self.0.options.compiling {
+            Compiling::Here => self.inspect_here(bytes).await,
+            Compiling::Child(children) => {
+                let (engine, digesting) = (self.clone(), Arc::clone(&bytes));
+                let looking = self.blocking(move || {
+                    let digest = Digest::of(&digesting);
+                    (digest, engine.cached(digest, digesting.len() as u64))
+                });
+                let (digest, cached) = looking.await?;
+                if let Some(inspected) = cached {
+                    return Ok(inspected);
+                }
+                let size = bytes.len() as u64;
+                let (code, described) = children.compile(&self.0.options, bytes).await?;
+                let engine = self.clone();
+                self.blocking(move || {
+                    if let Some(cache) = &engine.0.options.cache {
+                        cache.keep(digest, engine.0.binding, &described, &code);
+                    }
+                    engine.assembled(digest, size, described, &code)
+                })
+                .await?
+            }
+        }
+    }
+
+    async fn inspect_here(&self, bytes: Arc<[u8]>) -> Result<Inspected, InspectError> {
+        let engine = self.clone();
+        let compiled = self.blocking(move || engine.compiled(&bytes)).await??;
+        let engine = self.clone();
         let handle = self.0.runtime.handle().ok_or(InspectError::Interrupted)?;
-        let compiling = handle.spawn_blocking(move || compile(&engine, &bytes));
-        let compiled = compiling.await.map_err(|_| InspectError::Interrupted)??;
-        let engine = Arc::clone(&self.0);
         // On the guests' runtime, like every guest.
-        handle.spawn(async move { described(&engine, compiled).await }).await.map_err(|_| InspectError::Interrupted)?
+        let describing = handle.spawn(async move {
+            let Described { description, fuel } = engine.described(&compiled).await?;
+            bound_schemas(&description)?;
+            let Compiled { digest, size, imports, exports, component, .. } = compiled;
+            let inspection = Inspection { digest, size, imports, exports, description, fuel };
+            Ok(Inspected { inspection, component })
+        });
+        describing.await.map_err(|_| InspectError::Interrupted)?
+    }
+
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, InspectError> {
+        let handle = self.0.runtime.handle().ok_or(InspectError::Interrupted)?;
+        handle.spawn_blocking(work).await.map_err(|_| InspectError::Interrupted)
+    }
+
+    /// Lets the cache give up what nobody uses. Call it when all that is used has been inspected.
+    pub fn tidy(&self) {
+        if let (Some(cache), Some(handle)) = (self.0.options.cache.clone(), self.0.runtime.handle()) {
+            drop(handle.spawn_blocking(move || cache.sweep()));
+        }
+    }
+
+    fn cached(&self, digest: Digest, size: u64) -> Option<Inspected> {
+        let cache = self.0.options.cache.as_ref()?;
+        let (described, code) = cache.find(digest, self.0.binding)?;
+        // What bears the host's own tag and cannot be mapped was written by a host that went wrong: it is compiled again.
+        self.assembled(digest, size, described, &code).map_err(|error| cache.refuse(digest, self.0.binding, &error)).ok()
+    }
+
+    /// Code and story of a component put together; its imports and exports are read from the code itself.
+    fn assembled(
+        &self,
+        digest: Digest,
+        size: u64,
+        described: Described,
+        code: &Code,
+    ) -> Result<Inspected, InspectError> {
+        let engine = &self.0.wasmtime;
+        let component = code.component(engine).map_err(|error| InspectError::Compile(WasmtimeError(error)))?;
+        let (imports, exports) = interfaces(engine, &component);
+        let Described { description, fuel } = described;
+        let inspection = Inspection { digest, size, imports, exports, description, fuel };
+        Ok(Inspected { inspection, component })
+    }
+
+    /// Checks and compiles. Nothing of the component has run when this is done.
+    pub(crate) fn compiled(&self, bytes: &[u8]) -> Result<Compiled, InspectError> {
+        let engine = &self.0.wasmtime;
+        let failed = |error| InspectError::Compile(WasmtimeError(error));
+        validate(bytes, &self.0.options)?;
+        let component = Component::from_binary(engine, bytes).map_err(failed)?;
+        let (imports, exports) = interfaces(engine, &component);
+        let unknown: Vec<_> = imports.iter().filter(|name| !is_known(name)).cloned().collect();
+        if !unknown.is_empty() {
+            return Err(InspectError::UnknownImports { unknown, imports });
+        }
+        let plugin = prepare(&self.0, &component).map_err(|error| InspectError::NotAPlugin(WasmtimeError(error)))?;
+        Ok(Compiled { digest: Digest::of(bytes), size: bytes.len() as u64, imports, exports, component, plugin })
+    }
+
+    /// Runs `describe` twice.
+    pub(crate) async fn described(&self, compiled: &Compiled) -> Result<Described, InspectError> {
+        let (description, fuel) = describe(&self.0, &compiled.plugin).await.map_err(InspectError::Describe)?;
+        let (again, _) = describe(&self.0, &compiled.plugin).await.map_err(InspectError::Describe)?;
+        if description == again { Ok(Described { description, fuel }) } else { Err(InspectError::NotStable) }
     }
 }
 
-struct Compiled {
+/// A component that is ready to describe itself.
+pub(crate) struct Compiled {
     digest: Digest,
     size: u64,
     imports: Vec<String>,
     exports: Vec<String>,
     component: Component,
+    plugin: PurePre<Guest>,
 }
 
-fn compile(engine: &Inner, bytes: &[u8]) -> Result<Compiled, InspectError> {
-    validate(bytes, &engine.options)?;
-    let component =
-        Component::from_binary(&engine.wasmtime, bytes).map_err(|error| InspectError::Compile(WasmtimeError(error)))?;
+impl Compiled {
+    pub(crate) fn serialize(&self) -> Result<Vec<u8>, InspectError> {
+        self.component.serialize().map_err(|error| InspectError::Compile(WasmtimeError(error)))
+    }
+}
+
+/// What a component imports, without mere types, and what it exports.
+fn interfaces(engine: &wasmtime::Engine, component: &Component) -> (Vec<String>, Vec<String>) {
     let ty = component.component_type();
-    let imports = ty.imports(&engine.wasmtime).filter(|(_, item)| holds_something(&engine.wasmtime, &item.ty));
+    let imports = ty.imports(engine).filter(|(_, item)| holds_something(engine, &item.ty));
     let imports = imports.map(|(name, _)| name.to_owned()).collect();
-    let exports = ty.exports(&engine.wasmtime).map(|(name, _)| name.to_owned()).collect();
-    Ok(Compiled { digest: Digest::of(bytes), size: bytes.len() as u64, imports, exports, component })
+    (imports, ty.exports(engine).map(|(name, _)| name.to_owned()).collect())
 }
 
 /// Types alone need no grant and nothing linked: an instance counts if it holds a function or a resource.
@@ -163,22 +287,6 @@ fn holds_something(engine: &wasmtime::Engine, item: &ComponentItem) -> bool {
 
 fn is_known(import: &str) -> bool {
     Interface::parse(import).is_some() || is_test_only(import)
-}
-
-async fn described(engine: &Inner, compiled: Compiled) -> Result<Inspected, InspectError> {
-    let Compiled { digest, size, imports, exports, component } = compiled;
-    let unknown: Vec<_> = imports.iter().filter(|name| !is_known(name)).cloned().collect();
-    if !unknown.is_empty() {
-        return Err(InspectError::UnknownImports { unknown, imports });
-    }
-    let plugin = prepare(engine, &component).map_err(|error| InspectError::NotAPlugin(WasmtimeError(error)))?;
-    let (description, fuel) = describe(engine, &plugin).await.map_err(InspectError::Describe)?;
-    let (again, _) = describe(engine, &plugin).await.map_err(InspectError::Describe)?;
-    if description != again {
-        return Err(InspectError::NotStable);
-    }
-    let inspection = Inspection { digest, size, imports, exports, description, fuel };
-    Ok(Inspected { inspection, component })
 }
 
 fn prepare(engine: &Inner, component: &Component) -> wasmtime::Result<PurePre<Guest>> {

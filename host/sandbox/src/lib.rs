@@ -1,6 +1,7 @@
 //! One plugin, one store, one call: everything that runs a guest.
 //!
-//! The way of a component: [`Engine::inspect`] checks and compiles it and asks it to describe itself with nothing granted;
+//! The way of a component: [`Engine::inspect`] has it checked, compiled and asked to describe itself with nothing granted, in a
+//! child process and once, for the result is kept in a [`CodeCache`];
 //! [`Engine::load`] links it with what its approved manifest grants and nothing else; a [`Fleet`] of such plugins runs calls.
 //! A call enters with a `Permit`, a [`Ticket`] and a `Recorded`, each made only by the step that grants it, and gets a store
 //! of its own that ends with it.
@@ -11,6 +12,9 @@
 
 mod admission;
 mod bindings;
+mod cache;
+mod code;
+mod compile;
 mod convert;
 mod ended;
 mod engine;
@@ -22,10 +26,12 @@ mod plugin;
 mod validate;
 
 pub use admission::{NotAdmitted, Ticket};
+pub use cache::{CacheNote, CodeCache};
+pub use compile::{ChildError, Children, CompileLimits, Compiling, compile_child};
 pub use ended::Stopped;
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use fleet::{Fleet, Ran};
-pub use inspect::{InspectError, Inspected, Inspection};
+pub use inspect::{Broken, InspectError, Inspected, Inspection};
 pub use plugin::{LoadError, Plugin};
 pub use wardkeep_capabilities::{CallToken, Roots, RootsError, Stop};
 

@@ -5,7 +5,7 @@ use wasmparser::{FuncValidatorAllocations, FunctionBody, Parser, Payload, ValidP
 use crate::{EngineOptions, InspectError};
 
 /// Bytes of one function: far above what interpreters' loops need, far below what the compiler would take minutes for.
-const FUNCTION_BYTES: usize = 1 << 20;
+pub(crate) const FUNCTION_BYTES: usize = 1 << 20;
 
 /// The WebAssembly that guests may use: no threads, no exceptions, no garbage collection, one memory a module.
 const FEATURES: WasmFeatures =
@@ -23,7 +23,7 @@ pub(crate) fn validate(bytes: &[u8], options: &EngineOptions) -> Result<(), Insp
     let mut functions = 0_u32;
     let mut allocations = FuncValidatorAllocations::default();
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.map_err(InspectError::Invalid)?;
+        let payload = payload.map_err(invalid)?;
         match &payload {
             Payload::FunctionSection(section) => {
                 functions = functions.saturating_add(section.count());
@@ -36,13 +36,17 @@ pub(crate) fn validate(bytes: &[u8], options: &EngineOptions) -> Result<(), Insp
             }
             _ => {}
         }
-        if let ValidPayload::Func(function, body) = validator.payload(&payload).map_err(InspectError::Invalid)? {
+        if let ValidPayload::Func(function, body) = validator.payload(&payload).map_err(invalid)? {
             let mut function = function.into_validator(allocations);
-            function.validate(&body).map_err(InspectError::Invalid)?;
+            function.validate(&body).map_err(invalid)?;
             allocations = function.into_allocations();
         }
     }
     Ok(())
+}
+
+fn invalid(error: wasmparser::BinaryReaderError) -> InspectError {
+    InspectError::Invalid(error.into())
 }
 
 fn body_bytes(body: &FunctionBody<'_>) -> usize {

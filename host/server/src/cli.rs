@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{audit, call, check, completions, draft, init, inspect, keys, serve, sign, state, tools, verify},
-    demo,
+    compiling, demo,
     screen::Screen,
 };
 
@@ -78,9 +78,23 @@ enum Command {
     Audit(audit::Command),
     /// Print a completion script for a shell
     Completions(completions::Args),
+    /// Compile one component from standard input; the host starts this by itself
+    #[command(hide = true, name = compiling::COMMAND, after_help = "`wardkeep serve` starts it for each component.")]
+    CompileComponent {
+        /// Written by the host
+        order: String,
+    },
 }
 
 impl Cli {
+    /// The order of a compiling child, which runs before all else and instead of it.
+    pub(crate) fn compiles(&self) -> Option<&str> {
+        match &self.command {
+            Command::CompileComponent { order } => Some(order),
+            _ => None,
+        }
+    }
+
     /// Runs the command.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let globals = &self.globals;
@@ -99,6 +113,8 @@ impl Cli {
             Command::State(command) => state::run(globals, command).await,
             Command::Audit(command) => audit::run(globals, command).await,
             Command::Completions(args) => completions::run(&args),
+            // Done before there was a runtime.
+            Command::CompileComponent { .. } => Ok(ExitCode::FAILURE),
         }
     }
 }

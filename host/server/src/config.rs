@@ -19,6 +19,7 @@ use wardkeep_policy::{
     document::{Document, Item, Lines, Table},
     manifest::limits_patch,
 };
+use wardkeep_sandbox::CompileLimits;
 
 pub(crate) use edit::{NewKey, add_key, remove_key};
 pub(crate) use key_name::KeyName;
@@ -45,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) roots: BTreeMap<RootName, PathBuf>,
     /// The most that any call gets.
     pub(crate) ceilings: Limits,
+    /// What compiling one component may use.
+    pub(crate) compile: CompileLimits,
     /// When a record counts as committed.
     pub(crate) sync: wardkeep_audit::Sync,
     /// Where each key stands.
@@ -79,6 +82,10 @@ impl Config {
                 Some(item) => item.table().map(|table| Limits::CEILING.with(&limits_patch(table))),
                 None => Some(Limits::CEILING),
             };
+            let compile = match table.optional("compile") {
+                Some(item) => item.table().and_then(compile),
+                None => Some(CompileLimits::default()),
+            };
             let sync = match table.optional("audit") {
                 Some(item) => item.table().and_then(audit),
                 None => Some(wardkeep_audit::Sync::Writes),
@@ -92,6 +99,7 @@ impl Config {
                 callers: callers?,
                 roots: roots?,
                 ceilings: ceilings?,
+                compile: compile?,
                 sync: sync?,
                 lines,
             })
@@ -122,6 +130,13 @@ fn read_roots(table: Table<'_>, directory: &Path) -> Option<BTreeMap<RootName, P
         }
     }
     whole.then_some(roots)
+}
+
+fn compile(mut table: Table<'_>) -> Option<CompileLimits> {
+    let default = CompileLimits::default();
+    let time = table.optional("time").map_or(Some(default.time), |item| item.duration());
+    let memory = table.optional("memory").map_or(Some(default.memory), |item| item.size());
+    Some(CompileLimits { time: time?, memory: memory? })
 }
 
 fn audit(mut table: Table<'_>) -> Option<wardkeep_audit::Sync> {

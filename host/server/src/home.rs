@@ -128,6 +128,10 @@ impl Home {
         self.join("state")
     }
 
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.join("cache")
+    }
+
     pub(crate) fn keys(&self) -> PathBuf {
         self.join("keys")
     }

@@ -2,28 +2,28 @@
 //! others, and never starts.
 
 mod candidate;
+mod progress;
 mod terms;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::{sync::Semaphore, task::JoinSet};
 use wardkeep_model::Digest;
 use wardkeep_policy::{Approved, Evidence, Fault, Faults, PluginTerms, Snapshot};
-use wardkeep_sandbox::{Engine, EngineOptions, Fleet, Inspected, Plugin};
+use wardkeep_sandbox::{Engine, Fleet, Inspected, Plugin};
 
 use crate::{
     home::Home,
-    screen::{chain, note},
+    screen::chain,
     state::{State, Store},
 };
 
+use progress::Progress;
+
 pub(crate) use candidate::{Found, find};
 pub(crate) use terms::Terms;
-
-/// Before this nobody wonders what is going on.
-const QUIET: Duration = Duration::from_secs(2);
 
 /// A plugin that is not served, and all that is wrong with it.
 #[derive(Debug, Clone, Serialize)]
@@ -58,11 +58,6 @@ struct Ready {
     plugin: Plugin,
 }
 
-/// An engine with this operator's ceilings.
-pub(crate) fn engine(terms: &Terms) -> anyhow::Result<Engine> {
-    Ok(Engine::new(EngineOptions { ceilings: terms.host.ceilings, ..EngineOptions::default() })?)
-}
-
 /// Loads every plugin of the home.
 pub(crate) async fn load(
     home: &Home,
@@ -73,29 +68,25 @@ pub(crate) async fn load(
 ) -> anyhow::Result<Loaded> {
     let revocations = Arc::new(terms.revocations(state));
     let (found, strays) = find(home)?;
-    let waiting = tokio::spawn(async move {
-        tokio::time::sleep(QUIET).await;
-        note("still compiling components …");
-    });
-    // Compiling uses all processors by itself; what is bounded is the memory of components read at once.
-    let room = Arc::new(Semaphore::new(4));
+    let progress = Progress::of(found.len());
+    // As many as compile at once: more would only be components in memory that wait.
+    let room = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
     let mut loading = JoinSet::new();
     for (index, found) in found.into_iter().enumerate() {
         let known = found.name.parse().ok().and_then(|name| state.plugins.get(&name).copied());
-        let (terms, revocations, engine, room) =
-            (Arc::clone(terms), Arc::clone(&revocations), engine.clone(), Arc::clone(&room));
+        let (terms, revocations, engine, room, progress) =
+            (Arc::clone(terms), Arc::clone(&revocations), engine.clone(), Arc::clone(&room), Arc::clone(&progress));
         loading.spawn(async move {
             let _place = room.acquire_owned().await;
             let known = known.map(|known| (known.serial, known.manifest));
             let ready = match found.approve(&terms, &revocations, known, now) {
-                Ok(approved) => inspect(&found, approved, &terms, &revocations, &engine).await,
+                Ok(approved) => inspect(&found, approved, &terms, &revocations, (&engine, &progress)).await,
                 Err(faults) => Err(faults),
             };
             (index, ready.map_err(|faults| found.rejected(faults)))
         });
     }
     let mut results = loading.join_all().await;
-    waiting.abort();
     results.sort_by_key(|(index, _)| *index);
     let (mut ready, mut rejected) = (Vec::new(), Vec::new());
     for (_, result) in results {
@@ -107,6 +98,8 @@ pub(crate) async fn load(
     let snapshot = snapshot(&mut ready, &mut rejected, terms, &revocations)?;
     let (served, plugins) = ready.into_iter().map(|ready| (ready.served, ready.plugin)).unzip();
     let fleet = Fleet::new(engine, Arc::new(snapshot), plugins, terms.roots.clone());
+    // Now that what is used has been used.
+    engine.tidy();
     Ok(Loaded { fleet: Arc::new(fleet), served, rejected, strays })
 }
 
@@ -115,14 +108,20 @@ async fn inspect(
     approved: Approved,
     terms: &Terms,
     revocations: &wardkeep_policy::Revocations,
-    engine: &Engine,
+    (engine, progress): (&Engine, &Progress),
 ) -> Result<Ready, Faults> {
     let manifest = approved.manifest();
-    let fault = |message: String| Faults::from(found.fault("component.file", message));
+    let fault = |text: String| {
+        let (message, mend) = text.split_once("\n  mend: ").unwrap_or((&text, ""));
+        let fault = found.fault("component.file", message.to_owned());
+        Faults::from(if mend.is_empty() { fault } else { fault.mend(mend) })
+    };
     let bytes = found.component(&manifest.component().file)?;
     approved.admits(Digest::of(&bytes), revocations)?;
     let signed_by = approved.signers().iter().map(|key| key.fingerprint().to_owned()).collect();
+    let compiling = progress.begin(&found.name, bytes.len());
     let inspected = engine.inspect(bytes.into()).await.map_err(|error| fault(chain(&error)))?;
+    drop(compiling);
     let plugin = terms_of(approved, &inspected, terms, revocations)?;
     let plugin = Arc::new(plugin);
     let linked = engine.load(&inspected, &plugin).map_err(|error| fault(chain(&error)))?;

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod compiling;
 mod config;
 mod demo;
 mod document;
@@ -24,6 +25,10 @@ const LINGER: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    // Before there is a thread, a log or anything else that a child of hostile bytes should not have.
+    if let Some(order) = cli.compiles() {
+        return wardkeep_sandbox::compile_child(order);
+    }
     log();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("wardkeep").build() {
         Ok(runtime) => runtime,

@@ -14,6 +14,7 @@ use wardkeep_model::Digest;
 use wardkeep_policy::Faults;
 
 use crate::{
+    compiling::{self, Keep},
     home::{self, Home, Owner, create_directory},
     journal,
     load::{self, Loaded, Rejected, Terms},
@@ -94,7 +95,7 @@ impl Owned {
             store.write(&state)?;
         }
         // Anything that is said of plugins stands on trust and revocations that are remembered already.
-        let engine = load::engine(terms)?;
+        let engine = compiling::engine(home, terms, Keep::Writes)?;
         let loaded = load::load(home, terms, &state, &engine, now).await?;
         let before = state.clone();
         record(journal, &loaded, &mut state).await?;

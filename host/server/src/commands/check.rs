@@ -8,6 +8,7 @@ use wardkeep_policy::{Fault, Faults};
 
 use crate::{
     cli::Globals,
+    compiling::{self, Keep},
     home::{self, Home, Owner},
     journal,
     load::{self, Loaded, Rejected, Terms},
@@ -112,7 +113,7 @@ pub(crate) async fn loaded(home: &Home, now: Timestamp) -> anyhow::Result<(Arc<T
 }
 
 async fn load_with(home: &Home, terms: &Arc<Terms>, state: &State, now: Timestamp) -> anyhow::Result<Loaded> {
-    let engine = load::engine(terms)?;
+    let engine = compiling::engine(home, terms, Keep::Reads)?;
     load::load(home, terms, state, &engine, now).await
 }
 

@@ -8,10 +8,11 @@ use std::{
 use anyhow::bail;
 use serde::Serialize;
 use wardkeep_model::{Ask, Digest, Effect};
-use wardkeep_sandbox::{Engine, EngineOptions, InspectError, Inspection};
+use wardkeep_sandbox::{InspectError, Inspection};
 
 use crate::{
     cli::Globals,
+    compiling,
     home::{cap, read_anywhere},
     screen::{Ink, Screen, escaped, escaped_lines},
 };
@@ -65,7 +66,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
 /// Inspects a file wherever it lies.
 pub(crate) async fn inspect(file: &Path) -> anyhow::Result<Inspection> {
     let bytes = read_anywhere(file, cap::COMPONENT)?;
-    let engine = Engine::new(EngineOptions::default())?;
+    let engine = compiling::plain()?;
     match engine.inspect(bytes.into()).await {
         Ok(inspected) => Ok(inspected.inspection().clone()),
         Err(error @ InspectError::UnknownImports { .. }) => {

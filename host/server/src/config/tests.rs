@@ -34,6 +34,7 @@ fn the_file_that_init_writes_is_accepted_and_names_the_user() {
     assert_eq!(config.root, root);
     assert_eq!(config.listen, Listen::default());
     assert_eq!(config.ceilings, Limits::CEILING);
+    assert_eq!(config.compile, CompileLimits::default());
     let stdio = config.callers.stdio.unwrap();
     assert_eq!((stdio.name.as_str(), stdio.authenticated, stdio.writes), ("user:me", Authenticated::Stdio, false));
 }
@@ -47,6 +48,7 @@ fn what_init_writes_as_a_comment_is_accepted_once_it_is_none() {
     let config = parse(&text).unwrap();
     assert_eq!(config.deployment.as_deref(), Some("prod"));
     assert_eq!(config.ceilings, Limits::CEILING);
+    assert_eq!(config.compile, CompileLimits::default());
     assert_eq!(config.roots.values().collect::<Vec<_>>(), [Path::new("/srv/reports")]);
     assert_eq!(config.callers.keys.len(), 1);
 }

@@ -9,9 +9,10 @@ use anyhow::Context;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use wardkeep_model::Digest;
 use wardkeep_policy::{InitialTrust, KeyPair, MANIFEST_NAMESPACE, PublicKey, Trust, generate_key, sign};
-use wardkeep_sandbox::{Engine, EngineOptions};
+use wardkeep_sandbox::Engine;
 
 use crate::{
+    compiling,
     document::{MANIFEST, signature_directory},
     home::{CONFIG, Home, TRUST, create_directory, write_new},
 };
@@ -61,7 +62,7 @@ pub(super) async fn build(directory: &Path) -> anyhow::Result<Stage> {
     );
     write_new(&home.join(CONFIG), config.as_bytes(), 0o600)?;
 
-    let engine = Engine::new(EngineOptions::default())?;
+    let engine = compiling::plain()?;
     for plugin in plugins() {
         install(&home, &plugin, &engine, &approver, &expires.to_string()).await?;
     }
