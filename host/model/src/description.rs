@@ -1,9 +1,11 @@
 //! What a component says of itself, and the digest that pins it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Digest, Digester, Effect};
 
 /// The answer of `wardkeep:tool/handler.describe`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// The plugin's name for itself.
     pub name: String,
@@ -14,7 +16,7 @@ pub struct Description {
 }
 
 /// One tool of a component.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
     /// Unique in the plugin.
     pub name: String,
@@ -35,7 +37,8 @@ pub struct Definition {
 }
 
 /// One thing that an administrator is asked for. Nothing is granted by asking.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "documented in wit/deps/wardkeep-tool-0.1.0/tool.wit")]
 pub enum Ask {
     Http(HttpAsk),
@@ -46,7 +49,7 @@ pub enum Ask {
 }
 
 /// Requests over HTTPS.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "documented in wit/deps/wardkeep-tool-0.1.0/tool.wit")]
 pub struct HttpAsk {
     pub host: String,
@@ -55,7 +58,7 @@ pub struct HttpAsk {
 }
 
 /// A credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "documented in wit/deps/wardkeep-tool-0.1.0/tool.wit")]
 pub struct SecretAsk {
     pub name: String,
@@ -63,7 +66,7 @@ pub struct SecretAsk {
 }
 
 /// A directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "documented in wit/deps/wardkeep-tool-0.1.0/tool.wit")]
 pub struct FilesAsk {
     pub root: String,
