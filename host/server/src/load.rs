@@ -1,6 +1,7 @@
 //! From the files of a home to a fleet. Reads, and asks policy and sandbox; decides nothing itself. One bad plugin never stops the
 //! others, and never starts.
 
+mod admit;
 mod candidate;
 mod terms;
 
@@ -19,6 +20,7 @@ use crate::{
     state::{State, Store},
 };
 
+pub(crate) use admit::admit;
 pub(crate) use candidate::{Found, find};
 pub(crate) use terms::Terms;
 
