@@ -38,6 +38,7 @@ pub struct Definition {
 
 /// One thing that an administrator is asked for. Nothing is granted by asking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "documented in wit/deps/wardkeep-tool-0.1.0/tool.wit")]
 pub enum Ask {
     Http(HttpAsk),

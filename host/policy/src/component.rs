@@ -60,7 +60,8 @@ impl Approved {
         let tools = tools(manifest, evidence.description, host, &mut faults);
         faults.unless(())?;
         let notices = notices(manifest, evidence.description, host);
-        Ok(PluginTerms { manifest: self.manifest, signers: self.signers, tools, grants, notices })
+        let description = evidence.description.clone();
+        Ok(PluginTerms { manifest: self.manifest, signers: self.signers, tools, grants, notices, description })
     }
 }
 

@@ -152,7 +152,7 @@ fn grant(ask: &Ask) -> Option<(String, Vec<String>)> {
     }
 }
 
-fn what(ask: &Ask) -> String {
+pub(crate) fn what(ask: &Ask) -> String {
     match ask {
         Ask::Files(files) if files.write => format!("Reading and writing the directory {}", quoted(&files.root)),
         Ask::Files(files) => format!("Reading the directory {}", quoted(&files.root)),
@@ -169,7 +169,7 @@ fn what(ask: &Ask) -> String {
     }
 }
 
-fn why(ask: &Ask) -> &str {
+pub(crate) fn why(ask: &Ask) -> &str {
     match ask {
         Ask::Files(files) => &files.purpose,
         Ask::Http(http) => &http.purpose,

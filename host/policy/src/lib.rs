@@ -5,6 +5,7 @@
 //! [`Approved::with_component`] asks the rest, a [`Snapshot`] gathers the plugins that passed. The way of a call: [`Snapshot::find`],
 //! [`Tool::check`], [`authorize`], which makes the only [`Permit`].
 
+pub mod diff;
 pub mod document;
 pub mod manifest;
 

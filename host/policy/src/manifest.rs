@@ -38,27 +38,27 @@ pub const LONGEST_DAYS: i32 = 400;
 /// A manifest whose words are all understood. Whether it is approved is another question: see `approve`.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    file: String,
-    digest: Digest,
-    lines: Lines,
-    plugin: Plugin,
-    component: Component,
-    limits: LimitsPatch,
-    grants: BTreeMap<GrantKey, Grant>,
-    tools: BTreeMap<ToolName, ToolTerms>,
+    pub(crate) file: String,
+    pub(crate) digest: Digest,
+    pub(crate) lines: Lines,
+    pub(crate) plugin: Plugin,
+    pub(crate) component: Component,
+    pub(crate) limits: LimitsPatch,
+    pub(crate) grants: BTreeMap<GrantKey, Grant>,
+    pub(crate) tools: BTreeMap<ToolName, ToolTerms>,
 }
 
 /// The table `[plugin]`.
 #[derive(Debug, Clone)]
-struct Plugin {
-    name: PluginName,
-    version: Version,
-    serial: u64,
-    expires: Date,
-    owner: String,
-    purpose: Option<String>,
-    out_of_scope: Vec<String>,
-    deployment: Option<String>,
+pub(crate) struct Plugin {
+    pub(crate) name: PluginName,
+    pub(crate) version: Version,
+    pub(crate) serial: u64,
+    pub(crate) expires: Date,
+    pub(crate) owner: String,
+    pub(crate) purpose: Option<String>,
+    pub(crate) out_of_scope: Vec<String>,
+    pub(crate) deployment: Option<String>,
 }
 
 impl Manifest {

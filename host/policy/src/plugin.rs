@@ -23,6 +23,7 @@ pub struct PluginTerms {
     pub(crate) tools: Vec<Arc<Tool>>,
     pub(crate) grants: Grants,
     pub(crate) notices: Vec<Fault>,
+    pub(crate) description: Description,
 }
 
 impl PluginTerms {
@@ -53,6 +54,12 @@ impl PluginTerms {
     #[must_use]
     pub const fn grants(&self) -> &Grants {
         &self.grants
+    }
+
+    /// What its component says of itself: the story that the manifest pins.
+    #[must_use]
+    pub const fn description(&self) -> &Description {
+        &self.description
     }
 
     /// What is no fault, but what the people in charge should know.

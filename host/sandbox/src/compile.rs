@@ -13,8 +13,8 @@ use wardkeep_model::{Description, Limits};
 
 use crate::EngineOptions;
 
-pub use child::compile_child;
 pub(crate) use child::bound_schemas;
+pub use child::compile_child;
 pub use parent::{ChildError, Children};
 
 /// Where components are compiled.

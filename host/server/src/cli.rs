@@ -5,7 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{audit, call, check, completions, draft, init, inspect, keys, serve, sign, state, tools, verify},
+    commands::{
+        audit, call, check, completions, diff, draft, init, inspect, install, keys, remove, serve, sign, state, tools,
+        verify,
+    },
     compiling, demo,
     screen::Screen,
 };
@@ -55,10 +58,16 @@ enum Command {
     Inspect(inspect::Args),
     /// Write a manifest that grants nothing yet and lists, commented, what is asked for
     Draft(draft::Args),
+    /// Show what approving a manifest would change: what is added first, then what is taken away, the contract, limits
+    Diff(diff::Args),
     /// Show a manifest, trust or revocation file whole, and sign it with an SSH key
     Sign(sign::Args),
     /// Check the signatures of a manifest, trust or revocation file against the home's trust
     Verify(verify::Args),
+    /// Put a signed plugin into the home, if the home would serve it
+    Install(install::Args),
+    /// Take a plugin out of the home
+    Remove(remove::Args),
     /// Tell all that `serve` would refuse, without serving
     Check(check::Args),
     /// Serve MCP: streamable HTTP, or standard input for a client that starts it
@@ -103,8 +112,11 @@ impl Cli {
             Command::Init(args) => init::run(globals, &args),
             Command::Inspect(args) => inspect::run(globals, &args).await,
             Command::Draft(args) => draft::run(globals, &args).await,
-            Command::Sign(args) => sign::run(globals, &args),
+            Command::Diff(args) => diff::run(globals, &args).await,
+            Command::Sign(args) => sign::run(globals, &args).await,
             Command::Verify(args) => verify::run(globals, &args),
+            Command::Install(args) => install::run(globals, &args).await,
+            Command::Remove(args) => remove::run(globals, &args),
             Command::Check(_) => check::run(globals).await,
             Command::Serve(args) => serve::run(globals, args).await,
             Command::Call(args) => call::run(globals, args).await,

@@ -1,6 +1,7 @@
 //! A home: the directory that holds one host's trust, plugins, journal and state. Finds it, checks who may write to it, and
 //! reads and writes its files. Decides nothing about what the files say.
 
+mod foreign;
 mod lock;
 mod ownership;
 mod read;
@@ -12,11 +13,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use foreign::Foreign;
 pub(crate) use lock::{LockError, Owner};
 pub(crate) use ownership::{Unsafe, check_directory, check_file, check_parent};
 pub(crate) use read::{ReadError, read_anywhere, read_file};
 pub(crate) use user::user_name;
-pub(crate) use write::{WriteError, create_directory, write_durable, write_new};
+pub(crate) use write::{WriteError, create_directory, sync_directory, write_durable, write_new};
 
 /// The operator's file.
 pub(crate) const CONFIG: &str = "wardkeep.toml";
@@ -88,7 +90,7 @@ impl Home {
         }
         // Each by itself: a sticky directory may be a parent of a home, never a part of one. `revoked` is not among them: a
         // revocation counts however its directory stands, and what is wrong with that is told beside it.
-        for name in ["plugins", "audit", "state", "keys", "cache"].iter().filter(|name| there(name)) {
+        for name in ["plugins", "staging", "audit", "state", "keys", "cache"].iter().filter(|name| there(name)) {
             check_directory(&directory.join(name))?;
         }
         Ok(Self { directory })
@@ -122,6 +124,11 @@ impl Home {
 
     pub(crate) fn audit(&self) -> PathBuf {
         self.join("audit")
+    }
+
+    /// Where plugins are put together before they are renamed into place; on the same file system, and never served from.
+    pub(crate) fn staging(&self) -> PathBuf {
+        self.join("staging")
     }
 
     pub(crate) fn state(&self) -> PathBuf {

@@ -1,6 +1,7 @@
 //! From the files of a home to a fleet. Reads, and asks policy and sandbox; decides nothing itself. One bad plugin never stops the
 //! others, and never starts.
 
+mod admit;
 mod candidate;
 mod progress;
 mod terms;
@@ -22,6 +23,7 @@ use crate::{
 
 use progress::Progress;
 
+pub(crate) use admit::admit;
 pub(crate) use candidate::{Found, find};
 pub(crate) use terms::Terms;
 

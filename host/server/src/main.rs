@@ -1,7 +1,11 @@
 //! The `wardkeep` binary: wiring and commands. The only place that makes concrete journals, engines and servers.
 
+mod approved;
+mod ask;
+mod bundle;
 mod cli;
 mod commands;
+mod comparison;
 mod compiling;
 mod config;
 mod demo;
@@ -11,6 +15,7 @@ mod journal;
 mod load;
 mod owner;
 mod screen;
+mod staging;
 mod state;
 mod stop;
 mod waiting;

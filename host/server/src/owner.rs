@@ -14,6 +14,7 @@ use wardkeep_model::Digest;
 use wardkeep_policy::Faults;
 
 use crate::{
+    approved,
     compiling::{self, Keep},
     home::{self, Home, Owner, create_directory},
     journal,
@@ -99,6 +100,7 @@ impl Owned {
         let loaded = load::load(home, terms, &state, &engine, now).await?;
         let before = state.clone();
         record(journal, &loaded, &mut state).await?;
+        approved::keep(home, loaded.served.iter().map(|served| served.terms.as_ref()));
         if state != before {
             store.write(&state)?;
         }

@@ -67,6 +67,12 @@ impl fmt::Display for Allowed {
     }
 }
 
+impl serde::Serialize for Allowed {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use wardkeep_model::Authenticated;

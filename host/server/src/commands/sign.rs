@@ -2,7 +2,7 @@
 //! passphrases stay with ssh-keygen.
 
 use std::{
-    io::{self, BufRead, IsTerminal, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
     thread,
@@ -13,11 +13,14 @@ use serde::Serialize;
 use wardkeep_model::Digest;
 use wardkeep_policy::verify_signature;
 
+use super::check::known;
 use crate::{
+    ask,
     cli::Globals,
+    comparison::{Comparison, Seen, directory_of, until_now},
     document::{self, Kind},
-    home::{create_directory, write_durable},
-    screen::{Ink, Screen, escaped_lines, note, shell_quoted},
+    home::{Home, create_directory, write_durable},
+    screen::{Ink, Screen, chain, escaped_lines, note, shell_quoted},
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +48,7 @@ struct Signed<'a> {
     signature: &'a Path,
 }
 
-pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let screen = globals.screen();
     let (path, kind) = document::resolve(&args.path)?;
     let bytes = document::read_anywhere(&path)?;
@@ -58,7 +61,11 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     if !screen.is_json() {
         show(screen, &path, kind, &bytes, &key)?;
     }
-    if !args.yes && !confirmed(kind)? {
+    if !screen.is_json() && kind == Kind::Manifest {
+        compare(globals, screen, &path, &bytes).await?;
+    }
+    let question = format!("sign this {}?", kind.as_str());
+    if !args.yes && !ask::yes(&question, "read the document, then sign it with `--yes`")? {
         note("not signed");
         return Ok(ExitCode::FAILURE);
     }
@@ -105,18 +112,21 @@ fn show(screen: Screen, path: &Path, kind: Kind, bytes: &[u8], key: &Path) -> io
     ))
 }
 
-/// Asks on the terminal; the answer is no unless somebody says yes.
-fn confirmed(kind: Kind) -> anyhow::Result<bool> {
-    if !io::stdin().is_terminal() {
-        bail!(
-            "nobody can be asked: standard input is no terminal\n  mend: read the document, then sign it with `--yes`"
-        );
+/// What signing would change, as far as there is a home to compare with.
+async fn compare(globals: &Globals, screen: Screen, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let Ok(home) = Home::open(globals.home.as_deref()) else { return Ok(()) };
+    let compared = async {
+        let (_, state) = known(&home)?;
+        let new = Seen::of(path, bytes).await?;
+        let old = until_now(&home, &state, &new, &directory_of(path)).await?;
+        anyhow::Ok(Comparison::of(old, new))
+    };
+    match compared.await {
+        Ok(comparison) => comparison.print(screen)?,
+        // The whole document stands above, which is what is signed.
+        Err(error) => note(escaped_lines(&format!("not compared: {}", chain(error.as_ref())))),
     }
-    let mut error = io::stderr().lock();
-    write!(error, "sign this {}? [y/N] ", kind.as_str()).and_then(|()| error.flush())?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(())
 }
 
 fn ssh_keygen(kind: Kind, bytes: &[u8], key: &Path) -> anyhow::Result<Vec<u8>> {

@@ -24,6 +24,8 @@ pub(crate) enum ReadError {
     Replaced(PathBuf),
     #[error("`{}` is not a regular file\n  mend: put a regular file in its place", .0.display())]
     NotAFile(PathBuf),
+    #[error("`{}` is a symlink\n  mend: put what it leads to in its place", .0.display())]
+    Symlink(PathBuf),
     #[error("`{}` cannot be read: {error}\n  mend: {}", .path.display(), mend(.path, .error))]
     Unreadable { path: PathBuf, error: io::Error },
 }
@@ -59,7 +61,7 @@ fn open(path: &Path, more: OFlags) -> Result<File, ReadError> {
     if file.metadata().map_err(failed)?.is_file() { Ok(file) } else { Err(ReadError::NotAFile(path.to_path_buf())) }
 }
 
-fn whole(file: &File, path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
+pub(super) fn whole(file: &File, path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     let unreadable = |error| ReadError::Unreadable { path: path.to_path_buf(), error };
     file.take(cap.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;

@@ -51,6 +51,12 @@ pub(crate) fn write_durable(path: &Path, bytes: &[u8], mode: u32) -> Result<(), 
     })
 }
 
+/// Makes the names in a directory last.
+pub(crate) fn sync_directory(path: &Path) -> Result<(), WriteError> {
+    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| WriteError::Failed { path: path.to_path_buf(), error })
+}
+
 fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }

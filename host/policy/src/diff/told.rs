@@ -1,0 +1,213 @@
+//! A difference in words. What others wrote (descriptions, names, patterns) stands in it as a TOML string or in backticks, on one line,
+//! with everything that hides or reorders text written out.
+
+use std::fmt;
+
+use crate::{
+    document::{basic_string, quoted, shown},
+    draft::{what, why},
+};
+
+use super::{Authority, ContractChange, Difference, LimitChange, Rest, RestKey, SchemaChange, SchemaWhat, What};
+
+/// How much a section matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// More can be done than before, or something breaks.
+    Grave,
+    /// Less can be done than before.
+    Mild,
+    /// Neither.
+    Plain,
+}
+
+/// Lines that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// What they have in common.
+    pub title: &'static str,
+    /// How much it matters.
+    pub weight: Weight,
+    /// Each one line, or further lines that begin with blanks.
+    pub lines: Vec<String>,
+}
+
+impl Difference {
+    /// What to show, in the order in which to read it; sections that say nothing are left out.
+    #[must_use]
+    pub fn sections(&self) -> Vec<Section> {
+        let Self { added, taken, tools_added, tools_removed, contract, limits, rest } = self;
+        let section = |title, weight, lines| Section { title, weight, lines };
+        let authority = |mark: char, list: &[Authority]| list.iter().map(|one| format!("{mark} {one}")).collect();
+        let names = |mark: char, list: &[wardkeep_model::ToolName]| {
+            list.iter().map(|tool| format!("{mark} `{tool}`")).collect::<Vec<_>>()
+        };
+        let changes =
+            |mark: char, list: &[ContractChange]| list.iter().map(|one| format!("{mark} {one}")).collect::<Vec<_>>();
+        let mut breaking = changes('!', &contract.breaking);
+        if contract.unseen {
+            breaking.push(
+                "! another story of its tools than before, which cannot be compared: one of the components is not here"
+                    .into(),
+            );
+        }
+        if contract.needs_major {
+            breaking.push(
+                "! the component breaks its clients without a new major version (before 1.0.0: minor version)".into(),
+            );
+        }
+        let sections = [
+            section("added: can be done now", Weight::Grave, authority('+', added)),
+            section("taken away: cannot be done any more", Weight::Mild, authority('-', taken)),
+            section("tools", Weight::Plain, [names('+', tools_added), names('-', tools_removed)].concat()),
+            section("contract, breaking: clients that work today may fail", Weight::Grave, breaking),
+            section(
+                "contract, additive: clients that work today still work",
+                Weight::Plain,
+                changes('~', &contract.additive),
+            ),
+            section("words: what people and models read", Weight::Plain, changes('~', &contract.words)),
+            section("limits", Weight::Plain, limits.iter().map(ToString::to_string).collect()),
+            section("the rest", Weight::Plain, rest.iter().map(|one| format!("~ {one}")).collect()),
+        ];
+        sections.into_iter().filter(|section| !section.lines.is_empty()).collect()
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Section { title, lines, .. } in self.sections() {
+            writeln!(f, "{title}")?;
+            lines.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WriteRequestsWhileReading { tool, grant } => write!(
+                f,
+                "SIGNED EXCEPTION: `{tool}` reads, and may send what looks like a write through `http.{grant}`"
+            ),
+            Self::Requests { tool, grant } => write!(f, "`{tool}` sends requests through `http.{grant}`"),
+            Self::WriteFiles { tool, root } => write!(f, "`{tool}` changes files of the root `{root}`"),
+            Self::ReadFiles { tool, root } => write!(f, "`{tool}` reads files of the root `{root}`"),
+            Self::Clock { tool } => write!(f, "`{tool}` knows the time"),
+            Self::Random { tool } => write!(f, "`{tool}` gets random numbers"),
+            Self::WasiInert => f.write_str("the component imports WASI, linked to stubs that do nothing"),
+            Self::RunsAs { tool, effect } => write!(f, "`{tool}` runs as {effect}"),
+            Self::CalledBy { tool, who } => write!(f, "`{tool}` may be called by {}", quoted(&who.to_string())),
+            Self::Served { tool } => write!(f, "`{tool}` is served"),
+            Self::Deployment { name } => write!(f, "holds in the deployment {}", quoted(name)),
+            Self::AnyDeployment => f.write_str("holds in every deployment"),
+        }
+    }
+}
+
+impl fmt::Display for ContractChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tool, what: change } = self;
+        write!(f, "`{tool}`")?;
+        let text = |text: &Option<String>| text.as_deref().map_or_else(|| "nothing".to_owned(), basic_string);
+        match change {
+            What::Removed => f.write_str(" is not there any more"),
+            What::Added => f.write_str(" is new"),
+            What::Published { old, new } => write!(f, " is named `{new}` for clients, not `{old}`"),
+            What::Title { old, new } => both(f, "title", &text(old), &text(new)),
+            What::Description { old, new } => both(f, "description", &basic_string(old), &basic_string(new)),
+            What::Effect { old, new } => write!(f, " says that it is {new}, not {old}"),
+            What::Idempotent { now: true } => f.write_str(" may be called twice with the effect of once"),
+            What::Idempotent { now: false } => f.write_str(" may not be called twice with the effect of once any more"),
+            What::Input(change) => write!(f, " takes {change}"),
+            What::Output(change) => write!(f, " gives {change}"),
+            What::OutputSchema { now: true } => f.write_str(" gives structured results"),
+            What::OutputSchema { now: false } => f.write_str(" says nothing of structured results any more"),
+            What::Asks(ask) => write!(f, " asks for: {}, because: {}", what(ask), quoted(why(ask))),
+            What::AsksNoMore(ask) => {
+                write!(f, " does not ask any more for: {}, because: {}", what(ask), quoted(why(ask)))
+            }
+        }
+    }
+}
+
+fn both(f: &mut fmt::Formatter<'_>, name: &str, old: &str, new: &str) -> fmt::Result {
+    write!(f, ": {name}\n      was {old}\n      is  {new}")
+}
+
+impl fmt::Display for SchemaChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.at.is_empty() {
+            "as a whole".to_owned()
+        } else {
+            format!("`{}`", shown(&self.at).replace('`', "\\u{60}"))
+        };
+        let list = |texts: &[String]| texts.iter().map(|text| shown(text)).collect::<Vec<_>>().join(", ");
+        let kinds = |kinds: &[String]| if kinds.is_empty() { "any".to_owned() } else { list(kinds) };
+        let json = |text: &Option<String>| text.as_deref().map_or_else(|| "nothing".to_owned(), shown);
+        write!(f, "{place}: ")?;
+        match &self.what {
+            SchemaWhat::PropertyAdded { required: true } => f.write_str("new and required"),
+            SchemaWhat::PropertyAdded { required: false } => f.write_str("new"),
+            SchemaWhat::PropertyRemoved => f.write_str("not there any more"),
+            SchemaWhat::Required { now: true } => f.write_str("required now"),
+            SchemaWhat::Required { now: false } => f.write_str("not required any more"),
+            SchemaWhat::OthersAllowed { now: true } => f.write_str("other properties are allowed more freely"),
+            SchemaWhat::OthersAllowed { now: false } => {
+                f.write_str("other properties are not allowed as freely any more")
+            }
+            SchemaWhat::Types { old, new } => write!(f, "type {} instead of {}", kinds(new), kinds(old)),
+            SchemaWhat::Choices { added, removed } => {
+                let mut parts = Vec::new();
+                if !added.is_empty() {
+                    parts.push(format!("listed values added: {}", list(added)));
+                }
+                if !removed.is_empty() {
+                    parts.push(format!("listed values removed: {}", list(removed)));
+                }
+                f.write_str(&parts.join("; "))
+            }
+            SchemaWhat::Bound { keyword, old, new } => write!(f, "{keyword} {} instead of {}", json(new), json(old)),
+            SchemaWhat::Words { keyword, old, new } => {
+                write!(f, "{keyword}\n      was {}\n      is  {}", json(old), json(new))
+            }
+            SchemaWhat::Spelling => f.write_str("written differently"),
+            SchemaWhat::Unproven { keyword } => {
+                write!(f, "{} changed, which cannot be shown to be harmless", quoted(keyword))
+            }
+            SchemaWhat::Unreadable => f.write_str("changed, and cannot be read as a schema"),
+        }
+    }
+}
+
+impl fmt::Display for LimitChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.raised() { '+' } else { '-' };
+        let tools: Vec<String> = self.tools.iter().map(|tool| format!("`{tool}`")).collect();
+        write!(f, "{mark} {} {} instead of {}: {}", self.limit, self.new, self.old, tools.join(", "))
+    }
+}
+
+impl fmt::Display for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            RestKey::Version => f.write_str("version"),
+            RestKey::Serial => f.write_str("serial"),
+            RestKey::Expires => f.write_str("expires"),
+            RestKey::Owner => f.write_str("owner"),
+            RestKey::Purpose => f.write_str("purpose"),
+            RestKey::OutOfScope => f.write_str("out of scope"),
+            RestKey::Component => f.write_str("component"),
+            RestKey::ContractDigest => f.write_str("contract digest"),
+            RestKey::File => f.write_str("component's file"),
+            RestKey::GrantNames => f.write_str("names of grants"),
+            RestKey::OwnName => f.write_str("component's own name"),
+            RestKey::Systems { tool } => write!(f, "systems of `{tool}`"),
+            RestKey::SideEffects { tool } => write!(f, "side effects of `{tool}`"),
+            RestKey::Unlisted { tool } => write!(f, "tool {} of the component, which nobody may call", quoted(tool)),
+        }?;
+        let (old, new) = (self.old.as_deref().unwrap_or("nothing"), self.new.as_deref().unwrap_or("nothing"));
+        write!(f, ": {new} instead of {old}")
+    }
+}

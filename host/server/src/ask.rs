@@ -1,0 +1,17 @@
+//! Questions to the person at the terminal.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use anyhow::bail;
+
+/// Asks on the terminal; the answer is no unless somebody says yes. Where nobody can be asked, `mend` says what to do instead.
+pub(crate) fn yes(question: &str, mend: &str) -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!("nobody can be asked: standard input is no terminal\n  mend: {mend}");
+    }
+    let mut error = io::stderr().lock();
+    write!(error, "{question} [y/N] ").and_then(|()| error.flush())?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
