@@ -99,6 +99,14 @@ fn a_lower_serial_and_a_reused_one_are_refused() {
     refused_alone(&home, &["serial", "5"]);
 }
 
+/// Everything in a folder of the home is lost.
+fn empty(home: &Home, folder: &str) {
+    for entry in fs::read_dir(home.path().join(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+    }
+}
+
 #[test]
 fn a_lost_state_is_rebuilt_from_the_journal_so_that_rollback_stays_refused() {
     let home = home();
@@ -106,9 +114,7 @@ fn a_lost_state_is_rebuilt_from_the_journal_so_that_rollback_stays_refused() {
     home.write("plugins/fixture/manifest.toml", &text.replace("serial = 1", "serial = 5"));
     home.sign("fixture");
     home.serve().terminate();
-    for entry in fs::read_dir(home.path().join("state")).unwrap() {
-        fs::remove_file(entry.unwrap().path()).unwrap();
-    }
+    empty(&home, "state");
     home.write("plugins/fixture/manifest.toml", &text);
     home.sign("fixture");
     refused_alone(&home, &["serial", "5"]);
@@ -118,11 +124,8 @@ fn a_lost_state_is_rebuilt_from_the_journal_so_that_rollback_stays_refused() {
 fn a_home_that_lost_state_and_journal_refuses_until_a_reset_with_a_reason() {
     let home = home();
     home.serve().terminate();
-    for folder in ["state", "audit"] {
-        for entry in fs::read_dir(home.path().join(folder)).unwrap() {
-            fs::remove_file(entry.unwrap().path()).unwrap();
-        }
-    }
+    empty(&home, "state");
+    empty(&home, "audit");
     let text = home.refused(&["serve"]);
     assert!(text.contains("wardkeep state reset --reason"), "{text}");
     let output = home.run(&["state", "reset", "--reason", "the disk was replaced"]);
