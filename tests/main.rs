@@ -20,6 +20,7 @@ mod files;
 mod grants;
 mod hostile_clients;
 mod http_edge;
+mod installing;
 mod one_home;
 mod stopping;
 mod stories;

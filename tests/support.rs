@@ -4,3 +4,4 @@ pub mod guests;
 pub mod home;
 pub mod http;
 pub mod serving;
+pub mod terminal;

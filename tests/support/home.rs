@@ -119,8 +119,13 @@ impl Home {
         fs::read(self.path().join(file)).unwrap()
     }
 
-    /// Writes the plugin's directory with a manifest that pins the component as it is, and signs it.
+    /// Writes the plugin's directory into the home, with a manifest that pins the component as it is, and signs it.
     pub fn install(&self, plugin: &Plugin<'_>) {
+        self.package(plugin, &self.path().join("plugins").join(plugin.name));
+    }
+
+    /// The same into any directory.
+    pub fn package(&self, plugin: &Plugin<'_>, folder: &Path) {
         let component = fs::read(plugin.wasm).unwrap();
         let inspected = self.json(&["inspect", plugin.wasm.to_str().unwrap()]);
         let contract = inspected["contract_sha256"].as_str().unwrap_or_else(|| panic!("{inspected}")).to_owned();
@@ -139,20 +144,26 @@ impl Home {
             grants = plugin.grants,
             tools = plugin.tools,
         );
-        let folder = self.path().join("plugins").join(plugin.name);
-        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(folder).unwrap();
         fs::write(folder.join(format!("{}.wasm", plugin.name)), component).unwrap();
-        self.write(&format!("plugins/{}/manifest.toml", plugin.name), &manifest);
-        self.sign(plugin.name);
+        // A path that is absolute stays as it is when it is joined to the home.
+        self.write(folder.join("manifest.toml").to_str().unwrap(), &manifest);
+        self.sign_in(folder);
     }
 
     /// Signs a plugin's manifest as it is.
     pub fn sign(&self, plugin: &str) {
-        let manifest = self.read(&format!("plugins/{plugin}/manifest.toml"));
+        self.sign_in(&self.path().join("plugins").join(plugin));
+    }
+
+    /// Signs the manifest in any directory.
+    pub fn sign_in(&self, folder: &Path) {
+        let manifest = fs::read(folder.join("manifest.toml")).unwrap();
         let signature =
             wardkeep_policy::sign(wardkeep_policy::MANIFEST_NAMESPACE, &manifest, &self.approver.private).unwrap();
-        fs::create_dir_all(self.path().join(format!("plugins/{plugin}/manifest.toml.sigs"))).unwrap();
-        self.write(&format!("plugins/{plugin}/manifest.toml.sigs/tess.sig"), &signature);
+        let signatures = folder.join("manifest.toml.sigs");
+        fs::create_dir_all(&signatures).unwrap();
+        self.write(signatures.join("tess.sig").to_str().unwrap(), &signature);
     }
 
     /// `wardkeep` with this home.

@@ -91,7 +91,8 @@ fn every_way_to_let_more_happen_is_added_and_its_reverse_taken_away() {
     let effect = "effect = \"read\"\nuses";
     let write = "effect = \"write\"\nside_effects = \"changes\"\nuses";
     let http = "[grants.http.x]\nhost = \"a.b\"\nmethods = [\"POST\"]\npaths = [\"=/g\"]\nread_only = ";
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    type Edits<'a> = &'a [(&'a str, &'a str)];
+    let cases: &[(Edits<'_>, &[&str])] = &[
         (&[("[tools.search]", WIKI), (uses, both)], &["`search` reads files of the root `wiki`"]),
         (
             &[("effect = \"read\"\nallow", "effect = \"read\"\nuses = [\"files.reports\"]\nallow")],
