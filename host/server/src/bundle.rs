@@ -7,7 +7,7 @@ use wardkeep_policy::{Fault, Faults, manifest::Manifest};
 use crate::{
     document::{MANIFEST, NoDocument, Signatures},
     home::{Foreign, ReadError, WriteError, cap, create_directory, sync_directory, write_new},
-    screen::escaped_name,
+    screen::{Told as _, escaped_name},
 };
 
 const SIGNATURES: &str = "manifest.toml.sigs";
@@ -46,7 +46,7 @@ impl Bundle {
                 signatures.push((name, bytes));
             }
         }
-        let file = source.path().join(MANIFEST).display().to_string();
+        let file = source.path().join(MANIFEST).told();
         // Its name is a plain one once the manifest has been understood; of another manifest nothing is looked for.
         let name = Manifest::parse(&file, &manifest).ok().map(|read| read.component().file.clone());
         let component = match &name {

@@ -14,7 +14,7 @@ use crate::{
     approved, compiling,
     document::{self, MANIFEST},
     home::{Foreign, Home, ReadError, cap},
-    screen::{Ink, Screen, escaped, note},
+    screen::{Ink, Screen, Told as _, escaped, note},
     state::State,
 };
 
@@ -61,7 +61,7 @@ impl Seen {
 
     /// These very bytes of a manifest that lies at this path.
     pub(crate) async fn of(file: &Path, manifest: &[u8]) -> anyhow::Result<Self> {
-        let origin = file.display().to_string();
+        let origin = file.told();
         let manifest = Manifest::parse(&origin, manifest)?;
         let beside = Foreign::open(&directory_of(file))?.read(&manifest.component().file, cap::COMPONENT);
         let description = match beside {
@@ -130,7 +130,7 @@ pub(crate) async fn until_now(
         Ok(seen) => Ok(Some(seen)),
         // It could never have been served: nothing that it says was in force.
         Err(error) => {
-            note(format!("what lies in `{}` cannot be compared: {error:#}", place.display()));
+            note(format!("what lies in `{}` cannot be compared: {error:#}", place.told()));
             Ok(None)
         }
     }

@@ -13,7 +13,7 @@ use wardkeep_policy::{
 
 use crate::{
     home::{self, ReadError, Unsafe, cap, check_directory, read_file},
-    screen::escaped_name,
+    screen::{Told as _, escaped_name},
 };
 
 /// The name of every manifest.
@@ -32,12 +32,12 @@ pub(crate) enum Kind {
 pub(crate) enum NoDocument {
     #[error(
         "`{}` is neither a `manifest.toml`, nor a `trust.toml`, nor in a directory `revoked`\n  \
-         mend: the name says what a signature is for; name the file as it is named in a home", .0.display()
+         mend: the name says what a signature is for; name the file as it is named in a home", .0.told()
     )]
     Kind(PathBuf),
-    #[error("`{}` holds more than {} signatures\n  mend: remove those of people who are not needed", .0.display(), cap::SIGNATURES)]
+    #[error("`{}` holds more than {} signatures\n  mend: remove those of people who are not needed", .0.told(), cap::SIGNATURES)]
     TooMany(PathBuf),
-    #[error("`{}` in `{}` is a name that is not UTF-8\n  mend: rename it", escaped_name(.name), .directory.display())]
+    #[error("`{}` in `{}` is a name that is not UTF-8\n  mend: rename it", escaped_name(.name), .directory.told())]
     NotUtf8 { directory: PathBuf, name: OsString },
     #[error(transparent)]
     Read(#[from] ReadError),

@@ -13,6 +13,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::screen::Told as _;
+
 pub(crate) use foreign::Foreign;
 pub(crate) use lock::{LockError, Owner};
 pub(crate) use ownership::{Unsafe, check_directory, check_file, check_parent};
@@ -46,12 +48,12 @@ pub(crate) enum HomeError {
     Nowhere,
     #[error("`{0}` is not an absolute path and the current directory cannot be read")]
     NoCurrentDirectory(PathBuf),
-    #[error("there is no home at `{}`\n  mend: `wardkeep --home {} init`", .0.display(), .0.display())]
+    #[error("there is no home at `{}`\n  mend: `wardkeep --home {} init`", .0.told(), .0.told())]
     Absent(PathBuf),
-    #[error("`{}` is no home: it has no {CONFIG}\n  mend: `wardkeep --home {} init`", .0.display(), .0.display())]
+    #[error("`{}` is no home: it has no {CONFIG}\n  mend: `wardkeep --home {} init`", .0.told(), .0.told())]
     NotAHome(PathBuf),
     #[error(
-        "`{}` has no {CONFIG}, and was in use\n  mend: put {CONFIG} back; with [trust] root_sha256 it pins {TRUST}", .0.display()
+        "`{}` has no {CONFIG}, and was in use\n  mend: put {CONFIG} back; with [trust] root_sha256 it pins {TRUST}", .0.told()
     )]
     NoConfig(PathBuf),
     #[error(transparent)]
@@ -145,7 +147,7 @@ impl Home {
 
     /// A path as messages show it: relative to the home where it lies inside.
     pub(crate) fn display(&self, path: &Path) -> String {
-        path.strip_prefix(&self.directory).unwrap_or(path).display().to_string()
+        path.strip_prefix(&self.directory).unwrap_or(path).told()
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     fmt::{Display, Write as _},
     io::{self, IsTerminal, Write},
     os::unix::ffi::OsStrExt as _,
+    path::Path,
 };
 
 use serde::Serialize;
@@ -84,10 +85,11 @@ impl Screen {
     }
 }
 
-/// A short text on standard error, for people, that scripts reading standard output never see.
+/// A short text on standard error, for people, that scripts reading standard output never see. Whatever stands in it, it does not drive
+/// the terminal.
 pub(crate) fn note(text: impl Display) {
     // Nobody is left to tell if standard error is gone.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", escaped_lines(&text.to_string()));
 }
 
 /// An error with its causes on one line, their mends after it; what a text before it says already is not told twice.
@@ -127,6 +129,18 @@ fn escaped_json(json: &str) -> String {
         }
     }
     out
+}
+
+/// A path in a message: on one line whatever its parts are named, so that no name of a file becomes a line of its own.
+pub(crate) trait Told {
+    /// The path with everything that hides or reorders text written out.
+    fn told(&self) -> String;
+}
+
+impl Told for Path {
+    fn told(&self) -> String {
+        escaped_name(self.as_os_str())
+    }
 }
 
 /// The name of a file, on one line; bytes that are not UTF-8 are written as `\x…`.

@@ -17,7 +17,7 @@ use wardkeep_model::PluginName;
 use crate::{
     bundle::Bundle,
     home::{Home, Unsafe, WriteError, check_directory, create_directory, sync_directory},
-    screen::{chain, note},
+    screen::{Told as _, chain, note},
 };
 
 /// A plugin that is being put together, or that another has taken the place of.
@@ -38,9 +38,9 @@ pub(crate) enum StagingError {
     Unsafe(#[from] Unsafe),
     #[error(transparent)]
     Write(#[from] WriteError),
-    #[error("`{}` cannot be moved to `{}`: {error}", .from.display(), .to.display())]
+    #[error("`{}` cannot be moved to `{}`: {error}", .from.told(), .to.told())]
     Rename { from: PathBuf, to: PathBuf, error: io::Error },
-    #[error("`{}` cannot be locked: {error}", .path.display())]
+    #[error("`{}` cannot be locked: {error}", .path.told())]
     Lock { path: PathBuf, error: io::Error },
 }
 
@@ -136,7 +136,7 @@ impl Staging {
             let is_directory = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
             let deleted = if is_directory { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             if let Err(error) = deleted {
-                note(format!("`{}` is left over and cannot be deleted: {}", path.display(), chain(&error)));
+                note(format!("`{}` is left over and cannot be deleted: {}", path.told(), chain(&error)));
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ use wardkeep_audit::Revoked;
 use wardkeep_model::{Digest, PluginName};
 
 use crate::home::{ReadError, WriteError, cap, create_directory, read_file, write_durable};
+use crate::screen::Told as _;
 
 pub(crate) use recover::{Conflict, recover};
 
@@ -28,9 +29,9 @@ pub(crate) enum StateError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Write(#[from] WriteError),
-    #[error("`{}` is damaged: {error}\n  mend: move it away; the next start writes it anew from the journal", .path.display())]
+    #[error("`{}` is damaged: {error}\n  mend: move it away; the next start writes it anew from the journal", .path.told())]
     Damaged { path: PathBuf, error: serde_json::Error },
-    #[error("`{}` has format {found}, this host reads {FORMAT}\n  mend: use the version of wardkeep that wrote it, or a newer one", .path.display())]
+    #[error("`{}` has format {found}, this host reads {FORMAT}\n  mend: use the version of wardkeep that wrote it, or a newer one", .path.told())]
     Format { path: PathBuf, found: u32 },
     #[error("the state cannot be written as JSON: {0}")]
     Json(serde_json::Error),

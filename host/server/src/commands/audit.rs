@@ -13,7 +13,7 @@ use wardkeep_model::{CorrelationId, Outcome};
 use crate::{
     cli::Globals,
     home::{Home, check_directory},
-    screen::{Ink, Screen, note},
+    screen::{Ink, Screen, Told as _, note},
     stop::on_signal,
 };
 
@@ -70,7 +70,7 @@ pub(crate) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
     if directory.exists() {
         check_directory(&directory)?;
     } else if matches!(command, Command::Verify) {
-        bail!("`{}` does not exist: this home has not served yet, or its log was taken away", directory.display());
+        bail!("`{}` does not exist: this home has not served yet, or its log was taken away", directory.told());
     }
     let screen = globals.screen();
     match command {

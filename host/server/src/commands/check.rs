@@ -12,7 +12,7 @@ use crate::{
     home::{self, Home, Owner},
     journal,
     load::{self, Loaded, Rejected, Terms},
-    screen::{Ink, chain, escaped},
+    screen::{Ink, Told as _, chain, escaped},
     state::{State, Store, recover},
 };
 
@@ -97,7 +97,7 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
             screen.line(format!("{}  {warning}", screen.paint(Ink::Warning, "warning")))?;
         }
         if report.plugins.is_empty() && report.rejected.is_empty() {
-            screen.line(format!("no plugins in `{}`", home.plugins().display()))?;
+            screen.line(format!("no plugins in `{}`", home.plugins().told()))?;
         }
     }
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -129,7 +129,7 @@ fn hindrances(home: &Home) -> Faults {
         if denied {
             let path = crate::screen::shell_quoted(&directory.display().to_string());
             let mend = format!("let the user who runs the host write there: chmod u+rwx {path}");
-            faults.push(Fault::of(&directory.display().to_string(), "the host cannot write there").mend(mend));
+            faults.push(Fault::of(&directory.told(), "the host cannot write there").mend(mend));
         }
     }
     faults
@@ -196,7 +196,7 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
             let key = format!("roots.{name}");
             let message = format!(
                 "`{}` holds this home, or is part of it: tools that are granted it may read the host's own files",
-                path.display()
+                path.told()
             );
             warnings.push(at(&key, message).mend("name a directory apart from the home"));
         }

@@ -11,7 +11,7 @@ use super::inspect::inspect;
 use crate::{
     cli::Globals,
     home::{user_name, write_new},
-    screen::note,
+    screen::{Told as _, note},
 };
 
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let Some(file) = args.file.file_name().and_then(|name| name.to_str()) else {
-        bail!("`{}` is no name of a component", args.file.display());
+        bail!("`{}` is no name of a component", args.file.told());
     };
     let inspection = inspect(&args.file).await?;
     let uid = rustix::process::geteuid().as_raw();
@@ -47,7 +47,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
     let screen = globals.screen();
     if let Some(output) = &args.output {
         write_new(output, text.as_bytes(), 0o644)?;
-        note(format!("`{}` grants nothing yet: edit it, then `wardkeep sign {}`", output.display(), output.display()));
+        note(format!("`{}` grants nothing yet: edit it, then `wardkeep sign {}`", output.told(), output.told()));
     }
     if screen.is_json() {
         #[derive(Serialize)]

@@ -16,7 +16,7 @@ use crate::{
     cli::Globals,
     config,
     home::{self, Home, check_directory, create_directory, user_name, write_new},
-    screen::{Ink, escaped, note},
+    screen::{Ink, Told as _, escaped, note},
 };
 
 /// The name of a new approver's key in `~/.ssh`.
@@ -83,7 +83,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         })?;
         return Ok(ExitCode::SUCCESS);
     }
-    screen.line(format!("{} {}", screen.paint(Ink::Bold, "home    "), directory.display()))?;
+    screen.line(format!("{} {}", screen.paint(Ink::Bold, "home    "), directory.told()))?;
     screen.line(format!("{} {} with {}", screen.paint(Ink::Bold, "approver"), escaped(&person), key.fingerprint()))?;
     screen.line(format!("{} {root}", screen.paint(Ink::Bold, "trust   ")))?;
     screen.line(format!("{} {principal} over standard input", screen.paint(Ink::Bold, "caller  ")))?;
@@ -102,7 +102,7 @@ fn prepare(directory: &Path) -> anyhow::Result<PathBuf> {
         {
             bail!(
                 "`{}` has a `{name}` already and is left as it is\n  mend: take another directory with `--home DIR`",
-                real.display()
+                real.told()
             );
         }
         return Ok(real);
@@ -114,12 +114,12 @@ fn prepare(directory: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn read_key(file: &Path) -> anyhow::Result<PublicKey> {
-    let text = fs::read_to_string(file).with_context(|| format!("the key `{}` cannot be read", file.display()))?;
+    let text = fs::read_to_string(file).with_context(|| format!("the key `{}` cannot be read", file.told()))?;
     if text.contains("PRIVATE KEY") {
-        bail!("`{}` is a private key\n  mend: name the public one, which ends in .pub", file.display());
+        bail!("`{}` is a private key\n  mend: name the public one, which ends in .pub", file.told());
     }
     let line = text.lines().next().unwrap_or_default().trim_end();
-    line.parse::<PublicKey>().with_context(|| format!("the key `{}`", file.display()))
+    line.parse::<PublicKey>().with_context(|| format!("the key `{}`", file.told()))
 }
 
 /// Lets ssh-keygen make a key pair, and ask for a passphrase where there is somebody to ask.
@@ -136,8 +136,8 @@ fn make_key(asked: Option<&Path>, person: &str) -> anyhow::Result<PathBuf> {
         let public = with_pub(&file);
         bail!(
             "`{}` exists already and is left as it is\n  mend: `--approver-key {}` takes that key; `--new-key FILE` makes another",
-            file.display(),
-            public.display()
+            file.told(),
+            public.told()
         );
     }
     if let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -146,7 +146,7 @@ fn make_key(asked: Option<&Path>, person: &str) -> anyhow::Result<PathBuf> {
     let mut command = Command::new("ssh-keygen");
     command.args(["-q", "-t", "ed25519", "-C"]).arg(format!("wardkeep approver {person}")).arg("-f").arg(&file);
     if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-        note(format!("the new key `{}` has no passphrase, for nobody can be asked for one", file.display()));
+        note(format!("the new key `{}` has no passphrase, for nobody can be asked for one", file.told()));
         command.args(["-N", ""]);
     }
     // Its questions must not end up in what a script reads.

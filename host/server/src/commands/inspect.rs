@@ -14,7 +14,7 @@ use crate::{
     cli::Globals,
     compiling,
     home::{cap, read_anywhere},
-    screen::{Ink, Screen, escaped, escaped_lines},
+    screen::{Ink, Screen, Told as _, escaped, escaped_lines},
 };
 
 #[derive(Debug, clap::Args)]
@@ -72,9 +72,9 @@ pub(crate) async fn inspect(file: &Path) -> anyhow::Result<Inspection> {
         Err(error @ InspectError::UnknownImports { .. }) => {
             let mend =
                 "no manifest can grant these; build it for the interfaces of wit/, or with `wasi` ones that are known";
-            bail!("{}: {error}\n  mend: {mend}", file.display())
+            bail!("{}: {error}\n  mend: {mend}", file.told())
         }
-        Err(error) => Err(anyhow::Error::new(error).context(file.display().to_string())),
+        Err(error) => Err(anyhow::Error::new(error).context(file.told())),
     }
 }
 

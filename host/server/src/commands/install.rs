@@ -19,7 +19,7 @@ use crate::{
     comparison::{Comparison, Report, Seen, until_now},
     home::Home,
     load::{Terms, admit},
-    screen::{Ink, note},
+    screen::{Ink, Told as _, note},
     staging::Staging,
 };
 
@@ -57,7 +57,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
     let bundle = Bundle::read(directory)?;
     let admitted = admit(&home, &bundle, &terms, &state, now).await?;
     let new = Seen {
-        origin: directory.display().to_string(),
+        origin: directory.told(),
         manifest: admitted.terms.manifest().clone(),
         description: Some(admitted.terms.description().clone()),
     };
@@ -84,7 +84,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
         screen.document(&Installed { installed: name, replaced, signed_by, notices, report })?;
     } else {
         let words = if replaced { "installed, in place of what was there:" } else { "installed" };
-        screen.line(format!("{} {}", screen.paint(Ink::Good, words), home.plugins().join(name.as_str()).display()))?;
+        screen.line(format!("{} {}", screen.paint(Ink::Good, words), home.plugins().join(name.as_str()).told()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -95,7 +95,7 @@ fn source(path: &Path) -> anyhow::Result<&Path> {
         return Ok(path);
     }
     if path.symlink_metadata().is_err() {
-        bail!("`{}` does not exist\n  mend: name the directory that holds the plugin's manifest.toml", path.display());
+        bail!("`{}` does not exist\n  mend: name the directory that holds the plugin's manifest.toml", path.told());
     }
-    bail!("`{}` is no directory\n  mend: name the directory that holds the plugin's manifest.toml", path.display());
+    bail!("`{}` is no directory\n  mend: name the directory that holds the plugin's manifest.toml", path.told());
 }

@@ -11,7 +11,7 @@ use crate::{
     bundle::installed,
     cli::Globals,
     home::Home,
-    screen::{Ink, escaped, note},
+    screen::{Ink, Told as _, escaped, note},
     staging::Staging,
 };
 
@@ -38,14 +38,13 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let Some(name) = name.filter(|name| home.plugins().join(name.as_str()).symlink_metadata().is_ok()) else {
         let there = installed(&home.plugins());
         let mend = match there.is_empty() {
-            true => format!("`{}` is empty", home.plugins().display()),
+            true => format!("`{}` is empty", home.plugins().told()),
             false => format!("name one of {}", there.join(", ")),
         };
         bail!("no plugin `{}` is installed\n  mend: {mend}", escaped(&args.name));
     };
     let screen = globals.screen();
-    if !args.yes && !ask::yes(&format!("remove `{name}` from `{}`?", home.path().display()), "remove it with `--yes`")?
-    {
+    if !args.yes && !ask::yes(&format!("remove `{name}` from `{}`?", home.path().told()), "remove it with `--yes`")? {
         note("not removed");
         return Ok(ExitCode::FAILURE);
     }

@@ -20,7 +20,7 @@ use crate::{
     comparison::{Comparison, Seen, directory_of, until_now},
     document::{self, Kind},
     home::{Home, create_directory, write_durable},
-    screen::{Ink, Screen, chain, escaped_lines, note, shell_quoted},
+    screen::{Ink, Screen, Told as _, chain, escaped_lines, note, shell_quoted},
 };
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
     let (path, kind) = document::resolve(&args.path)?;
     let bytes = document::read_anywhere(&path)?;
     // What could never be served is not worth a signature.
-    kind.check(&path.display().to_string(), &bytes)?;
+    kind.check(&path.told(), &bytes)?;
     let key = match &args.key {
         Some(key) => key.clone(),
         None => default_key().context("no key\n  mend: name one with `--key FILE`")?,
@@ -71,14 +71,14 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
     }
     let (fingerprint, file) = sign(&path, kind, &bytes, &key)?;
     if document::read_anywhere(&path)? != bytes {
-        bail!("`{}` was changed meanwhile: the signature is for what was shown\n  mend: sign it again", path.display());
+        bail!("`{}` was changed meanwhile: the signature is for what was shown\n  mend: sign it again", path.told());
     }
     if screen.is_json() {
         let sha256 = Digest::of(&bytes);
         let (namespace, signed_by) = (kind.namespace(), fingerprint.as_str());
         screen.document(&Signed { document: &path, namespace, sha256, signed_by, signature: &file })?;
     } else {
-        screen.line(format!("{} by {fingerprint}\n  {}", screen.paint(Ink::Good, "signed"), file.display()))?;
+        screen.line(format!("{} by {fingerprint}\n  {}", screen.paint(Ink::Good, "signed"), file.told()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -87,7 +87,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
 pub(crate) fn sign(path: &Path, kind: Kind, bytes: &[u8], key: &Path) -> anyhow::Result<(String, PathBuf)> {
     let signature = ssh_keygen(kind, bytes, key)?;
     let signed = verify_signature(kind.namespace(), bytes, &signature)
-        .with_context(|| format!("the signature that ssh-keygen made with `{}` does not count", key.display()))?;
+        .with_context(|| format!("the signature that ssh-keygen made with `{}` does not count", key.told()))?;
     let fingerprint = signed.key.fingerprint().to_owned();
     let directory = document::signature_directory(path);
     create_directory(&directory)?;
@@ -98,7 +98,7 @@ pub(crate) fn sign(path: &Path, kind: Kind, bytes: &[u8], key: &Path) -> anyhow:
 
 fn show(screen: Screen, path: &Path, kind: Kind, bytes: &[u8], key: &Path) -> io::Result<()> {
     let rule = screen.paint(Ink::Dim, "─".repeat(72));
-    screen.line(format!("{} {}", screen.paint(Ink::Bold, kind.as_str()), path.display()))?;
+    screen.line(format!("{} {}", screen.paint(Ink::Bold, kind.as_str()), path.told()))?;
     screen.line(&rule)?;
     // It has been parsed, so it is UTF-8.
     screen.line(escaped_lines(String::from_utf8_lossy(bytes).trim_end_matches('\n')))?;
@@ -131,7 +131,7 @@ async fn compare(globals: &Globals, screen: Screen, path: &Path, bytes: &[u8]) -
 
 fn ssh_keygen(kind: Kind, bytes: &[u8], key: &Path) -> anyhow::Result<Vec<u8>> {
     if !key.exists() {
-        bail!("there is no key `{}`\n  mend: name one with `--key FILE`", key.display());
+        bail!("there is no key `{}`\n  mend: name one with `--key FILE`", key.told());
     }
     let mut child = Command::new("ssh-keygen")
         .args(["-q", "-Y", "sign", "-n", kind.namespace(), "-f"])
@@ -148,7 +148,7 @@ fn ssh_keygen(kind: Kind, bytes: &[u8], key: &Path) -> anyhow::Result<Vec<u8>> {
     let output = child.wait_with_output().context("ssh-keygen did not end")?;
     let fed = feeding.join().map_err(|_| anyhow::anyhow!("feeding ssh-keygen failed"))?;
     if !output.status.success() {
-        bail!("ssh-keygen could not sign with `{}` ({})", key.display(), output.status);
+        bail!("ssh-keygen could not sign with `{}` ({})", key.told(), output.status);
     }
     fed.context("ssh-keygen did not read the whole document")?;
     Ok(output.stdout)

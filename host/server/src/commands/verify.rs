@@ -13,7 +13,7 @@ use crate::{
     document::{self, Kind},
     home::Home,
     load::Terms,
-    screen::{Ink, escaped},
+    screen::{Ink, Told as _, escaped},
 };
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let (store, state) = known(&home)?;
     let (path, kind) = document::resolve(&args.path)?;
     let bytes = document::read_anywhere(&path)?;
-    let file = path.display().to_string();
+    let file = path.told();
     let found = document::signatures(&path)?;
     let revocations = terms.revocations(&state);
     let mut signatures = Vec::new();
@@ -144,7 +144,7 @@ fn print(globals: &Globals, report: &Report) -> std::io::Result<()> {
     if screen.is_json() {
         return screen.document(report);
     }
-    screen.line(format!("{} {}", screen.paint(Ink::Bold, report.kind), report.document.display()))?;
+    screen.line(format!("{} {}", screen.paint(Ink::Bold, report.kind), report.document.told()))?;
     screen.line(format!("sha256 {}", report.sha256))?;
     for one in &report.signatures {
         let mark = if one.counts { screen.paint(Ink::Good, "counts") } else { screen.paint(Ink::Bad, "not   ") };

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::ownership::mend;
+use crate::screen::Told as _;
 
 /// The lock's file in a home.
 const LOCK: &str = "lock";
@@ -16,11 +17,11 @@ const LOCK: &str = "lock";
 /// No lock.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
-    #[error("`{}` is owned by another `wardkeep`{}", .home.display(), number(*.process))]
+    #[error("`{}` is owned by another `wardkeep`{}", .home.told(), number(*.process))]
     Taken { home: PathBuf, process: Option<u32> },
-    #[error("`{}` is not a regular file\n  mend: move it away; the next start makes it anew", .0.display())]
+    #[error("`{}` is not a regular file\n  mend: move it away; the next start makes it anew", .0.told())]
     NotAFile(PathBuf),
-    #[error("`{}` cannot be locked: {error}\n  mend: {}", .path.display(), mend(.path, .error))]
+    #[error("`{}` cannot be locked: {error}\n  mend: {}", .path.told(), mend(.path, .error))]
     Failed { path: PathBuf, error: io::Error },
 }
 

@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::user::describe;
+use crate::screen::Told as _;
 
 /// As many as the kernel follows (`path_resolution(7)`).
 const MOST_SYMLINKS: usize = 40;
@@ -23,31 +24,31 @@ const OTHERS_WRITE: u32 = 0o022;
 pub(crate) enum Unsafe {
     #[error(
         "`{}` belongs to {}: only root or the user who runs the host may own it\n  mend: chown {} {}",
-        .path.display(), describe(*.owner), .user, quoted(.path)
+        .path.told(), describe(*.owner), .user, quoted(.path)
     )]
     Owner { path: PathBuf, owner: u32, user: String },
     #[error(
         "others may write to `{}` (owner {}, mode {:04o})\n  mend: chmod go-w {}",
-        .path.display(), describe(*.owner), .mode, quoted(.path)
+        .path.told(), describe(*.owner), .mode, quoted(.path)
     )]
     Writable { path: PathBuf, owner: u32, mode: u32 },
     #[error(
         "`{}` is a symlink that belongs to {}, and may lead anywhere tomorrow\n  mend: chown -h {} {}",
-        .path.display(), describe(*.owner), .user, quoted(.path)
+        .path.told(), describe(*.owner), .user, quoted(.path)
     )]
     Symlink { path: PathBuf, owner: u32, user: String },
-    #[error("`{}` is not a directory\n  mend: move it away and make a directory of that name", .0.display())]
+    #[error("`{}` is not a directory\n  mend: move it away and make a directory of that name", .0.told())]
     NotADirectory(PathBuf),
-    #[error("`{}` is not a regular file\n  mend: put a regular file in its place", .0.display())]
+    #[error("`{}` is not a regular file\n  mend: put a regular file in its place", .0.told())]
     NotAFile(PathBuf),
-    #[error("`{}` crosses more than {MOST_SYMLINKS} symlinks\n  mend: remove the circle that they make", .0.display())]
+    #[error("`{}` crosses more than {MOST_SYMLINKS} symlinks\n  mend: remove the circle that they make", .0.told())]
     Loop(PathBuf),
     #[error(
         "`{}` leads to `{}`, which does not exist\n  mend: put it there, or remove the symlink that leads to it",
-        .path.display(), .target.display()
+        .path.told(), .target.told()
     )]
     Dangling { path: PathBuf, target: PathBuf },
-    #[error("`{}` cannot be examined: {error}\n  mend: {}", .path.display(), mend(.path, .error))]
+    #[error("`{}` cannot be examined: {error}\n  mend: {}", .path.told(), mend(.path, .error))]
     Unreadable { path: PathBuf, error: io::Error },
 }
 

@@ -10,23 +10,24 @@ use std::{
 use rustix::fs::{Mode, OFlags};
 
 use super::{Unsafe, check_file, ownership::mend};
+use crate::screen::Told as _;
 
 /// A file that was not read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    #[error("`{}` does not exist\n  mend: put it there, or remove what needs it", .0.display())]
+    #[error("`{}` does not exist\n  mend: put it there, or remove what needs it", .0.told())]
     Absent(PathBuf),
     #[error(transparent)]
     Unsafe(#[from] Unsafe),
-    #[error("`{}` has more than {cap} bytes\n  mend: put a file in its place that has at most as many", .path.display())]
+    #[error("`{}` has more than {cap} bytes\n  mend: put a file in its place that has at most as many", .path.told())]
     TooLarge { path: PathBuf, cap: u64 },
-    #[error("`{}` was replaced while it was read\n  mend: try again", .0.display())]
+    #[error("`{}` was replaced while it was read\n  mend: try again", .0.told())]
     Replaced(PathBuf),
-    #[error("`{}` is not a regular file\n  mend: put a regular file in its place", .0.display())]
+    #[error("`{}` is not a regular file\n  mend: put a regular file in its place", .0.told())]
     NotAFile(PathBuf),
-    #[error("`{}` is a symlink\n  mend: put what it leads to in its place", .0.display())]
+    #[error("`{}` is a symlink\n  mend: put what it leads to in its place", .0.told())]
     Symlink(PathBuf),
-    #[error("`{}` cannot be read: {error}\n  mend: {}", .path.display(), mend(.path, .error))]
+    #[error("`{}` cannot be read: {error}\n  mend: {}", .path.told(), mend(.path, .error))]
     Unreadable { path: PathBuf, error: io::Error },
 }
 

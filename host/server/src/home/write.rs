@@ -7,12 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::screen::Told as _;
+
 /// A file or directory that was not written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
-    #[error("`{}` exists already and is left as it is", .0.display())]
+    #[error("`{}` exists already and is left as it is", .0.told())]
     Exists(PathBuf),
-    #[error("`{}` cannot be written: {error}", .path.display())]
+    #[error("`{}` cannot be written: {error}", .path.told())]
     Failed { path: PathBuf, error: io::Error },
 }
 

@@ -14,7 +14,7 @@ use crate::{
     config::Config,
     document::{self, Signatures},
     home::{self, Home, ReadError, cap, check_directory, check_file, read_anywhere, read_file},
-    screen::escaped_name,
+    screen::{Told as _, escaped_name},
     state::State,
 };
 
@@ -86,7 +86,7 @@ fn roots(config: &Config, faults: &mut Faults) -> (Roots, HostTerms) {
             }
             Err(error) => {
                 let key = format!("roots.{name}");
-                let message = format!("the directory `{}` cannot be opened: {}", path.display(), error.source);
+                let message = format!("the directory `{}` cannot be opened: {}", path.told(), error.source);
                 let fault = Fault::of(home::CONFIG, message).at(config.lines.of_key(&key), &key);
                 faults.push(fault.mend("make the directory, or remove the line; until then no manifest may name it"));
             }
