@@ -8,8 +8,7 @@ mod own;
 mod sweep;
 
 use std::{
-    fmt,
-    io,
+    fmt, io,
     os::fd::{AsFd as _, OwnedFd},
     path::{Path, PathBuf},
     sync::Arc,
@@ -76,7 +75,12 @@ impl From<NotOwn> for CacheRefusal {
 impl CodeCache {
     /// Opens the cache in `path` with the key in the file `key`; where `keeps` says so, makes what is missing of both and later
     /// writes. Nothing where that cannot be had, and then `tell` knows why: a host without a cache compiles.
-    pub fn open(path: &Path, key: &Path, keeps: bool, tell: impl Fn(CacheNote) + Send + Sync + 'static) -> Option<Self> {
+    pub fn open(
+        path: &Path,
+        key: &Path,
+        keeps: bool,
+        tell: impl Fn(CacheNote) + Send + Sync + 'static,
+    ) -> Option<Self> {
         let directory = match own::directory(path, keeps) {
             Ok(directory) => directory,
             // Nobody has written anything yet, and this one must not.
@@ -165,3 +169,6 @@ impl CodeCache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //! (burn processor time, take memory) they then do to the child, which ends alone.
 
 mod child;
-mod confine;
+pub(crate) mod confine;
 mod frame;
 mod parent;
 
@@ -13,8 +13,8 @@ use wardkeep_model::{Description, Limits};
 
 use crate::EngineOptions;
 
-pub use child::compile_child;
 pub(crate) use child::bound_schemas;
+pub use child::compile_child;
 pub use parent::{ChildError, Children};
 
 /// Where components are compiled.
@@ -87,3 +87,6 @@ impl Order {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

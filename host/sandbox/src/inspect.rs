@@ -208,7 +208,9 @@ impl Engine {
         let cache = self.0.options.cache.as_ref()?;
         let (described, code) = cache.find(digest, self.0.binding)?;
         // What bears the host's own tag and cannot be mapped was written by a host that went wrong: it is compiled again.
-        self.assembled(digest, size, described, &code).map_err(|error| cache.refuse(digest, self.0.binding, &error)).ok()
+        self.assembled(digest, size, described, &code)
+            .map_err(|error| cache.refuse(digest, self.0.binding, &error))
+            .ok()
     }
 
     /// Code and story of a component put together; its imports and exports are read from the code itself.

@@ -85,7 +85,12 @@ pub(super) fn write(
 }
 
 /// Reads a file and checks everything. The code it gives lies in a sealed copy, and that copy is what the tag was checked over.
-pub(super) fn read(mut file: &File, key: &Key, component: Digest, binding: Digest) -> Result<(Described, Code), Refusal> {
+pub(super) fn read(
+    mut file: &File,
+    key: &Key,
+    component: Digest,
+    binding: Digest,
+) -> Result<(Described, Code), Refusal> {
     let unreadable = |error: io::Error| match error.kind() {
         // It was cut while it was read.
         io::ErrorKind::UnexpectedEof => Refusal::Length,

@@ -46,11 +46,7 @@ fn run(order: &str) -> Result<(), Box<dyn std::error::Error>> {
 
 impl Engine {
     /// Gives the code to `say` once the component is compiled, and before any of it runs.
-    fn dissected(
-        &self,
-        bytes: Arc<[u8]>,
-        say: impl FnOnce(&[u8]) -> io::Result<()>,
-    ) -> io::Result<frame::Verdict> {
+    fn dissected(&self, bytes: Arc<[u8]>, say: impl FnOnce(&[u8]) -> io::Result<()>) -> io::Result<frame::Verdict> {
         let compiled = match self.compiled(&bytes) {
             Ok(compiled) => compiled,
             Err(error) => return Ok(Err(error)),
