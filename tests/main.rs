@@ -14,6 +14,7 @@
 mod bounds;
 mod careless_admin;
 mod clients;
+mod code_cache;
 mod documents;
 mod durability;
 mod files;

@@ -169,3 +169,6 @@ impl CodeCache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

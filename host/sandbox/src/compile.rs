@@ -2,7 +2,7 @@
 //! (burn processor time, take memory) they then do to the child, which ends alone.
 
 mod child;
-mod confine;
+pub(crate) mod confine;
 mod frame;
 mod parent;
 
@@ -87,3 +87,6 @@ impl Order {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

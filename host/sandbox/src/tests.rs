@@ -1,6 +1,7 @@
 //! Hostile and harmless guests through the real engine. Each test asserts how the call ended, what it cost and what was noted.
 
 mod bounds;
+mod confined;
 mod fleet;
 mod grants;
 mod guest;
@@ -11,4 +12,4 @@ mod running;
 mod served;
 
 pub(crate) use guest::Guest;
-pub(crate) use running::{Call, ENGINE};
+pub(crate) use running::{Call, ENGINE, wait};

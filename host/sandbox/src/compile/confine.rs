@@ -10,7 +10,7 @@ use super::CompileLimits;
 
 /// A child that could not bound itself. It compiles nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ConfineError {
+pub(crate) enum ConfineError {
     #[error("the compiling child cannot bound its {what}: {error}")]
     Bound { what: &'static str, error: io::Error },
     #[error("the process that asked for this is gone")]
@@ -24,7 +24,7 @@ pub(super) enum ConfineError {
 }
 
 /// Sets the bounds. Before the bytes are read, and before any thread is started.
-pub(super) fn bound(limits: &CompileLimits, parent: u32) -> Result<(), ConfineError> {
+pub(crate) fn bound(limits: &CompileLimits, parent: u32) -> Result<(), ConfineError> {
     let seconds = limits.time.as_secs().max(1);
     // The soft limit's signal names what ended it; the hard one comes a second later to one that is deaf.
     limit("processor time", Resource::Cpu, seconds, seconds.saturating_add(1))?;
@@ -60,7 +60,7 @@ fn limit(what: &'static str, resource: Resource, soft: u64, hard: u64) -> Result
 
 /// Refuses, from now on and in every thread, all that is not computing.
 #[cfg(target_os = "linux")]
-pub(super) fn close() -> Result<(), ConfineError> {
+pub(crate) fn close() -> Result<(), ConfineError> {
     use std::collections::BTreeMap;
 
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter_all_threads};
@@ -86,7 +86,7 @@ fn errno(number: i32) -> u32 {
 
 /// Elsewhere the resource limits have to do: docs/decisions/004 says so.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn close() -> Result<(), ConfineError> {
+pub(crate) fn close() -> Result<(), ConfineError> {
     Ok(())
 }
 
@@ -170,5 +170,45 @@ mod list {
 
     fn any<const N: usize>(argument: u8, values: [i32; N]) -> Result<Vec<SeccompRule>, BackendError> {
         values.into_iter().map(|value| when(argument, Eq, number(value))).collect()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_call_on_the_list_opens_connects_executes_or_reaches_another_process() {
+        let allowed = list::allowed().unwrap();
+        for refused in [
+            libc::SYS_socket,
+            libc::SYS_socketpair,
+            libc::SYS_connect,
+            libc::SYS_bind,
+            libc::SYS_sendto,
+            libc::SYS_sendmsg,
+            libc::SYS_io_uring_setup,
+            libc::SYS_openat,
+            libc::SYS_openat2,
+            libc::SYS_execve,
+            libc::SYS_execveat,
+            libc::SYS_ptrace,
+            libc::SYS_process_vm_readv,
+            libc::SYS_process_vm_writev,
+            libc::SYS_pidfd_getfd,
+            libc::SYS_kill,
+            libc::SYS_tkill,
+            libc::SYS_ioctl,
+            libc::SYS_bpf,
+            libc::SYS_userfaultfd,
+            libc::SYS_unshare,
+            libc::SYS_setns,
+            libc::SYS_mount,
+            libc::SYS_unlinkat,
+            libc::SYS_renameat2,
+            libc::SYS_keyctl,
+        ] {
+            assert!(!allowed.contains_key(&refused), "system call {refused}");
+        }
     }
 }
