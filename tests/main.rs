@@ -21,6 +21,7 @@ mod grants;
 mod hostile_clients;
 mod http_edge;
 mod one_home;
+mod reloading;
 mod stopping;
 mod stories;
 mod support;

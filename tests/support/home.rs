@@ -125,6 +125,11 @@ impl Home {
         let inspected = self.json(&["inspect", plugin.wasm.to_str().unwrap()]);
         let contract = inspected["contract_sha256"].as_str().unwrap_or_else(|| panic!("{inspected}")).to_owned();
         let version = inspected["version"].as_str().unwrap_or_else(|| panic!("{inspected}")).to_owned();
+        self.put(plugin, &component, &version, &contract, &day(200));
+    }
+
+    /// The same for a component whose version and contract are known.
+    pub fn put(&self, plugin: &Plugin<'_>, component: &[u8], version: &str, contract: &str, expires: &str) {
         let manifest = format!(
             "format = 1\n[plugin]\nname = \"{name}\"\nversion = \"{version}\"\nserial = {serial}\nexpires = {expires}\n\
              owner = \"tests@example.com\"\npurpose = \"to be tested\"\n\
@@ -132,8 +137,7 @@ impl Home {
              [limits]\n{limits}\n{grants}\n{tools}",
             name = plugin.name,
             serial = plugin.serial,
-            expires = day(200),
-            sha = sha256(&component),
+            sha = sha256(component),
             wasi = plugin.wasi,
             limits = plugin.limits,
             grants = plugin.grants,
