@@ -90,7 +90,7 @@ fn no_call_fails_in_reloads_under_load_and_memory_returns_to_where_it_was() {
 
     let loaded = |serving: &Serving| serving.stderr().matches("1 replaced (fixture").count();
     let (count, begun) = (reloads(), Instant::now());
-    let warm = count / 4;
+    let (fresh, warm) = (held(&serving), count / 4);
     let mut before = None;
     for n in 1..=count {
         put(n as u64 + 1);
@@ -107,7 +107,7 @@ fn no_call_fails_in_reloads_under_load_and_memory_returns_to_where_it_was() {
     thread::sleep(Duration::from_millis(500));
     let (before, after) = (before.expect("reloads"), held(&serving));
     println!(
-        "{count} reloads in {took:?}, {} calls, after {warm} reloads {before:?}, at the end {after:?}",
+        "{count} reloads in {took:?}, {} calls; before {fresh:?}, after {warm} reloads {before:?}, at the end {after:?}",
         done.load(Ordering::Relaxed)
     );
     assert_eq!(failed, Vec::<String>::new());

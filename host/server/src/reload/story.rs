@@ -64,8 +64,10 @@ impl fmt::Display for Story {
             .collect();
         let changed = if told.is_empty() { "no plugin changed".to_owned() } else { told.join(", ") };
         write!(f, "reloaded: {changed}")?;
-        if self.ended > 0 {
-            write!(f, "; {} running calls were ended", self.ended)?;
+        match self.ended {
+            0 => {}
+            1 => write!(f, "; 1 running call was ended")?,
+            ended => write!(f, "; {ended} running calls were ended")?,
         }
         if self.refused > 0 {
             write!(f, "; {} refused (see `wardkeep check`)", self.refused)?;
