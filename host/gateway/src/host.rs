@@ -230,3 +230,6 @@ fn correlation_id() -> Result<CorrelationId, Refused> {
     })?;
     Ok(CorrelationId::from_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests;
