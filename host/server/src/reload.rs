@@ -18,6 +18,7 @@ use wardkeep_policy::Snapshot;
 use wardkeep_sandbox::Engine;
 
 use crate::{
+    approved,
     document::MANIFEST,
     home::Home,
     load::{self, Before, Candidates, Contender, Rejected, Served, Terms, together},
@@ -297,6 +298,8 @@ impl Reloader {
         if known != self.state {
             self.state = known;
             self.write_state();
+            let terms = served.iter().map(|served| served.terms.as_ref());
+            block_in_place(|| approved::keep(&self.home, terms));
         }
         self.serving = served.iter().map(|served| (served.terms.plugin().clone(), served.clone())).collect();
         self.rejected = rejected;

@@ -83,6 +83,7 @@ impl Terms {
         };
         differs("listen", self.config.listen != started.config.listen);
         differs("audit.sync", self.config.sync != started.config.sync);
+        differs("compile", self.config.compile != started.config.compile);
         differs("deployment", self.config.deployment != started.config.deployment);
         self.host.deployment.clone_from(&started.host.deployment);
         // The pools were made for these.
