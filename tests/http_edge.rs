@@ -67,7 +67,11 @@ fn health_answers_strangers_and_ready_tells_counts_only() {
     assert_eq!((health.status, health.message()["status"].as_str().map(str::to_owned)), (200, Some("ok".into())));
     let ready = send(serving.address, "GET", "/ready", &[], b"").unwrap();
     assert_eq!(ready.status, 200);
-    assert_eq!(ready.message(), json!({ "ready": true, "recording": true, "plugins": 1, "tools": 1 }));
+    assert_eq!(
+        ready.message(),
+        json!({ "ready": true, "recording": true, "plugins": 1, "tools": 1, "rejected": 0,
+        "out_of_service": 0 })
+    );
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod hostile_clients;
 mod http_edge;
 mod installing;
 mod one_home;
+mod reloading;
 mod stopping;
 mod stories;
 mod support;

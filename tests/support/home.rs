@@ -62,6 +62,13 @@ impl<'a> Plugin<'a> {
     }
 }
 
+/// What a manifest says of a component that was inspected before.
+struct Known<'a> {
+    version: &'a str,
+    contract: &'a str,
+    expires: &'a str,
+}
+
 pub struct Home {
     dir: TempDir,
     pub approver: Approver,
@@ -130,6 +137,17 @@ impl Home {
         let inspected = self.json(&["inspect", plugin.wasm.to_str().unwrap()]);
         let contract = inspected["contract_sha256"].as_str().unwrap_or_else(|| panic!("{inspected}")).to_owned();
         let version = inspected["version"].as_str().unwrap_or_else(|| panic!("{inspected}")).to_owned();
+        self.put_in(folder, plugin, &component, &Known { version: &version, contract: &contract, expires: &day(200) });
+    }
+
+    /// The same into the home for a component whose version and contract are known.
+    pub fn put(&self, plugin: &Plugin<'_>, component: &[u8], version: &str, contract: &str, expires: &str) {
+        let folder = self.path().join("plugins").join(plugin.name);
+        self.put_in(&folder, plugin, component, &Known { version, contract, expires });
+    }
+
+    fn put_in(&self, folder: &Path, plugin: &Plugin<'_>, component: &[u8], known: &Known<'_>) {
+        let Known { version, contract, expires } = known;
         let manifest = format!(
             "format = 1\n[plugin]\nname = \"{name}\"\nversion = \"{version}\"\nserial = {serial}\nexpires = {expires}\n\
              owner = \"tests@example.com\"\npurpose = \"to be tested\"\n\
@@ -137,8 +155,7 @@ impl Home {
              [limits]\n{limits}\n{grants}\n{tools}",
             name = plugin.name,
             serial = plugin.serial,
-            expires = day(200),
-            sha = sha256(&component),
+            sha = sha256(component),
             wasi = plugin.wasi,
             limits = plugin.limits,
             grants = plugin.grants,

@@ -84,6 +84,15 @@ impl Serving {
         self.stderr.lock().unwrap().clone()
     }
 
+    /// SIGHUP: reload now.
+    pub fn hang_up(&self) {
+        rustix::process::kill_process(self.process(), rustix::process::Signal::HUP).unwrap();
+    }
+
+    pub fn process(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
     /// SIGKILL, at once.
     pub fn kill_9(mut self) {
         self.child.kill().unwrap();

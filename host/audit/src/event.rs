@@ -42,10 +42,18 @@ pub enum Event {
         /// Digest of the manifest, if it could be read.
         manifest: Option<Digest>,
     },
-    /// A plugin is no longer served.
+    /// A plugin is no longer served, and its running calls were ended.
     PluginRemoved {
         /// Which plugin.
         plugin: PluginName,
+        /// Why: `removed`, or the rule that now refuses its calls.
+        #[serde(default)]
+        reason: String,
+    },
+    /// The home's own documents were changed to what cannot be read: those that were read before hold.
+    ReloadRefused {
+        /// What is wrong, kept up to 256 bytes.
+        reason: String,
     },
     /// A verified revocation is remembered from now on: deleting its file lifts nothing.
     Revoked {
@@ -114,6 +122,7 @@ impl Event {
             Self::PluginLoaded { .. } => "plugin-loaded",
             Self::PluginRejected { .. } => "plugin-rejected",
             Self::PluginRemoved { .. } => "plugin-removed",
+            Self::ReloadRefused { .. } => "reload-refused",
             Self::Revoked { .. } => "revoked",
             Self::TrustAccepted { .. } => "trust-accepted",
             Self::StateReset { .. } => "state-reset",
@@ -146,9 +155,9 @@ impl Event {
                 tidy(tool, WORD_BYTES);
                 tidy(user, WORD_BYTES);
             }
-            Self::PluginRemoved { .. }
-            | Self::TrustAccepted { .. }
-            | Self::Revoked { target: Revoked::Component(_), .. } => {}
+            Self::PluginRemoved { reason, .. } => tidy(reason, WORD_BYTES),
+            Self::ReloadRefused { reason } => tidy(reason, TEXT_BYTES),
+            Self::TrustAccepted { .. } | Self::Revoked { target: Revoked::Component(_), .. } => {}
         }
     }
 }

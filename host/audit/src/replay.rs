@@ -15,6 +15,8 @@ pub struct Replay {
     pub revoked: BTreeSet<Revoked>,
     /// The trust document last accepted: version and digest.
     pub trust: Option<(u64, Digest)>,
+    /// What the last run serves, or served last: every plugin that it loaded and did not take out of service since.
+    pub serving: BTreeMap<PluginName, Served>,
     /// Records in the journal; a home whose journal holds any was in use.
     pub records: u64,
 }
@@ -31,8 +33,17 @@ pub struct Served {
 impl Replay {
     pub(crate) fn apply(&mut self, event: &Event) {
         match event {
-            Event::PluginLoaded { plugin, serial, manifest, .. } => {
-                self.plugins.insert(plugin.clone(), Served { serial: *serial, manifest: *manifest });
+            Event::Started { .. } | Event::Stopped { .. } => self.serving.clear(),
+            Event::PluginLoaded { plugin, version, serial, manifest, .. } => {
+                let served = Served { serial: *serial, manifest: *manifest };
+                self.plugins.insert(plugin.clone(), served);
+                // Without a version it is a mirror of the state's serial, written by a start that found it missing.
+                if !version.is_empty() {
+                    self.serving.insert(plugin.clone(), served);
+                }
+            }
+            Event::PluginRemoved { plugin, .. } => {
+                self.serving.remove(plugin);
             }
             Event::Revoked { target, .. } => {
                 self.revoked.insert(target.clone());

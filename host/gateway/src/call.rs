@@ -36,6 +36,8 @@ pub(crate) async fn call(
     let recorded = host.journal().intent(record::intent(id, caller, &permit)).await?;
     // run, act
     let token = CallToken::new(permit.limits().deadline);
+    // from here on a revocation, a removal or an expiry ends it
+    let _running = host.enter(&permit, &token);
     let ran = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, &arguments, &token)).await;
     // filter
     let filtered = output::filter(&permit, id, ran);

@@ -5,15 +5,20 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wardkeep_model::Principal;
+use wardkeep_model::{Authenticated, Principal};
 
-use crate::{Answer, Caller, Host, Refused, Relay, ToolCall, ToolView, listing};
+use crate::{
+    Answer, Caller, Host, Refused, Relay, ToolCall, ToolView,
+    identity::{Credential, Unauthenticated},
+    listing,
+    lists::Lists,
+};
 
 /// How long a request waits for a take-over before it is refused.
 const TAKE_OVER: Duration = Duration::from_secs(20);
 
 #[derive(Clone)]
-enum Backend {
+pub(crate) enum Backend {
     Absent,
     Local(Arc<Host>),
     Relay(Relay),
@@ -85,7 +90,7 @@ impl Entrance {
     /// -32603 if no host can be reached.
     pub async fn tools(&self, caller: &Caller) -> Result<Vec<ToolView>, Refused> {
         match self.backend().await? {
-            Backend::Local(host) => Ok(host.tools(&caller.principal)),
+            Backend::Local(host) => Ok(host.tools(&current(&host, caller.clone()).await?.principal)),
             Backend::Relay(relay) => relay.tools(caller).await,
             Backend::Absent => Err(Refused::internal_error("no host", None)),
         }
@@ -98,10 +103,15 @@ impl Entrance {
     /// As [`Host::call`]; and -32603 if the owner ended while it ran: whether it had its effect stands in the audit log.
     pub async fn call(&self, caller: Caller, call: ToolCall, cancelled: CancellationToken) -> Result<Answer, Refused> {
         match self.backend().await? {
-            Backend::Local(host) => host.call(caller, call, cancelled).await,
+            Backend::Local(host) => host.call(current(&host, caller).await?, call, cancelled).await,
             Backend::Relay(relay) => relay.call(&caller, call, cancelled).await,
             Backend::Absent => Err(Refused::internal_error("no host", None)),
         }
+    }
+
+    /// What tells when a caller's list has changed.
+    pub(crate) fn lists(&self, credential: Credential) -> Lists {
+        Lists::new(self.0.clone(), credential)
     }
 
     /// One tool's definition, where this process has it: rmcp asks without waiting. A relay serves no HTTP, where alone it is
@@ -114,6 +124,21 @@ impl Entrance {
                 Some(listing::view(tool))
             }
             Backend::Relay(_) | Backend::Absent => None,
+        }
+    }
+}
+
+/// Who calls over standard input is what the operator's file says now, and not what it said when the client came. A key was asked
+/// for with this very request, and a socket's peer is the owner's to know.
+async fn current(host: &Host, caller: Caller) -> Result<Caller, Refused> {
+    if caller.principal.authenticated != Authenticated::Stdio {
+        return Ok(caller);
+    }
+    match host.local_principal(Authenticated::Stdio) {
+        Some(principal) => Ok(Caller { principal, ..caller }),
+        None => {
+            host.record_unauthenticated(Unauthenticated::NoLocalCaller, caller.origin).await;
+            Err(Refused::invalid_request("not authenticated", None))
         }
     }
 }

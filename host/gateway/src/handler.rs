@@ -1,6 +1,12 @@
 //! rmcp's view of the host: one handler for each session or stateless request, bound to the principal that opened it.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::http::request::Parts;
 use rmcp::{
@@ -10,16 +16,18 @@ use rmcp::{
         CompleteResult, Implementation, ListPromptsRequestMethod, ListPromptsResult,
         ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
         ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
-        ServerConfig,
+        ServerConfig, SubscriptionFilter,
     },
-    service::RequestContext,
+    service::{NotificationContext, RequestContext, SubscriptionContext},
 };
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use wardkeep_audit::{ClaimedClient, Origin};
-use wardkeep_model::Principal;
 
 use crate::{
     Caller, Entrance, Refused, ToolCall, ToolView,
     caller::{Peer, trace_id},
+    identity::Identity,
 };
 
 /// Newest last. 2025-11-25 and 2025-06-18 open with `initialize`, 2026-07-28 is stateless.
@@ -29,34 +37,61 @@ const REVISIONS: [ProtocolVersion; 3] =
 /// How long a client may keep a list before it asks again (2026-07-28, `ttlMs`): grants change by a file that an admin signs.
 const LIST_TTL_MS: u64 = 5_000;
 
+/// Subscriptions of one connection. A client needs one.
+const SUBSCRIPTIONS: usize = 8;
+
 #[derive(Clone)]
 pub(crate) struct Handler {
     entrance: Entrance,
-    principal: Principal,
+    /// Who opened the connection or the session.
+    identity: Identity,
     transport: &'static str,
+    connection: Arc<Connection>,
+}
+
+/// What all clones of a handler share; gone with the last of them.
+struct Connection {
+    ended: CancellationToken,
+    /// A client says once that it is ready; whoever says so again gets no second watch.
+    initialized: AtomicBool,
+    subscriptions: Semaphore,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.ended.cancel();
+    }
 }
 
 impl Handler {
-    pub(crate) const fn new(entrance: Entrance, principal: Principal, transport: &'static str) -> Self {
-        Self { entrance, principal, transport }
+    pub(crate) fn new(entrance: Entrance, identity: Identity, transport: &'static str) -> Self {
+        let connection = Connection {
+            ended: CancellationToken::new(),
+            initialized: AtomicBool::new(false),
+            subscriptions: Semaphore::new(SUBSCRIPTIONS),
+        };
+        Self { entrance, identity, transport, connection: Arc::new(connection) }
     }
 
     fn caller(&self, cx: &RequestContext<RoleServer>) -> Caller {
+        let parts = cx.extensions.get::<Parts>();
+        // over HTTP each request brings its own, also in a session that was opened long ago
+        let identity = parts.and_then(|parts| parts.extensions.get()).unwrap_or(&self.identity);
         let origin = Origin {
             transport: self.transport,
-            peer: cx.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Peer>()).map(Peer::to_string),
+            peer: parts.and_then(|parts| parts.extensions.get::<Peer>()).map(Peer::to_string),
             client: cx.client_info().map(|client| ClaimedClient { name: client.name, version: client.version }),
             protocol: cx.protocol_version().map(|version| version.as_str().to_owned()),
             request_id: Some(cx.id.to_string()),
             trace_id: cx.meta.get_traceparent().and_then(trace_id),
         };
-        Caller { principal: self.principal.clone(), origin }
+        Caller { principal: identity.principal.clone(), origin }
     }
 }
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build())
             .with_server_info(Implementation::new("wardkeep", env!("CARGO_PKG_VERSION")))
             .with_protocol_version(ProtocolVersion::V_2025_11_25)
     }
@@ -91,7 +126,45 @@ impl ServerHandler for Handler {
 
     // without this, rmcp skips its check of `Mcp-Param-*` headers against the schema
     fn get_tool(&self, name: &str) -> Option<ToolView> {
-        self.entrance.tool(&self.principal, name)
+        self.entrance.tool(&self.identity.principal, name)
+    }
+
+    /// Revision 2026-07-28: a client that wants to know asks for it.
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        // rmcp takes away what was not asked for and what is not declared
+        Some(SubscriptionFilter::builder().tools_list_changed().build())
+    }
+
+    async fn listen(&self, cx: SubscriptionContext) -> Result<(), Refused> {
+        let Ok(_place) = self.connection.subscriptions.try_acquire() else {
+            return Err(Refused::invalid_request("too many subscriptions on one connection; end some", None));
+        };
+        let mut lists = self.entrance.lists(self.identity.credential);
+        let telling = async {
+            if cx.accepted().tools_list_changed == Some(true) {
+                while lists.changed().await && cx.sink().notify_tool_list_changed().await.is_ok() {}
+            } else {
+                cx.cancelled().await;
+            }
+        };
+        tokio::select! {
+            () = telling => {}
+            () = cx.cancelled() => {}
+        }
+        Ok(())
+    }
+
+    /// Older revisions: every client that has said that it is ready is told.
+    async fn on_initialized(&self, cx: NotificationContext<RoleServer>) {
+        if self.connection.initialized.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mut lists = self.entrance.lists(self.identity.credential);
+        let ended = self.connection.ended.clone();
+        // does not hold the connection, whose end is to end it
+        tokio::spawn(ended.run_until_cancelled_owned(async move {
+            while lists.changed().await && cx.peer.notify_tool_list_changed().await.is_ok() {}
+        }));
     }
 
     // rmcp answers these with empty lists by default, although this host declares tools only

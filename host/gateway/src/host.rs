@@ -1,52 +1,126 @@
 //! One host: the fleet of the moment, the journal and the callers. Everything a transport can ask of it is here.
 
-use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::pending,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wardkeep_audit::{Journal, Origin};
-use wardkeep_model::{Authenticated, CorrelationId, Principal};
-use wardkeep_sandbox::Fleet;
+use wardkeep_model::{Authenticated, CorrelationId, Digest, Principal};
+use wardkeep_policy::Permit;
+use wardkeep_sandbox::{CallToken, Fleet};
 
 use crate::{
-    Answer, Caller, Callers, NoAnswer, Refused, ToolCall, ToolView, call, identity::Unauthenticated, listing, record,
+    Answer, Caller, Moment, NoAnswer, Refused, ToolCall, ToolView, call,
+    identity::{Credential, Unauthenticated},
+    listing, record,
+    running::{Entered, Running},
 };
 
 /// What serves: plugins, journal, callers.
 pub struct Host {
-    fleet: ArcSwap<Fleet>,
+    moment: ArcSwap<Moment>,
     journal: Journal,
-    callers: Callers,
+    running: Running,
+    /// Rings when what somebody may see has perhaps changed; holds when it did so last.
+    bell: watch::Sender<Option<Instant>>,
     /// Every call's task, until its record is closed.
     calls: TaskTracker,
     /// Ends what runs when the host stops.
     closing: CancellationToken,
+    /// Ends what only waits for news.
+    stopping: CancellationToken,
 }
 
 impl Host {
-    /// A host over a loaded fleet and an open journal.
+    /// A host over loaded plugins and an open journal.
     #[must_use]
-    pub fn new(fleet: Arc<Fleet>, journal: Journal, callers: Callers) -> Arc<Self> {
+    pub fn new(moment: Moment, journal: Journal) -> Arc<Self> {
         Arc::new(Self {
-            fleet: ArcSwap::new(fleet),
+            moment: ArcSwap::from_pointee(moment),
             journal,
-            callers,
+            running: Running::default(),
+            bell: watch::Sender::new(None),
             calls: TaskTracker::new(),
             closing: CancellationToken::new(),
+            stopping: CancellationToken::new(),
         })
+    }
+
+    /// What serves now.
+    pub fn moment(&self) -> Arc<Moment> {
+        self.moment.load_full()
     }
 
     /// The fleet of this moment. A call keeps the one that it began with.
     #[must_use]
     pub fn fleet(&self) -> Arc<Fleet> {
-        self.fleet.load_full()
+        Arc::clone(&self.moment.load().fleet)
     }
 
-    /// Puts another fleet in place, whole.
-    pub fn replace(&self, fleet: Arc<Fleet>) {
-        self.fleet.store(fleet);
+    /// Puts other plugins and callers in place, whole. Running calls go on under the terms that they began with, unless those may
+    /// not be served any more: their number is given, and each is recorded as killed.
+    pub fn replace(&self, moment: Moment) -> usize {
+        self.moment.store(Arc::new(moment));
+        self.settle()
+    }
+
+    /// Ends the calls that may not go on, and lets clients look at their lists again: after a swap, and when something expires.
+    pub fn settle(&self) -> usize {
+        let (fleet, now) = (self.fleet(), Timestamp::now());
+        let ended = self.running.end(|terms| fleet.snapshot().objection(terms, now).is_some());
+        self.bell.send_replace(Some(Instant::now()));
+        ended
+    }
+
+    /// When time alone may change what is served, or to whom: then [`Self::settle`] is due.
+    #[must_use]
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.moment.load().next_change(now)
+    }
+
+    /// Enters a call among those that run. One whose plugin may not be served any more is ended before it begins: what is in
+    /// place is looked at after the call can be seen by whoever changes it.
+    pub(crate) fn enter(&self, permit: &Permit, token: &CallToken) -> Entered<'_> {
+        let entered = self.running.enter(permit.terms(), token);
+        if self.moment.load().fleet.snapshot().objection(permit.terms(), Timestamp::now()).is_some() {
+            token.kill();
+        }
+        entered
+    }
+
+    pub(crate) fn bell(&self) -> watch::Receiver<Option<Instant>> {
+        self.bell.subscribe()
+    }
+
+    /// What a caller may see, in so far as it can tell a change: names and manifests, of which everything shown is made. Nothing if
+    /// the credential stands for nobody.
+    pub(crate) fn seen_by(&self, credential: Credential) -> Option<Digest> {
+        let (moment, now) = (self.moment.load(), Timestamp::now());
+        let principal = moment.callers.principal(credential, now).ok()?;
+        let mut seen = Vec::new();
+        for tool in moment.fleet.snapshot().list(&principal, now) {
+            seen.extend_from_slice(tool.published().as_str().as_bytes());
+            seen.push(0);
+            seen.extend_from_slice(tool.manifest_digest().as_bytes());
+        }
+        Some(Digest::of(&seen))
+    }
+
+    /// Ends what only waits for news, so that it does not hold up a stop.
+    pub(crate) fn stop_listening(&self) {
+        self.stopping.cancel();
+    }
+
+    pub(crate) async fn stopping(&self) {
+        self.stopping.cancelled().await;
     }
 
     /// Where calls are recorded.
@@ -55,14 +129,10 @@ impl Host {
         &self.journal
     }
 
-    pub(crate) fn callers(&self) -> &Callers {
-        &self.callers
-    }
-
     /// Is there a caller for standard input and for the home's own socket.
     #[must_use]
     pub fn local_principal(&self, authenticated: Authenticated) -> Option<Principal> {
-        self.callers.local(authenticated).ok()
+        self.moment.load().callers.local(authenticated).ok()
     }
 
     /// What this principal may call now, in the order of the published names.
@@ -77,6 +147,7 @@ impl Host {
     /// False if some did not end in time.
     pub async fn close(&self, within: Duration) -> bool {
         self.calls.close();
+        self.stop_listening();
         self.closing.cancel();
         tokio::time::timeout(within, self.calls.wait()).await.is_ok()
     }
@@ -159,3 +230,6 @@ fn correlation_id() -> Result<CorrelationId, Refused> {
     })?;
     Ok(CorrelationId::from_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ use axum::{
 };
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
 };
@@ -42,7 +43,7 @@ use crate::{
     session::{KEEP_ALIVE, Sessions},
 };
 use connections::{Connections, Place, Seldom};
-use gate::{Gate, PRINCIPAL};
+use gate::{Gate, IDENTITY};
 
 /// A client gets this long to send its request's head, and a connection to be used again.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -97,8 +98,8 @@ impl HttpServer {
         let manager = Arc::new(manager);
         let entrance = Entrance::local(Arc::clone(&host));
         let handler = move || {
-            let principal = PRINCIPAL.try_with(Clone::clone).map_err(io::Error::other)?;
-            Ok(Handler::new(entrance.clone(), principal, "http"))
+            let identity = IDENTITY.try_with(Clone::clone).map_err(io::Error::other)?;
+            Ok(Handler::new(entrance.clone(), identity, "http"))
         };
         let service = StreamableHttpService::new(handler, Arc::clone(&manager), config);
         let gate = Arc::new(Gate::new(Arc::clone(&host), Sessions::new(manager), hosts, options.origins));
@@ -147,6 +148,7 @@ impl HttpServer {
             }
         }
         drop(self.listener);
+        self.host.stop_listening();
         // calls get a moment to end by themselves, then they are cancelled and their clients told; only then streams are cut
         let mut ended = async || while connections.join_next().await.is_some() {};
         if timeout(GRACE, ended()).await.is_ok() {
@@ -217,14 +219,17 @@ async fn health() -> Response {
 
 /// Counts only: what is loaded is nobody's business who has not said who they are.
 async fn ready(State(host): State<Arc<Host>>) -> Response {
-    let fleet = host.fleet();
+    let (moment, now) = (host.moment(), Timestamp::now());
     let recording = host.journal().failure().is_none();
     let status = if recording { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let (snapshot, serving) = (moment.fleet.snapshot(), moment.serving(now));
     let body = json!({
         "ready": recording,
         "recording": recording,
-        "plugins": fleet.snapshot().plugin_count(),
-        "tools": fleet.snapshot().tool_count(),
+        "plugins": serving,
+        "tools": snapshot.tool_count(),
+        "rejected": moment.rejected,
+        "out_of_service": snapshot.plugin_count() - serving,
     });
     json_response(status, &body)
 }

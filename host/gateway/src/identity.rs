@@ -26,6 +26,24 @@ pub struct ApiKey {
     pub expires: Option<Timestamp>,
 }
 
+/// What a caller proved who it is by: asked again when the operator's file changes while a client is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// Standard input.
+    Stdio,
+    /// The home's own socket.
+    Socket,
+    /// A bearer token with this digest.
+    Key(Digest),
+}
+
+/// A caller and what it proved it by.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) principal: Principal,
+    pub(crate) credential: Credential,
+}
+
 /// Why nobody could be told from a credential. The caller is told only that it is not authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unauthenticated {
@@ -56,14 +74,17 @@ impl Unauthenticated {
 impl Callers {
     /// The principal of an `authorization` header (RFC 6750, section 2.1). Every key is compared, each in constant time, so
     /// that the time taken tells nothing about any of them.
-    pub(crate) fn bearer(&self, header: &[u8], now: Timestamp) -> Result<Principal, Unauthenticated> {
+    pub(crate) fn bearer(&self, header: &[u8], now: Timestamp) -> Result<Identity, Unauthenticated> {
         let token = header
             .split_at_checked(7)
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
             .map(|(_, token)| token.trim_ascii())
             .filter(|token| (1..=512).contains(&token.len()))
             .ok_or(Unauthenticated::Malformed)?;
-        let digest = Digest::of(token);
+        self.key(Digest::of(token), now)
+    }
+
+    fn key(&self, digest: Digest, now: Timestamp) -> Result<Identity, Unauthenticated> {
         let mut found = None;
         for key in &self.keys {
             if bool::from(key.sha256.as_bytes().ct_eq(digest.as_bytes())) {
@@ -74,7 +95,16 @@ impl Callers {
         if key.expires.is_some_and(|expires| now >= expires) {
             return Err(Unauthenticated::Expired);
         }
-        Ok(key.principal.clone())
+        Ok(Identity { principal: key.principal.clone(), credential: Credential::Key(digest) })
+    }
+
+    /// Whom a credential stands for now.
+    pub(crate) fn principal(&self, credential: Credential, now: Timestamp) -> Result<Principal, Unauthenticated> {
+        match credential {
+            Credential::Stdio => self.local(Authenticated::Stdio),
+            Credential::Socket => self.local(Authenticated::Socket),
+            Credential::Key(digest) => self.key(digest, now).map(|identity| identity.principal),
+        }
     }
 
     /// The principal of this host's own user.
@@ -111,7 +141,7 @@ mod tests {
     #[test]
     fn a_known_key_gives_its_principal_until_the_moment_it_expires() {
         let before = callers().bearer(b"Bearer wk_x", at("2026-12-31T23:59:59Z"));
-        assert_eq!(before.map(|p| p.name), Ok("service:ci".to_owned()));
+        assert_eq!(before.map(|known| known.principal.name), Ok("service:ci".to_owned()));
         let at_the_limit = callers().bearer(b"Bearer wk_x", at("2027-01-01T00:00:00Z"));
         assert_eq!(at_the_limit.unwrap_err(), Unauthenticated::Expired);
     }

@@ -1,8 +1,8 @@
 //! The MCP endpoint: who calls, what they are shown, the path of one call, what leaves, and how it is said.
 //!
 //! The only crate of the host that knows rmcp and axum. It decides nothing (policy does), does nothing to the outside on a
-//! guest's behalf (capabilities does) and remembers nothing (audit does). [`Host`] is one moment's fleet with its journal and
-//! callers; [`Entrance`] is what a transport talks to: this process's own host, or the one of the process that owns the home.
+//! guest's behalf (capabilities does) and remembers nothing (audit does). [`Host`] is the fleet and the callers of the [`Moment`] with their
+//! journal; [`Entrance`] is what a transport talks to: this process's own host, or the one of the process that owns the home.
 
 mod answer;
 mod call;
@@ -14,9 +14,12 @@ mod host;
 mod http;
 mod identity;
 mod listing;
+mod lists;
+mod moment;
 mod output;
 mod record;
 mod relay;
+mod running;
 mod screen;
 mod serve;
 mod session;
@@ -31,6 +34,7 @@ pub use entrance::{Entrance, EntranceSwitch};
 pub use host::Host;
 pub use http::{HttpOptions, HttpServer};
 pub use identity::{ApiKey, Callers};
+pub use moment::Moment;
 pub use relay::{Relay, RelayError};
 pub use serve::ServeError;
 pub use socket::SocketServer;

@@ -163,7 +163,7 @@ fn stop(id: &CorrelationId, stopped: &Stopped) -> Verdict {
         Outcome::Limit(LimitKind::Stack) => "the tool used up its stack and was stopped",
         Outcome::Trap => "the tool crashed",
         Outcome::Cancelled => "the call was cancelled",
-        Outcome::Killed => "the tool was stopped by an operator",
+        Outcome::Killed => "the tool was taken out of service while it ran",
         Outcome::Denied => "the tool used something that it was not granted and was stopped",
         _ => "the host failed",
     };

@@ -14,7 +14,7 @@ use std::{
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     net::UnixStream,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_util::{
@@ -61,6 +61,8 @@ struct Inner {
     asks: mpsc::Sender<Ask>,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Tale>>>,
     closed: CancellationToken,
+    /// Rings when the owner says that the lists have changed.
+    bell: watch::Sender<u64>,
 }
 
 impl Relay {
@@ -90,6 +92,7 @@ impl Relay {
             asks,
             waiting: Mutex::default(),
             closed: CancellationToken::new(),
+            bell: watch::Sender::new(0),
         });
         let closed = inner.closed.clone();
         tokio::spawn(async move {
@@ -105,7 +108,9 @@ impl Relay {
         tokio::spawn(async move {
             while let Some(Ok(line)) = lines.next().await {
                 let (Some(inner), Ok(told)) = (reader.upgrade(), serde_json::from_str::<Told>(&line)) else { break };
-                if let Some(waiting) = inner.take(told.id) {
+                if matches!(told.told, Tale::Changed) {
+                    inner.bell.send_modify(|rung| *rung += 1);
+                } else if let Some(waiting) = inner.take(told.id) {
                     // the receiver is gone when its client went away
                     let _ = waiting.send(told.told);
                 }
@@ -128,12 +133,16 @@ impl Relay {
         self.0.closed.is_cancelled()
     }
 
+    pub(crate) fn bell(&self) -> watch::Receiver<u64> {
+        self.0.bell.subscribe()
+    }
+
     pub(crate) async fn tools(&self, caller: &Caller) -> Result<Vec<ToolView>, Refused> {
         let id = self.0.id();
         match self.0.ask(id, Ask::List { id, claims: Claims::from(&caller.origin) }, CancellationToken::new()).await? {
             Tale::Tools(tools) => Ok(tools),
             Tale::Refused(refused) => Err(refused),
-            Tale::Answer(_) => Err(lost()),
+            Tale::Answer(_) | Tale::Changed => Err(lost()),
         }
     }
 
@@ -147,7 +156,7 @@ impl Relay {
         match self.0.ask(id, Ask::Call { id, claims: Claims::from(&caller.origin), call }, cancelled).await? {
             Tale::Answer(answer) => Ok(*answer),
             Tale::Refused(refused) => Err(refused),
-            Tale::Tools(_) => Err(lost()),
+            Tale::Tools(_) | Tale::Changed => Err(lost()),
         }
     }
 }

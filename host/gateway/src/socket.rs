@@ -27,6 +27,8 @@ use wardkeep_model::Authenticated;
 
 use crate::{
     Caller, Host, Refused, ServeError,
+    identity::Credential,
+    lists::HostLists,
     wire::{Ask, Claims, Greeting, LONGEST, Tale, Told},
 };
 
@@ -108,8 +110,22 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
     }
     let (told, mut to_tell) = mpsc::channel::<Told>(64);
     // ends at the first line that is not taken in time; then every `told.send` fails at once and nobody waits for this peer
+    let mut lists = HostLists::new(&host, Credential::Socket);
     let writer = tokio::spawn(async move {
-        while let Some(told) = to_tell.recv().await {
+        let mut listening = true;
+        loop {
+            // no queue of its own: what changes while a line is being taken is told once after it
+            let told = tokio::select! {
+                told = to_tell.recv() => told,
+                changed = lists.changed(), if listening => {
+                    listening = changed;
+                    if !changed {
+                        continue;
+                    }
+                    Some(Told { id: 0, told: Tale::Changed })
+                }
+            };
+            let Some(told) = told else { break };
             let Ok(line) = serde_json::to_string(&told) else { continue };
             if !timeout(PATIENCE, sink.send(line)).await.is_ok_and(|sent| sent.is_ok()) {
                 break;
@@ -180,7 +196,7 @@ async fn greet(lines: &mut Lines, sink: &mut Sink) -> bool {
 }
 
 async fn caller(host: &Host, claims: Claims) -> Result<Caller, Refused> {
-    match host.callers().local(Authenticated::Socket) {
+    match host.moment().callers.local(Authenticated::Socket) {
         Ok(principal) => Ok(Caller { principal, origin: claims.into() }),
         Err(why) => {
             host.record_unauthenticated(why, claims.into()).await;

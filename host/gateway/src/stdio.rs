@@ -7,7 +7,11 @@ use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 use wardkeep_model::Principal;
 
-use crate::{Entrance, ServeError, handler::Handler};
+use crate::{
+    Entrance, ServeError,
+    handler::Handler,
+    identity::{Credential, Identity},
+};
 use lines::Lines;
 
 /// Serves until the input ends or it is stopped. What is no message is answered here; rmcp never sees it.
@@ -16,8 +20,9 @@ use lines::Lines;
 ///
 /// [`ServeError::Handshake`] if the first message is not MCP.
 pub async fn serve_stdio(entrance: Entrance, principal: Principal, stop: CancellationToken) -> Result<(), ServeError> {
+    let identity = Identity { principal, credential: Credential::Stdio };
     let (lines, pipes) = Lines::between(tokio::io::stdin(), tokio::io::stdout());
-    let served = serve(Handler::new(entrance, principal, "stdio"), pipes, stop).await;
+    let served = serve(Handler::new(entrance, identity, "stdio"), pipes, stop).await;
     lines.finish().await;
     served
 }

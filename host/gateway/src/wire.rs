@@ -66,7 +66,7 @@ impl From<Claims> for Origin {
     }
 }
 
-/// From the owner to the relay.
+/// From the owner to the relay: an answer under the number of what was asked, or news under 0.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Told {
     pub id: u64,
@@ -79,4 +79,6 @@ pub(crate) enum Tale {
     Tools(Vec<ToolView>),
     Answer(Box<Answer>),
     Refused(Refused),
+    /// What the relay's principal may see has changed.
+    Changed,
 }

@@ -8,7 +8,7 @@ use wardkeep_model::{Digest, Limits, PluginName, Principal};
 use crate::{
     document::quoted,
     grants::Grants,
-    plugin::Tool,
+    plugin::{PluginTerms, Tool},
     schema::Arguments,
     snapshot::{Snapshot, decide},
 };
@@ -17,6 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Permit {
     tool: Arc<Tool>,
+    terms: Arc<PluginTerms>,
     entry: usize,
 }
 
@@ -93,7 +94,7 @@ pub fn authorize(
     now: Timestamp,
 ) -> Result<Permit, Denial> {
     let name = tool.published().as_str();
-    let (served, standing) = snapshot.entry(name).ok_or_else(|| Denial::unknown(name))?;
+    let (served, terms, standing) = snapshot.entry(name).ok_or_else(|| Denial::unknown(name))?;
     if !Arc::ptr_eq(served, tool) {
         // Found in an older snapshot; this one may have other schemas, grants and callers under the same name.
         return Err(Denial { rule: Rule::UnknownTool, detail: format!("`{name}` was replaced since it was found") });
@@ -103,7 +104,7 @@ pub fn authorize(
         let detail = format!("the arguments were not checked against the schema of `{name}`");
         return Err(Denial { rule: Rule::Unchecked, detail });
     }
-    Ok(Permit { tool: tool.clone(), entry })
+    Ok(Permit { tool: tool.clone(), terms: terms.clone(), entry })
 }
 
 impl Permit {
@@ -117,6 +118,12 @@ impl Permit {
     #[must_use]
     pub fn plugin(&self) -> &PluginName {
         self.tool.plugin()
+    }
+
+    /// What its plugin was approved as: a call that runs is judged by it when the host's documents change.
+    #[must_use]
+    pub const fn terms(&self) -> &Arc<PluginTerms> {
+        &self.terms
     }
 
     /// What this call may use.

@@ -27,6 +27,8 @@ pub struct Snapshot {
     plugins: Vec<(Arc<PluginTerms>, Standing)>,
     /// In the order of published names.
     tools: Vec<Entry>,
+    /// What calls that began under an older snapshot are judged by.
+    terms: Option<(Trust, Revocations)>,
 }
 
 #[derive(Debug)]
@@ -64,7 +66,11 @@ impl Snapshot {
             let standing = Standing::of(&plugin, trust, revocations);
             (plugin, standing)
         };
-        faults.unless(()).map(|()| Self { plugins: plugins.into_iter().map(standing).collect(), tools })
+        faults.unless(()).map(|()| Self {
+            plugins: plugins.into_iter().map(standing).collect(),
+            tools,
+            terms: Some((trust.clone(), revocations.clone())),
+        })
     }
 
     /// The plugins in the order that they were given.
@@ -97,10 +103,30 @@ impl Snapshot {
         standing.map_or(Some(Rule::UnknownTool), |standing| standing.objection(now))
     }
 
-    pub(crate) fn entry(&self, name: &str) -> Option<(&Arc<Tool>, &Standing)> {
+    /// Why a call that began under these terms must not go on at this time; nothing if it may. A plugin that was replaced since lets
+    /// its calls end as they began; one that is gone, revoked, expired or not approved any more does not. Asked of the terms that the
+    /// call has, and not of those that took their place.
+    #[must_use]
+    pub fn objection(&self, running: &Arc<PluginTerms>, now: Timestamp) -> Option<Rule> {
+        let served = self.plugins.iter().find(|(plugin, _)| plugin.plugin() == running.plugin());
+        match (served, &self.terms) {
+            (Some((plugin, standing)), _) if Arc::ptr_eq(plugin, running) => standing.objection(now),
+            (Some(_), Some((trust, revocations))) => Standing::of(running, trust, revocations).objection(now),
+            _ => Some(Rule::UnknownTool),
+        }
+    }
+
+    /// The next moment at which time alone may change what is served: a manifest, the trust or a person's say begins or ends.
+    #[must_use]
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.plugins.iter().flat_map(|(_, standing)| standing.moments()).filter(|moment| *moment > now).min()
+    }
+
+    pub(crate) fn entry(&self, name: &str) -> Option<(&Arc<Tool>, &Arc<PluginTerms>, &Standing)> {
         let index = self.tools.binary_search_by(|entry| entry.tool.published().as_str().cmp(name)).ok()?;
         let entry = self.tools.get(index)?;
-        Some((&entry.tool, &self.plugins.get(entry.plugin)?.1))
+        let (terms, standing) = self.plugins.get(entry.plugin)?;
+        Some((&entry.tool, terms, standing))
     }
 
     /// The tools that the principal may call now, in the order of their published names.
@@ -118,7 +144,7 @@ impl Snapshot {
     /// # Errors
     /// There is none, or it is not served to this principal now.
     pub fn find(&self, principal: &Principal, name: &str, now: Timestamp) -> Result<&Arc<Tool>, Denial> {
-        let (tool, standing) = self.entry(name).ok_or_else(|| Denial::unknown(name))?;
+        let (tool, _, standing) = self.entry(name).ok_or_else(|| Denial::unknown(name))?;
         match decide(tool, standing, principal, now) {
             Ok(_) => Ok(tool),
             Err(rule) => Err(Denial::of(rule, tool, principal)),

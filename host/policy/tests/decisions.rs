@@ -167,6 +167,49 @@ fn a_tool_found_before_a_reload_is_not_run_after_it() {
 }
 
 #[test]
+fn a_running_call_is_judged_by_its_own_terms_and_by_the_documents_of_the_moment() {
+    let (begun, nothing) = (plugin(SEARCH), Revocations::default());
+    let judged = |snapshot: &Snapshot, now| snapshot.objection(&begun, now);
+    let same = snapshot(&begun, &nothing);
+    assert_eq!(judged(&same, now()), None);
+    // replaced: the call ends as it began
+    let replaced = plugin(&SEARCH.replace("group:engineering", "group:oncall"));
+    assert!(!Arc::ptr_eq(&begun, &replaced));
+    assert_eq!(judged(&snapshot(&replaced, &nothing), now()), None);
+    // removed
+    assert_eq!(judged(&Snapshot::new(vec![], &trust(), &nothing).unwrap(), now()), Some(Rule::UnknownTool));
+    assert_eq!(judged(&Snapshot::empty(), now()), Some(Rule::UnknownTool));
+    // revoked or expired, whether it is served still or was replaced
+    let component = Remembered {
+        digest: Digest::of(b""),
+        reason: "a test".into(),
+        keys: vec![],
+        components: vec![begun.component()],
+    };
+    let revoked = Revocations::from_iter([component]);
+    let end: Timestamp = "2027-07-01T00:00:00Z".parse().unwrap();
+    for served in [&begun, &replaced] {
+        assert_eq!(judged(&snapshot(served, &revoked), now()), Some(Rule::Revoked));
+        assert_eq!(judged(&snapshot(served, &nothing), end), Some(Rule::Expired));
+        assert_eq!(judged(&snapshot(served, &nothing), end - 1.nanosecond()), None);
+    }
+}
+
+#[test]
+fn the_next_change_is_the_next_moment_at_which_something_begins_or_ends() {
+    let served = snapshot(&plugin(SEARCH), &Revocations::default());
+    let (manifest, trusted) = ("2027-07-01T00:00:00Z".parse().unwrap(), "2027-11-23T00:00:00Z".parse().unwrap());
+    assert_eq!(served.next_change(now()), Some(manifest));
+    assert_eq!(served.next_change(manifest), Some(trusted), "the moment itself is over");
+    assert_eq!(Snapshot::empty().next_change(now()), None);
+    // Carol's last day comes before the manifest's
+    let signed = plugin_signed_by(SEARCH, "#!signers = [1, 3]\n#!now = \"2026-11-20T00:00:00Z\"\n");
+    let carol = "2026-11-22T00:00:00Z".parse().unwrap();
+    let early = "2026-11-20T00:00:00Z".parse().unwrap();
+    assert_eq!(snapshot(&signed, &Revocations::default()).next_change(early), Some(carol));
+}
+
+#[test]
 fn arguments_that_another_tool_checked_are_refused() {
     let plugin = plugin(&format!("{SEARCH}[tools.list]\neffect = \"read\"\nallow = [\"user:me\"]\n"));
     let snapshot = snapshot(&plugin, &Revocations::default());

@@ -4,16 +4,22 @@
 mod admit;
 mod candidate;
 mod progress;
+mod served;
 mod terms;
+mod together;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::{sync::Semaphore, task::JoinSet};
-use wardkeep_model::Digest;
-use wardkeep_policy::{Approved, Evidence, Fault, Faults, PluginTerms, Snapshot};
-use wardkeep_sandbox::{Engine, Fleet, Inspected, Plugin};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinSet, spawn_blocking},
+};
+use wardkeep_audit::Event;
+use wardkeep_model::{Digest, PluginName};
+use wardkeep_policy::{Approved, Evidence, Fault, Faults, PluginTerms, Revocations, Snapshot};
+use wardkeep_sandbox::{Engine, Fleet, Inspected};
 
 use crate::{
     home::Home,
@@ -25,7 +31,9 @@ use progress::Progress;
 
 pub(crate) use admit::admit;
 pub(crate) use candidate::{Found, find};
+pub(crate) use served::Served;
 pub(crate) use terms::Terms;
+pub(crate) use together::{Contender, together};
 
 /// A plugin that is not served, and all that is wrong with it.
 #[derive(Debug, Clone, Serialize)]
@@ -38,6 +46,14 @@ pub(crate) struct Rejected {
     pub(crate) faults: Faults,
 }
 
+impl Rejected {
+    /// For the record.
+    pub(crate) fn event(&self) -> Event {
+        let reason = self.faults.iter().next().map(|fault| fault.message.clone()).unwrap_or_default();
+        Event::PluginRejected { plugin: self.plugin.clone(), reason, manifest: self.manifest }
+    }
+}
+
 /// What became of the plugins of a home.
 pub(crate) struct Loaded {
     pub(crate) fleet: Arc<Fleet>,
@@ -47,17 +63,18 @@ pub(crate) struct Loaded {
     pub(crate) strays: Faults,
 }
 
-/// A plugin that is served.
-#[derive(Debug, Clone)]
-pub(crate) struct Served {
-    pub(crate) terms: Arc<PluginTerms>,
-    /// Fingerprints of the keys that signed.
-    pub(crate) signed_by: Vec<String>,
+/// Each directory under `plugins/`, loaded or refused, and not put together yet.
+pub(crate) struct Candidates {
+    pub(crate) results: Vec<Result<Served, Rejected>>,
+    pub(crate) strays: Faults,
 }
 
-struct Ready {
-    served: Served,
-    plugin: Plugin,
+/// What serves while others are loaded: what has not changed is taken from there and not made again.
+#[derive(Default)]
+pub(crate) struct Before {
+    pub(crate) serving: BTreeMap<PluginName, Served>,
+    /// Whether those that are out of service are linked anew.
+    pub(crate) refresh: bool,
 }
 
 /// Loads every plugin of the home.
@@ -68,106 +85,128 @@ pub(crate) async fn load(
     engine: &Engine,
     now: Timestamp,
 ) -> anyhow::Result<Loaded> {
+    let Candidates { results, strays } = candidates(home, terms, state, engine, Before::default(), now).await?;
+    let (mut contenders, mut rejected) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(served) => contenders.push(Contender::new(served)),
+            Err(refused) => rejected.push(refused),
+        }
+    }
+    // What served last is put first: a start comes to the same answer as the reload before it.
+    contenders.sort_by_key(|contender| !contender.served.is_known(state));
+    let (snapshot, served) = together(contenders, &mut rejected, &terms.trust, &terms.revocations(state))?;
+    let fleet = fleet(engine, &snapshot, &served, terms);
+    Ok(Loaded { fleet, served, rejected, strays })
+}
+
+/// The plugins of a snapshot, ready to be called.
+pub(crate) fn fleet(engine: &Engine, snapshot: &Arc<Snapshot>, served: &[Served], terms: &Terms) -> Arc<Fleet> {
+    let plugins = served.iter().map(|served| served.plugin.clone()).collect();
+    Arc::new(Fleet::new(engine, Arc::clone(snapshot), plugins, terms.roots.clone()))
+}
+
+/// Reads and asks everything anew; compiles what has not been compiled, links what is not linked.
+pub(crate) async fn candidates(
+    home: &Home,
+    terms: &Arc<Terms>,
+    state: &State,
+    engine: &Engine,
+    before: Before,
+    now: Timestamp,
+) -> anyhow::Result<Candidates> {
     let revocations = Arc::new(terms.revocations(state));
-    let (found, strays) = find(home)?;
+    let (found, strays) = {
+        let home = home.clone();
+        spawn_blocking(move || find(&home)).await??
+    };
     let progress = Progress::of(found.len());
     // As many as compile at once: more would only be components in memory that wait.
     let room = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
+    let before = Arc::new(before);
     let mut loading = JoinSet::new();
     for (index, found) in found.into_iter().enumerate() {
         let known = found.name.parse().ok().and_then(|name| state.plugins.get(&name).copied());
-        let (terms, revocations, engine, room, progress) =
-            (Arc::clone(terms), Arc::clone(&revocations), engine.clone(), Arc::clone(&room), Arc::clone(&progress));
+        let (terms, revocations, engine) = (Arc::clone(terms), Arc::clone(&revocations), engine.clone());
+        let (room, before, progress) = (Arc::clone(&room), Arc::clone(&before), Arc::clone(&progress));
         loading.spawn(async move {
             let _place = room.acquire_owned().await;
             let known = known.map(|known| (known.serial, known.manifest));
-            let ready = match found.approve(&terms, &revocations, known, now) {
-                Ok(approved) => inspect(&found, approved, &terms, &revocations, (&engine, &progress)).await,
-                Err(faults) => Err(faults),
-            };
-            (index, ready.map_err(|faults| found.rejected(faults)))
+            let found = Arc::new(found);
+            let one = One { found: Arc::clone(&found), terms, revocations };
+            let loaded = one.load(known, &engine, &progress, &before, now).await;
+            (index, loaded.map_err(|faults| found.rejected(faults)))
         });
     }
     let mut results = loading.join_all().await;
-    results.sort_by_key(|(index, _)| *index);
-    let (mut ready, mut rejected) = (Vec::new(), Vec::new());
-    for (_, result) in results {
-        match result {
-            Ok(one) => ready.push(one),
-            Err(one) => rejected.push(one),
-        }
-    }
-    let snapshot = snapshot(&mut ready, &mut rejected, terms, &revocations)?;
-    let (served, plugins) = ready.into_iter().map(|ready| (ready.served, ready.plugin)).unzip();
-    let fleet = Fleet::new(engine, Arc::new(snapshot), plugins, terms.roots.clone());
     // Now that what is used has been used.
     engine.tidy();
-    Ok(Loaded { fleet: Arc::new(fleet), served, rejected, strays })
+    results.sort_by_key(|(index, _)| *index);
+    Ok(Candidates { results: results.into_iter().map(|(_, result)| result).collect(), strays })
 }
 
-async fn inspect(
-    found: &Found,
-    approved: Approved,
-    terms: &Terms,
-    revocations: &wardkeep_policy::Revocations,
-    (engine, progress): (&Engine, &Progress),
-) -> Result<Ready, Faults> {
-    let manifest = approved.manifest();
-    let fault = |text: String| {
-        let (message, mend) = text.split_once("\n  mend: ").unwrap_or((&text, ""));
-        let fault = found.fault("component.file", message.to_owned());
-        Faults::from(if mend.is_empty() { fault } else { fault.mend(mend) })
-    };
-    let bytes = found.component(&manifest.component().file)?;
-    approved.admits(Digest::of(&bytes), revocations)?;
-    let signed_by = approved.signers().iter().map(|key| key.fingerprint().to_owned()).collect();
-    let compiling = progress.begin(&found.name, bytes.len());
-    let inspected = engine.inspect(bytes.into()).await.map_err(|error| fault(chain(&error)))?;
-    drop(compiling);
-    let plugin = terms_of(approved, &inspected, terms, revocations)?;
-    let plugin = Arc::new(plugin);
-    let linked = engine.load(&inspected, &plugin).map_err(|error| fault(chain(&error)))?;
-    Ok(Ready { served: Served { terms: plugin, signed_by }, plugin: linked })
+/// One directory and what it is judged by.
+struct One {
+    found: Arc<Found>,
+    terms: Arc<Terms>,
+    revocations: Arc<Revocations>,
+}
+
+impl One {
+    async fn load(
+        self,
+        known: Option<(u64, Digest)>,
+        engine: &Engine,
+        progress: &Progress,
+        before: &Before,
+        now: Timestamp,
+    ) -> Result<Served, Faults> {
+        let found = Arc::clone(&self.found);
+        let fault = |text: String| {
+            let (message, mend) = text.split_once("\n  mend: ").unwrap_or((&text, ""));
+            let fault = found.fault("component.file", message.to_owned());
+            Faults::from(if mend.is_empty() { fault } else { fault.mend(mend) })
+        };
+        let (terms, revocations) = (Arc::clone(&self.terms), Arc::clone(&self.revocations));
+        // Signatures and digests take time that the host's own threads have not got while calls come in.
+        let read = spawn_blocking(move || self.approved(known, now)).await;
+        let (approved, bytes) = read.map_err(|error| fault(chain(&error)))??;
+        let old = before.serving.get(approved.manifest().name());
+        if let Some(old) = old
+            && old.is_same(&approved, &terms)
+            && !(before.refresh && old.plugin.is_out_of_service())
+        {
+            return Ok(old.clone());
+        }
+        let inspected = match old.filter(|old| old.terms.component() == approved.manifest().component().sha256) {
+            // The bytes that were compiled are the approved ones still: their digest was asked again.
+            Some(old) => Arc::clone(&old.inspected),
+            None => {
+                let _compiling = progress.begin(&found.name, bytes.len());
+                Arc::new(engine.inspect(bytes.into()).await.map_err(|error| fault(chain(&error)))?)
+            }
+        };
+        Served::link(engine, approved, inspected, &terms, &revocations, &fault)
+    }
+
+    /// All that can be asked before anything is compiled.
+    fn approved(self, known: Option<(u64, Digest)>, now: Timestamp) -> Result<(Approved, Vec<u8>), Faults> {
+        let approved = self.found.approve(&self.terms, &self.revocations, known, now)?;
+        let bytes = self.found.component(&approved.manifest().component().file)?;
+        approved.admits(Digest::of(&bytes), &self.revocations)?;
+        Ok((approved, bytes))
+    }
 }
 
 fn terms_of(
     approved: Approved,
     inspected: &Inspected,
     terms: &Terms,
-    revocations: &wardkeep_policy::Revocations,
+    revocations: &Revocations,
 ) -> Result<PluginTerms, Faults> {
     let seen = inspected.inspection();
     let evidence = Evidence { component: seen.digest, imports: &seen.imports, description: &seen.description };
     approved.with_component(evidence, &terms.host, revocations)
-}
-
-/// The snapshot of those that go together: where two publish one name, the later one is out, and all others stay.
-fn snapshot(
-    ready: &mut Vec<Ready>,
-    rejected: &mut Vec<Rejected>,
-    terms: &Terms,
-    revocations: &wardkeep_policy::Revocations,
-) -> Result<Snapshot, Faults> {
-    loop {
-        let plugins = ready.iter().map(|ready| Arc::clone(&ready.served.terms)).collect();
-        let faults = match Snapshot::new(plugins, &terms.trust, revocations) {
-            Ok(snapshot) => return Ok(snapshot),
-            Err(faults) => faults,
-        };
-        let at_fault = ready
-            .iter()
-            .position(|ready| faults.iter().any(|fault| fault.file == ready.served.terms.manifest().file()));
-        let Some(index) = at_fault else { return Err(faults) };
-        let out = ready.remove(index);
-        let file = out.served.terms.manifest().file().to_owned();
-        let mut own = Faults::none();
-        own.extend(faults.into_iter().filter(|fault| fault.file == file));
-        rejected.push(Rejected {
-            plugin: out.served.terms.plugin().to_string(),
-            manifest: Some(out.served.terms.manifest().digest()),
-            faults: own,
-        });
-    }
 }
 
 impl Terms {

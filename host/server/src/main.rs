@@ -14,6 +14,7 @@ mod home;
 mod journal;
 mod load;
 mod owner;
+mod reload;
 mod screen;
 mod staging;
 mod state;

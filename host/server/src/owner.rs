@@ -9,18 +9,21 @@ use std::{
 use anyhow::Context;
 use jiff::Timestamp;
 use wardkeep_audit::{Event, Journal, Opened};
-use wardkeep_gateway::{CancellationToken, Host, SocketServer};
+use wardkeep_gateway::{CancellationToken, Host, Moment, SocketServer};
 use wardkeep_model::Digest;
-use wardkeep_policy::Faults;
+use wardkeep_policy::{Faults, manifest::Manifest};
+use wardkeep_sandbox::Engine;
 
 use crate::{
     approved,
     compiling::{self, Keep},
     home::{self, Home, Owner, create_directory},
     journal,
-    load::{self, Loaded, Rejected, Terms},
+    load::{self, Loaded, Rejected, Served, Terms},
+    reload::{Reloader, Told, Watch, rejection},
     screen::note,
     state::{Accepted, Known, State, Store, recover},
+    stop::HangUps,
 };
 
 /// A socket's path holds 108 bytes with the final zero (`unix(7)`), on other systems 104.
@@ -38,29 +41,58 @@ pub(crate) struct Owned {
     pub(crate) plugins: usize,
     journal: Journal,
     socket: PathBuf,
+    reloader: Option<Reloader>,
     // The last to go: whoever waits for the home finds everything closed.
     _lock: Owner,
+}
+
+/// What loading a home leaves behind besides the plugins.
+struct Opening {
+    store: Store,
+    state: State,
+    engine: Engine,
+    loaded: Loaded,
 }
 
 impl Owned {
     /// Opens journal and state under the lock, loads every plugin, and records what became of each.
     pub(crate) async fn open(home: &Home, lock: Owner) -> anyhow::Result<Self> {
         let now = Timestamp::now();
+        // Before anything is read: what changes while it is read is found by the first look.
+        let watch = Watch::new(home);
         let terms = Arc::new(Terms::read(home, now)?);
         let in_use = home.keys().exists();
         let (journal, opened) = journal::open(home, terms.config.sync).await?;
         let opened_well = Self::load(home, &terms, &journal, opened, in_use, now).await;
-        let Loaded { fleet, rejected, strays, .. } = match opened_well {
-            Ok(loaded) => loaded,
+        let Opening { store, state, engine, loaded } = match opened_well {
+            Ok(opening) => opening,
             Err(error) => {
                 journal.shutdown().await;
                 return Err(error);
             }
         };
+        let Loaded { fleet, served, rejected, strays, .. } = loaded;
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
-        let host = Host::new(fleet, journal.clone(), terms.config.callers.clone());
+        let callers = terms.config.callers.clone();
+        let host = Host::new(Moment { fleet, callers, rejected: rejected.len() }, journal.clone());
         let socket = socket(home.path())?;
-        Ok(Self { host, terms, rejected, strays, tools, plugins, journal, socket, _lock: lock })
+        let reloader = Reloader {
+            home: home.clone(),
+            engine,
+            store,
+            journal: journal.clone(),
+            state,
+            host: Arc::clone(&host),
+            watch,
+            started: Arc::clone(&terms),
+            terms: Arc::clone(&terms),
+            serving: served.into_iter().map(|served| (served.terms.plugin().clone(), served)).collect(),
+            recorded: rejected.iter().map(|rejected| (rejected.plugin.clone(), rejection(rejected))).collect(),
+            rejected: rejected.clone(),
+            told: Told::default(),
+        };
+        let reloader = Some(reloader);
+        Ok(Self { host, terms, rejected, strays, tools, plugins, journal, socket, reloader, _lock: lock })
     }
 
     async fn load(
@@ -70,7 +102,7 @@ impl Owned {
         opened: Opened,
         in_use: bool,
         now: Timestamp,
-    ) -> anyhow::Result<Loaded> {
+    ) -> anyhow::Result<Opening> {
         tell(&opened);
         let store = Store::new(home.state());
         let recovered = recover(store.read()?, &opened.replay, in_use)?;
@@ -104,7 +136,17 @@ impl Owned {
         if state != before {
             store.write(&state)?;
         }
-        Ok(loaded)
+        Ok(Opening { store, state, engine, loaded })
+    }
+
+    /// Reloads whenever there is a reason, until it is stopped. A command that ends soon does without.
+    pub(crate) fn keep_fresh(&mut self, hang_ups: HangUps, stop: CancellationToken) -> tokio::task::JoinHandle<()> {
+        let reloader = self.reloader.take();
+        tokio::spawn(async move {
+            if let Some(reloader) = reloader {
+                reloader.run(hang_ups, stop).await;
+            }
+        })
     }
 
     /// Answers other processes of this user until it is stopped.
@@ -130,7 +172,7 @@ impl Owned {
 }
 
 /// Remembers new revocations and a new trust document: in the journal first, so that no crash forgets what was acted on.
-async fn remember(terms: &Terms, store: &Store, journal: &Journal, state: &mut State) -> anyhow::Result<()> {
+pub(crate) async fn remember(terms: &Terms, store: &Store, journal: &Journal, state: &mut State) -> anyhow::Result<()> {
     for revoking in &terms.revoking {
         for target in &revoking.targets {
             if !state.revoked.contains(target) {
@@ -153,23 +195,27 @@ async fn remember(terms: &Terms, store: &Store, journal: &Journal, state: &mut S
 async fn record(journal: &Journal, loaded: &Loaded, state: &mut State) -> anyhow::Result<()> {
     for served in &loaded.served {
         let manifest = served.terms.manifest();
+        journal.event(loaded_event(served)).await?;
         let known = Known { serial: manifest.serial(), manifest: manifest.digest() };
-        let event = Event::PluginLoaded {
-            plugin: manifest.name().clone(),
-            version: manifest.version().to_string(),
-            serial: known.serial,
-            manifest: known.manifest,
-            component: served.terms.component(),
-            signed_by: served.signed_by.clone(),
-        };
-        journal.event(event).await?;
         state.plugins.insert(manifest.name().clone(), known);
     }
-    for Rejected { plugin, manifest, faults } in &loaded.rejected {
-        let reason = faults.iter().next().map(|fault| fault.message.clone()).unwrap_or_default();
-        journal.event(Event::PluginRejected { plugin: plugin.clone(), reason, manifest: *manifest }).await?;
+    for rejected in &loaded.rejected {
+        journal.event(rejected.event()).await?;
     }
     Ok(())
+}
+
+/// For the record: this plugin serves from now on.
+pub(crate) fn loaded_event(served: &Served) -> Event {
+    let manifest = served.terms.manifest();
+    Event::PluginLoaded {
+        plugin: manifest.name().clone(),
+        version: manifest.version().to_string(),
+        serial: manifest.serial(),
+        manifest: manifest.digest(),
+        component: served.terms.component(),
+        signed_by: served.signed_by.clone(),
+    }
 }
 
 fn tell(opened: &Opened) {
@@ -208,9 +254,16 @@ pub(crate) fn tell_rejected(terms: &Terms, rejected: &[Rejected], strays: &Fault
     for faults in [&terms.faults, strays].into_iter().filter(|faults| !faults.is_empty()) {
         note(faults);
     }
-    for Rejected { plugin, faults, .. } in rejected {
-        note(format!("plugin `{}` is refused:\n{faults}", crate::screen::escaped(plugin)));
+    for refused in rejected {
+        tell_refused(refused, None);
     }
+}
+
+/// Prints one refusal, and what serves in its place.
+pub(crate) fn tell_refused(refused: &Rejected, kept: Option<&Manifest>) {
+    let Rejected { plugin, faults, .. } = refused;
+    let kept = kept.map(|kept| format!("; {}, serial {}, goes on serving", kept.version(), kept.serial()));
+    note(format!("plugin `{}` is refused{}:\n{faults}", crate::screen::escaped(plugin), kept.unwrap_or_default()));
 }
 
 #[cfg(test)]

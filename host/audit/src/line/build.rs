@@ -70,10 +70,19 @@ impl<'a> Line<'a> {
         line.api.operation = Cow::Borrowed(event.code());
         line.severity_id = match event {
             Event::StateReset { .. } | Event::Unfinished { .. } => HIGH,
-            Event::PluginRejected { .. } | Event::Revoked { .. } | Event::TornTail { .. } => MEDIUM,
+            Event::PluginRejected { .. }
+            | Event::ReloadRefused { .. }
+            | Event::Revoked { .. }
+            | Event::TornTail { .. } => MEDIUM,
             _ => INFORMATIONAL,
         };
-        let failed = matches!(event, Event::PluginRejected { .. } | Event::TornTail { .. } | Event::Unfinished { .. });
+        let failed = matches!(
+            event,
+            Event::PluginRejected { .. }
+                | Event::ReloadRefused { .. }
+                | Event::TornTail { .. }
+                | Event::Unfinished { .. }
+        );
         line.status(if failed { (2, "Failure") } else { (1, "Success") });
         if let Event::Unfinished { correlation, .. } = event {
             line.metadata.correlation_uid = Some(correlation.clone());
@@ -217,7 +226,7 @@ impl<'a> Line<'a> {
     /// The plugin of a call, or of an event about one.
     pub(crate) fn plugin(&self) -> Option<&str> {
         match self.unmapped.event.as_deref() {
-            Some(Event::PluginLoaded { plugin, .. } | Event::PluginRemoved { plugin }) => {
+            Some(Event::PluginLoaded { plugin, .. } | Event::PluginRemoved { plugin, .. }) => {
                 Some(PluginName::as_str(plugin))
             }
             Some(Event::PluginRejected { plugin, .. }) => Some(plugin),

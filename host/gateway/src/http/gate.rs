@@ -11,13 +11,12 @@ use axum::{
 };
 use jiff::Timestamp;
 use wardkeep_audit::Origin;
-use wardkeep_model::Principal;
 
 use super::body::{Bodies, refused};
 use crate::{
     Host,
     caller::Peer,
-    identity::Unauthenticated,
+    identity::{Identity, Unauthenticated},
     screen::{LONGEST_NAME, Refusal},
     session::Sessions,
 };
@@ -28,7 +27,7 @@ const REPEATED: [HeaderName; 2] = [HeaderName::from_static("mcp-method"), Header
 
 tokio::task_local! {
     /// Who sent the request that this task answers. rmcp's factory takes it from here, so that a handler is bound to it.
-    pub(super) static PRINCIPAL: Principal;
+    pub(super) static IDENTITY: Identity;
 }
 
 pub(super) struct Gate {
@@ -65,13 +64,13 @@ impl Gate {
         host_name(authority).is_some_and(|name| self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name)))
     }
 
-    fn principal(&self, headers: &HeaderMap) -> Result<Principal, Unauthenticated> {
+    fn identity(&self, headers: &HeaderMap) -> Result<Identity, Unauthenticated> {
         let mut all = headers.get_all(header::AUTHORIZATION).iter();
         let header = all.next().ok_or(Unauthenticated::Missing)?;
         if all.next().is_some() {
             return Err(Unauthenticated::Malformed);
         }
-        self.host.callers().bearer(header.as_bytes(), Timestamp::now())
+        self.host.moment().callers.bearer(header.as_bytes(), Timestamp::now())
     }
 }
 
@@ -90,8 +89,8 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
     if let Err(why) = gate.is_ours(request.uri(), request.headers()) {
         return (StatusCode::FORBIDDEN, why).into_response();
     }
-    let principal = match gate.principal(request.headers()) {
-        Ok(principal) => principal,
+    let identity = match gate.identity(request.headers()) {
+        Ok(identity) => identity,
         Err(why) => {
             let peer = request.extensions().get::<Peer>().map(Peer::to_string);
             gate.host.record_unauthenticated(why, Origin { transport: "http", peer, ..Origin::default() }).await;
@@ -99,6 +98,7 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
             return (StatusCode::UNAUTHORIZED, challenge, "a bearer token of this host is needed").into_response();
         }
     };
+    let principal = &identity.principal;
     let session = match request.headers().get(SESSION).map(|value| value.to_str().map(str::to_owned)) {
         Some(Ok(session)) if gate.sessions.belongs_to(&session, &principal.name) => Some(session),
         Some(_) => return (StatusCode::NOT_FOUND, "no such session").into_response(),
@@ -126,7 +126,9 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
             }
         }
     }
-    let response = PRINCIPAL.scope(principal, next.run(request)).await;
+    // a session lasts; what its caller may do is what the operator's file says at each request
+    request.extensions_mut().insert(identity.clone());
+    let response = IDENTITY.scope(identity.clone(), next.run(request)).await;
     if let Some(opening) = opening
         && let Some(opened) = response.headers().get(SESSION).and_then(|value| value.to_str().ok())
     {

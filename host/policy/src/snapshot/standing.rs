@@ -27,6 +27,12 @@ impl Standing {
         }
     }
 
+    /// When its answer may become another by time alone.
+    pub(super) fn moments(&self) -> impl Iterator<Item = Timestamp> {
+        let people = self.people.iter().flat_map(|(from, until)| [*from, *until]);
+        [self.trust_ends, self.manifest_ends].into_iter().chain(people)
+    }
+
     /// Why the plugin is not served now.
     pub(crate) fn objection(&self, now: Timestamp) -> Option<Rule> {
         let signed = || self.people.iter().filter(|(from, until)| (*from..*until).contains(&now)).count();

@@ -1,9 +1,12 @@
 //! `wardkeep check`: all that `serve` would refuse, without serving, without the lock, without writing anything.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
+use wardkeep_audit::Served as OnRecord;
+use wardkeep_gateway::Relay;
+use wardkeep_model::{Digest, PluginName};
 use wardkeep_policy::{Fault, Faults};
 
 use crate::{
@@ -12,6 +15,7 @@ use crate::{
     home::{self, Home, Owner},
     journal,
     load::{self, Loaded, Rejected, Terms},
+    owner::socket,
     screen::{Ink, Told as _, chain, escaped},
     state::{State, Store, recover},
 };
@@ -28,8 +32,16 @@ struct Report<'a> {
     ok: bool,
     plugins: Vec<Passed<'a>>,
     rejected: &'a [Rejected],
+    /// What the running host goes on serving although what lies there now is refused.
+    serving: BTreeMap<PluginName, StillServing>,
     faults: &'a Faults,
     warnings: &'a Faults,
+}
+
+#[derive(Serialize)]
+struct StillServing {
+    serial: u64,
+    manifest: Digest,
 }
 
 #[derive(Serialize)]
@@ -73,8 +85,14 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
             signed_by: &served.signed_by,
         }
     });
-    let report =
-        Report { ok, plugins: plugins.collect(), rejected: &loaded.rejected, faults: &faults, warnings: &warnings };
+    let report = Report {
+        ok,
+        plugins: plugins.collect(),
+        rejected: &loaded.rejected,
+        serving: still_serving(&home, &loaded.rejected).await,
+        faults: &faults,
+        warnings: &warnings,
+    };
     let screen = globals.screen();
     if screen.is_json() {
         screen.document(&report)?;
@@ -90,6 +108,12 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
         for Rejected { plugin, faults, .. } in report.rejected {
             screen.line(format!("{}  {}\n{faults}", screen.paint(Ink::Bad, "refused"), escaped(plugin)))?;
         }
+        for (plugin, StillServing { serial, .. }) in &report.serving {
+            screen.line(format!(
+                "{}   {plugin}: the running host goes on with serial {serial}, by its journal",
+                screen.paint(Ink::Warning, "serves")
+            ))?;
+        }
         for fault in report.faults {
             screen.line(format!("{}  {fault}", screen.paint(Ink::Bad, "fault  ")))?;
         }
@@ -101,6 +125,20 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the process that owns the home serves of the refused plugins: nothing where none answers. Its journal says so, since the
+/// fleet of another process cannot be seen from here.
+async fn still_serving(home: &Home, rejected: &[Rejected]) -> BTreeMap<PluginName, StillServing> {
+    let alive = match socket(home.path()) {
+        Ok(path) => Relay::connect(&path).await.is_ok(),
+        Err(_) => false,
+    };
+    let serving =
+        if alive { journal::replay(home).map(|replay| replay.serving).unwrap_or_default() } else { BTreeMap::new() };
+    let refused = |name: &PluginName| rejected.iter().any(|rejected| rejected.plugin == name.as_str());
+    let serving = serving.into_iter().filter(|(name, _)| refused(name));
+    serving.map(|(name, OnRecord { serial, manifest })| (name, StillServing { serial, manifest })).collect()
 }
 
 /// Loads a home as its owner would, and leaves it as it is.

@@ -87,7 +87,7 @@ fn new(globals: &Globals, home: &Home, args: New) -> anyhow::Result<ExitCode> {
     } else {
         note(format!("key `{}` for {} until {expires}; it is shown this once:", added.name, escaped(&added.principal)));
         screen.line(&key)?;
-        note("clients send it as `Authorization: Bearer KEY`; a host that runs takes it up when it is started again");
+        note("clients send it as `Authorization: Bearer KEY`; a host that runs takes it up within seconds");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -133,7 +133,7 @@ fn revoke(globals: &Globals, home: &Home, name: &str) -> anyhow::Result<ExitCode
     if screen.is_json() {
         screen.document(&serde_json::json!({ "revoked": name }))?;
     } else {
-        note(format!("key `{}` is gone; a host that runs accepts it until it is started again", escaped(name)));
+        note(format!("key `{}` is gone; a host that runs refuses it within seconds", escaped(name)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -14,7 +14,7 @@ use crate::{
     load::Terms,
     owner::{Owned, tell_rejected},
     screen::note,
-    stop::on_signal,
+    stop::{HangUps, while_serving},
     waiting::Waiting,
 };
 
@@ -34,18 +34,18 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let home = Home::open(globals.home.as_deref())?;
-    let stop = on_signal().context("cannot listen for signals")?;
-    if args.stdio { stdio(&home, stop).await } else { http(&home, stop).await }
+    let (stop, hang_ups) = while_serving().context("cannot listen for signals")?;
+    if args.stdio { stdio(&home, hang_ups, stop).await } else { http(&home, hang_ups, stop).await }
 }
 
-async fn http(home: &Home, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+async fn http(home: &Home, hang_ups: HangUps, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     let lock = Owner::of(home.path()).map_err(|error| match error {
         LockError::Taken { .. } => {
             anyhow::anyhow!("{error}\n  mend: end that one first; HTTP is served by the owner of a home only")
         }
         failed => failed.into(),
     })?;
-    let Some(owned) = open(home, lock, &stop).await? else { return Ok(ExitCode::SUCCESS) };
+    let Some(mut owned) = open(home, lock, &stop).await? else { return Ok(ExitCode::SUCCESS) };
     tell_rejected(&owned.terms, &owned.rejected, &owned.strays);
     let listen = owned.terms.config.listen.clone();
     let options = HttpOptions { listen: listen.http, public_url: listen.public_url, origins: listen.origins };
@@ -55,11 +55,13 @@ async fn http(home: &Home, stop: CancellationToken) -> anyhow::Result<ExitCode> 
         let (tools, plugins) = (counted(owned.tools, "tool"), counted(owned.plugins, "plugin"));
         note(format!("serving {tools} of {plugins} on http://{}/mcp", server.address()));
         if owned.terms.config.callers.keys.is_empty() {
-            note("no keys: every call over HTTP is refused\n  mend: `wardkeep keys new NAME`, then start again");
+            note("no keys: every call over HTTP is refused\n  mend: `wardkeep keys new NAME`");
         }
+        let fresh = owned.keep_fresh(hang_ups, stop.clone());
         server.run(stop.clone()).await;
         stop.cancel();
         socket.await?;
+        fresh.await?;
         anyhow::Ok(())
     }
     .await;
@@ -68,13 +70,13 @@ async fn http(home: &Home, stop: CancellationToken) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-async fn stdio(home: &Home, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+async fn stdio(home: &Home, hang_ups: HangUps, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     // Read before anybody owns the home: who may not call is told at once.
     let terms = Terms::read(home, Timestamp::now())?;
     let Some(principal) = terms.config.callers.stdio.clone() else { bail!(NO_STDIO) };
     drop(terms);
     let (entrance, switch) = Entrance::switchable();
-    let keeping = tokio::spawn(keep(home.clone(), switch, stop.clone()));
+    let keeping = tokio::spawn(keep(home.clone(), switch, hang_ups, stop.clone()));
     let served = serve(entrance, principal, &stop, keeping).await;
     served.map(|()| ExitCode::SUCCESS)
 }
@@ -103,17 +105,24 @@ async fn serve(
 }
 
 /// Keeps the entrance leading somewhere: to this process's own host once it owns the home, to the owner until then.
-async fn keep(home: Home, switch: EntranceSwitch, stop: CancellationToken) -> anyhow::Result<()> {
+async fn keep(
+    home: Home,
+    switch: EntranceSwitch,
+    mut hang_ups: HangUps,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut told = false;
     let mut waiting = Waiting::new(stop.clone());
     loop {
         match Owner::of(home.path()) {
             Ok(lock) => {
-                let Some(owned) = open(&home, lock, &stop).await? else { return Ok(()) };
+                let Some(mut owned) = open(&home, lock, &stop).await? else { return Ok(()) };
                 tell_rejected(&owned.terms, &owned.rejected, &owned.strays);
                 let socket = owned.serve_socket(stop.clone());
                 switch.set_local(owned.host.clone());
+                let fresh = owned.keep_fresh(hang_ups, stop.clone());
                 stop.cancelled().await;
+                fresh.await?;
                 let ended = match socket {
                     Ok(socket) => socket.await.map_err(anyhow::Error::new),
                     Err(error) => Err(error),
@@ -125,9 +134,12 @@ async fn keep(home: Home, switch: EntranceSwitch, stop: CancellationToken) -> an
                 None => return Ok(()),
                 Some(Ok(relay)) => {
                     switch.set_relay(relay.clone());
-                    tokio::select! {
-                        () = relay.closed() => {}
-                        () = stop.cancelled() => return Ok(()),
+                    loop {
+                        tokio::select! {
+                            () = relay.closed() => break,
+                            () = stop.cancelled() => return Ok(()),
+                            () = hang_ups.asked() => note(format!("nothing is reloaded here: {taken}, and passes on to it")),
+                        }
                     }
                     waiting = Waiting::new(stop.clone());
                 }

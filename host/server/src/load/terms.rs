@@ -21,6 +21,7 @@ use crate::{
 use super::candidate::fault;
 
 /// The documents of a home that bear on every plugin.
+#[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) config: Config,
     pub(crate) host: HostTerms,
@@ -35,6 +36,7 @@ pub(crate) struct Terms {
 }
 
 /// One verified revocation document.
+#[derive(Clone)]
 pub(crate) struct Revoking {
     pub(crate) targets: Vec<Revoked>,
     pub(crate) document: Digest,
@@ -61,6 +63,36 @@ impl Terms {
         let (roots, host) = roots(&config, &mut faults);
         let revoking = revoking(home, &trust, now, &mut faults)?;
         Ok(Self { config, host, trust: Arc::new(trust), trust_bytes, trust_signatures, roots, revoking, faults })
+    }
+
+    /// The same documents with the revocations that lie in the home now: they count whatever became of the others.
+    pub(crate) fn revoked_again(&self, home: &Home, now: Timestamp) -> anyhow::Result<Self> {
+        let mut faults = Faults::none();
+        let revoking = revoking(home, &self.trust, now, &mut faults)?;
+        Ok(Self { revoking, faults, ..self.clone() })
+    }
+
+    /// Holds what a running host cannot change at what it started with. The keys of the operator's file that would be others after
+    /// a restart.
+    pub(crate) fn hold(&mut self, started: &Self) -> Vec<&'static str> {
+        let mut waiting = Vec::new();
+        let mut differs = |key, differs: bool| {
+            if differs {
+                waiting.push(key)
+            }
+        };
+        differs("listen", self.config.listen != started.config.listen);
+        differs("audit.sync", self.config.sync != started.config.sync);
+        differs("compile", self.config.compile != started.config.compile);
+        differs("deployment", self.config.deployment != started.config.deployment);
+        self.host.deployment.clone_from(&started.host.deployment);
+        // The pools were made for these.
+        let (held, most) = (&mut self.host.ceilings, &started.host.ceilings);
+        differs("ceilings.memory", held.memory > most.memory);
+        differs("ceilings.table_elements", held.table_elements > most.table_elements);
+        held.memory = held.memory.min(most.memory);
+        held.table_elements = held.table_elements.min(most.table_elements);
+        waiting
     }
 
     /// Everything revoked: by the home's files, and by what the state remembers of files that may be gone.

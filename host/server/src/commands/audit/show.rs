@@ -65,7 +65,9 @@ fn event_text(event: &Event) -> String {
             format!("{plugin} {}, serial {serial}", escaped(version))
         }
         Event::PluginRejected { plugin, reason, .. } => format!("{}: {}", escaped(plugin), escaped(reason)),
-        Event::PluginRemoved { plugin } => plugin.to_string(),
+        Event::ReloadRefused { reason } => escaped(reason),
+        Event::PluginRemoved { plugin, reason } if reason.is_empty() => plugin.to_string(),
+        Event::PluginRemoved { plugin, reason } => format!("{plugin}: {}", escaped(reason)),
         Event::Revoked { target: Revoked::Key(key), .. } => format!("key {}", escaped(key)),
         Event::Revoked { target: Revoked::Component(digest), .. } => format!("component {digest}"),
         Event::TrustAccepted { version, document } => format!("version {version}, {document}"),

@@ -1,0 +1,206 @@
+//! What a swap and the clock do to running calls and to those who listen. The plugins have terms and no component: nothing is run.
+
+use std::{collections::BTreeSet, future::poll_fn, pin::pin, sync::Arc, task::Poll};
+
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use serde_json::Map;
+use wardkeep_audit::{Journal, Options};
+use wardkeep_model::{Definition, Description, Digest, Effect, Limits};
+use wardkeep_policy::{
+    Candidate, Evidence, HostTerms, KeyPair, MANIFEST_NAMESPACE, Permit, PluginTerms, Revocations, Snapshot, Trust,
+    approve, authorize, generate_key, sign,
+};
+use wardkeep_sandbox::{Engine, EngineOptions, Roots};
+
+use super::*;
+use crate::{ApiKey, Callers, lists::HostLists};
+
+struct Fixture {
+    key: KeyPair,
+    trust: Trust,
+    engine: Engine,
+    host: Arc<Host>,
+    _directory: tempfile::TempDir,
+}
+
+fn day(from_now: i64) -> String {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    today.checked_add(from_now.days()).unwrap().to_string()
+}
+
+fn digest_of(caller: &str) -> Digest {
+    Digest::of(caller.as_bytes())
+}
+
+fn callers() -> Callers {
+    let key = |name: &str| ApiKey {
+        name: name.into(),
+        sha256: digest_of(name),
+        principal: Principal {
+            name: format!("user:{name}"),
+            groups: vec![],
+            authenticated: Authenticated::ApiKey,
+            writes: false,
+            human: false,
+            unconfirmed_writes: false,
+        },
+        expires: None,
+    };
+    Callers { stdio: None, keys: vec![key("me"), key("you")] }
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let key = generate_key(&[1; 32], "test").unwrap();
+        let text = format!(
+            "format = 1\nversion = 1\nexpires = {}\n[approvers.alice]\nkeys = [\"{}\"]\n",
+            day(300),
+            key.public.trim()
+        );
+        let trust = Trust::parse("trust.toml", text.as_bytes()).unwrap();
+        let engine = Engine::new(EngineOptions { workers: 1, calls: 1, ..EngineOptions::default() }).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(Options::new(directory.path().join("audit"))).unwrap();
+        let moment = Moment { fleet: fleet(&engine, Snapshot::empty()), callers: callers(), rejected: 0 };
+        Self { key, trust, engine, host: Host::new(moment, journal), _directory: directory }
+    }
+
+    /// A plugin that `user:me` may call, approved two days ago.
+    fn plugin(&self, serial: u64, expires: &str) -> Arc<PluginTerms> {
+        let tool = Definition {
+            name: "look".into(),
+            title: None,
+            description: "looks".into(),
+            input_schema: r#"{"type":"object"}"#.into(),
+            output_schema: None,
+            effect: Effect::Read,
+            idempotent: true,
+            asks: vec![],
+        };
+        let description = Description { name: "eye".into(), version: "1.0.0".into(), tools: vec![tool] };
+        let component = Digest::of(b"component");
+        let manifest = format!(
+            "format = 1\n[plugin]\nname = \"eye\"\nversion = \"1.0.0\"\nserial = {serial}\nexpires = {expires}\n\
+             owner = \"me\"\npurpose = \"to look\"\n[component]\nfile = \"eye.wasm\"\nsha256 = \"{component}\"\n\
+             contract_sha256 = \"{}\"\n[tools.look]\neffect = \"read\"\nuses = []\nallow = [\"user:me\"]\n",
+            description.contract_digest()
+        );
+        let signature = sign(MANIFEST_NAMESPACE, manifest.as_bytes(), &self.key.private).unwrap();
+        let host = HostTerms { deployment: None, roots: BTreeSet::new(), ceilings: Limits::CEILING };
+        let candidate = Candidate {
+            file: "manifest.toml",
+            directory: "eye",
+            manifest: manifest.as_bytes(),
+            signatures: &[("alice.sig".into(), signature.into_bytes())],
+            known: None,
+        };
+        let nothing = Revocations::default();
+        let then = Timestamp::now() - 48.hours();
+        let approved = approve(&candidate, &self.trust, &nothing, &host, then).unwrap_or_else(|f| panic!("{f}"));
+        let evidence = Evidence { component, imports: &[], description: &description };
+        Arc::new(approved.with_component(evidence, &host, &nothing).unwrap_or_else(|f| panic!("{f}")))
+    }
+
+    fn serve(&self, plugins: Vec<Arc<PluginTerms>>) -> usize {
+        let snapshot = Snapshot::new(plugins, &self.trust, &Revocations::default()).unwrap();
+        self.host.replace(Moment { fleet: fleet(&self.engine, snapshot), callers: callers(), rejected: 0 })
+    }
+
+    /// A permit of the plugin that serves, as of a time.
+    fn permit(&self, now: Timestamp) -> Permit {
+        let fleet = self.host.fleet();
+        let me = callers().keys.remove(0).principal;
+        let tool = fleet.snapshot().find(&me, "eye_look", now).unwrap();
+        authorize(fleet.snapshot(), &me, tool, &tool.check(Map::new()).unwrap(), now).unwrap()
+    }
+}
+
+fn fleet(engine: &Engine, snapshot: Snapshot) -> Arc<Fleet> {
+    Arc::new(Fleet::new(engine, Arc::new(snapshot), vec![], Roots::default()))
+}
+
+fn token() -> CallToken {
+    CallToken::new(Duration::from_secs(60))
+}
+
+#[tokio::test]
+async fn a_call_goes_on_when_its_plugin_is_replaced_and_ends_when_it_is_removed() {
+    let fixture = Fixture::new();
+    fixture.serve(vec![fixture.plugin(1, &day(100))]);
+    let (running, over) = (token(), token());
+    let permit = fixture.permit(Timestamp::now());
+    let _entered = fixture.host.enter(&permit, &running);
+    drop(fixture.host.enter(&permit, &over));
+    assert_eq!(fixture.serve(vec![fixture.plugin(2, &day(100))]), 0);
+    assert_eq!(running.state(), None);
+    assert_eq!(fixture.serve(vec![]), 1);
+    assert_eq!(running.state().map(|stop| stop.to_string()), Some("it was killed".into()));
+    assert_eq!(over.state(), None, "a call that has ended is no running call");
+}
+
+#[tokio::test]
+async fn a_call_that_was_permitted_before_a_swap_and_enters_after_it_does_not_slip_through() {
+    let fixture = Fixture::new();
+    fixture.serve(vec![fixture.plugin(1, &day(100))]);
+    let permit = fixture.permit(Timestamp::now());
+    assert_eq!(fixture.serve(vec![]), 0, "nobody runs yet");
+    let late = token();
+    let _entered = fixture.host.enter(&permit, &late);
+    assert_eq!(late.state().map(|stop| stop.to_string()), Some("it was killed".into()));
+}
+
+#[tokio::test]
+async fn when_a_manifest_expires_its_running_calls_end_and_the_clock_knows_when_that_is() {
+    let fixture = Fixture::new();
+    // its last day was yesterday
+    let over = fixture.plugin(1, &day(-1));
+    fixture.serve(vec![Arc::clone(&over)]);
+    let permit = fixture.permit(Timestamp::now() - 47.hours());
+    let running = token();
+    // as if it had entered in time
+    let _entered = fixture.host.running.enter(permit.terms(), &running);
+    assert_eq!(running.state(), None);
+    assert_eq!(fixture.host.settle(), 1);
+    assert_eq!(running.state().map(|stop| stop.to_string()), Some("it was killed".into()));
+
+    let tomorrow = Timestamp::now() + 24.hours();
+    fixture.serve(vec![fixture.plugin(2, &day(0))]);
+    let next = fixture.host.next_change(Timestamp::now()).unwrap();
+    assert!(next > Timestamp::now() && next <= tomorrow, "{next}");
+}
+
+#[tokio::test]
+async fn a_bell_wakes_only_who_sees_something_else_than_before() {
+    let fixture = Fixture::new();
+    let lists = |caller| HostLists::new(&fixture.host, Credential::Key(digest_of(caller)));
+    let (mut me, mut you) = (lists("me"), lists("you"));
+    fixture.serve(vec![fixture.plugin(1, &day(100))]);
+    assert!(me.changed().await);
+    assert!(!wakes(&mut you).await, "what is not for them is none of their business");
+    // one look for however many changes
+    fixture.serve(vec![fixture.plugin(2, &day(100))]);
+    fixture.serve(vec![fixture.plugin(3, &day(100))]);
+    assert!(me.changed().await);
+    assert!(!wakes(&mut me).await);
+    fixture.host.settle();
+    assert!(!wakes(&mut me).await, "nothing is different");
+    // a key that is gone
+    let fleet = fixture.host.fleet();
+    fixture.host.replace(Moment { fleet, callers: Callers::default(), rejected: 0 });
+    assert!(!me.changed().await && !you.changed().await, "the end");
+}
+
+#[tokio::test]
+async fn who_begins_to_listen_just_after_a_change_is_told_once_too_often_and_not_too_seldom() {
+    let fixture = Fixture::new();
+    fixture.serve(vec![fixture.plugin(1, &day(100))]);
+    let mut me = HostLists::new(&fixture.host, Credential::Key(digest_of("me")));
+    assert!(me.changed().await);
+    assert!(!wakes(&mut me).await);
+}
+
+/// Whether it is woken by what has happened already.
+async fn wakes(lists: &mut HostLists) -> bool {
+    let mut changed = pin!(lists.changed());
+    poll_fn(|context| Poll::Ready(changed.as_mut().poll(context).is_ready())).await
+}
