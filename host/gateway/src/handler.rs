@@ -1,6 +1,6 @@
 //! rmcp's view of the host: one handler for each session or stateless request, bound to the principal that opened it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, pin::pin};
 
 use axum::http::request::Parts;
 use rmcp::{
@@ -18,7 +18,7 @@ use wardkeep_audit::{ClaimedClient, Origin};
 use wardkeep_model::Principal;
 
 use crate::{
-    Caller, Entrance, Refused, ToolCall, ToolView,
+    CancellationToken, Caller, Entrance, Refused, ToolCall, ToolView,
     caller::{Peer, trace_id},
 };
 
@@ -34,11 +34,18 @@ pub(crate) struct Handler {
     entrance: Entrance,
     principal: Principal,
     transport: &'static str,
+    /// Its session has ended: what runs in it is cancelled.
+    ended: CancellationToken,
 }
 
 impl Handler {
-    pub(crate) const fn new(entrance: Entrance, principal: Principal, transport: &'static str) -> Self {
-        Self { entrance, principal, transport }
+    pub(crate) const fn new(
+        entrance: Entrance,
+        principal: Principal,
+        transport: &'static str,
+        ended: CancellationToken,
+    ) -> Self {
+        Self { entrance, principal, transport, ended }
     }
 
     fn caller(&self, cx: &RequestContext<RoleServer>) -> Caller {
@@ -67,9 +74,13 @@ impl ServerHandler for Handler {
 
     async fn list_tools(
         &self,
-        _page: Option<PaginatedRequestParams>,
+        page: Option<PaginatedRequestParams>,
         cx: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, Refused> {
+        // lists are whole: no cursor was ever given out (MCP, Pagination, Error Handling)
+        if page.is_some_and(|page| page.cursor.is_some()) {
+            return Err(Refused::invalid_params("no such cursor", None));
+        }
         let mut list = ListToolsResult::with_all_items(self.entrance.tools(&self.caller(&cx)).await?);
         // the list depends on the caller: nobody in between may keep it for another
         list.cache_scope = Some(CacheScope::Private);
@@ -86,7 +97,15 @@ impl ServerHandler for Handler {
             return Err(Refused::invalid_params("this host has asked nothing, so there is nothing to answer", None));
         }
         let call = ToolCall { tool: request.name.into_owned(), arguments: request.arguments.unwrap_or_default() };
-        self.entrance.call(self.caller(&cx), call, cx.ct.clone()).await.map(CallToolResponse::from)
+        let mut calling = pin!(self.entrance.call(self.caller(&cx), call, cx.ct.clone()));
+        let answer = tokio::select! {
+            answer = &mut calling => answer,
+            () = self.ended.cancelled() => {
+                cx.ct.cancel();
+                calling.await
+            }
+        };
+        answer.map(CallToolResponse::from)
     }
 
     // without this, rmcp skips its check of `Mcp-Param-*` headers against the schema

@@ -11,7 +11,7 @@ use wardkeep_model::{Authenticated, CorrelationId, Principal};
 use wardkeep_sandbox::Fleet;
 
 use crate::{
-    Answer, Caller, Callers, NoAnswer, Refused, ToolCall, ToolView, call, identity::Unauthenticated, listing, record,
+    Answer, Caller, Callers, NoAnswer, Refused, ToolCall, ToolView, call, checks::Checks, identity::Unauthenticated, listing, record,
 };
 
 /// What serves: plugins, journal, callers.
@@ -19,6 +19,7 @@ pub struct Host {
     fleet: ArcSwap<Fleet>,
     journal: Journal,
     callers: Callers,
+    checks: Checks,
     /// Every call's task, until its record is closed.
     calls: TaskTracker,
     /// Ends what runs when the host stops.
@@ -33,6 +34,7 @@ impl Host {
             fleet: ArcSwap::new(fleet),
             journal,
             callers,
+            checks: Checks::new(),
             calls: TaskTracker::new(),
             closing: CancellationToken::new(),
         })
@@ -53,6 +55,10 @@ impl Host {
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    pub(crate) const fn checks(&self) -> &Checks {
+        &self.checks
     }
 
     pub(crate) fn callers(&self) -> &Callers {

@@ -17,7 +17,7 @@ use lines::Lines;
 /// [`ServeError::Handshake`] if the first message is not MCP.
 pub async fn serve_stdio(entrance: Entrance, principal: Principal, stop: CancellationToken) -> Result<(), ServeError> {
     let (lines, pipes) = Lines::between(tokio::io::stdin(), tokio::io::stdout());
-    let served = serve(Handler::new(entrance, principal, "stdio"), pipes, stop).await;
+    let served = serve(Handler::new(entrance, principal, "stdio", CancellationToken::new()), pipes, stop).await;
     lines.finish().await;
     served
 }
