@@ -18,7 +18,7 @@ use wardkeep_audit::{ClaimedClient, Origin};
 use wardkeep_model::Principal;
 
 use crate::{
-    CancellationToken, Caller, Entrance, Refused, ToolCall, ToolView,
+    Caller, CancellationToken, Entrance, Refused, ToolCall, ToolView,
     caller::{Peer, trace_id},
 };
 

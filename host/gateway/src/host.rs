@@ -11,7 +11,8 @@ use wardkeep_model::{Authenticated, CorrelationId, Principal};
 use wardkeep_sandbox::Fleet;
 
 use crate::{
-    Answer, Caller, Callers, NoAnswer, Refused, ToolCall, ToolView, call, checks::Checks, identity::Unauthenticated, listing, record,
+    Answer, Caller, Callers, NoAnswer, Refused, ToolCall, ToolView, call, checks::Checks, identity::Unauthenticated,
+    listing, record,
 };
 
 /// What serves: plugins, journal, callers.

@@ -125,9 +125,5 @@ fn stop(id: &CorrelationId, stopped: &Stopped) -> Verdict {
         _ => "the host failed",
     };
     tracing::info!(outcome = %stopped.outcome, detail = %stopped.detail, correlation = %id, "a call was stopped");
-    Verdict {
-        outcome: stopped.outcome,
-        class: None,
-        answer: failed(format!("{text} (correlation id {id})"), id),
-    }
+    Verdict { outcome: stopped.outcome, class: None, answer: failed(format!("{text} (correlation id {id})"), id) }
 }

@@ -92,10 +92,8 @@ where
 }
 
 fn screen(message: &[u8]) -> Result<Screened, Refusal> {
-    walked(message, Place::Root).map(|walk| Screened {
-        initializes: walk.initializes,
-        asks: walk.id.filter(|_| walk.has_method),
-    })
+    walked(message, Place::Root)
+        .map(|walk| Screened { initializes: walk.initializes, asks: walk.id.filter(|_| walk.has_method) })
 }
 
 /// The same bounds for JSON that is no message: values, depth, no key twice.

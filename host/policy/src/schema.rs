@@ -132,7 +132,7 @@ impl Schema {
             let message = format!("more than {DEEPEST_VALUE} arrays and objects deep");
             return Err(Mismatch { pointer: String::new(), message });
         }
-        if self.effort(value) > MOST_EFFORT {
+        if !self.looks_at(value) {
             let message = "too large to be checked against this tool's schema".to_owned();
             return Err(Mismatch { pointer: String::new(), message });
         }
@@ -148,7 +148,13 @@ impl Schema {
         self.prices.value(value)
     }
 
-    /// The same of an object.
+    /// Whether the value is small enough for its schema; if not, every check refuses it.
+    #[must_use]
+    pub fn looks_at(&self, value: &Value) -> bool {
+        self.effort(value) <= MOST_EFFORT
+    }
+
+    /// [`effort`](Self::effort) of an object.
     pub(crate) fn effort_of(&self, object: &Map<String, Value>) -> u64 {
         self.prices.object(object)
     }

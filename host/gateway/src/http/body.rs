@@ -123,12 +123,15 @@ impl IntoResponse for Unread {
     fn into_response(self) -> Response {
         let (status, text) = match self {
             Self::Broken => (StatusCode::BAD_REQUEST, "the body broke off"),
-            Self::TooLarge => return error(StatusCode::PAYLOAD_TOO_LARGE, Refusal::TooLong { most: BODY_BYTES }.message()),
+            Self::TooLarge => {
+                return error(StatusCode::PAYLOAD_TOO_LARGE, Refusal::TooLong { most: BODY_BYTES }.message());
+            }
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many large requests at once"),
-            Self::Unsent => {
-                (StatusCode::SERVICE_UNAVAILABLE, "too many large answers wait to be read; the call may have had its effect")
-            }
+            Self::Unsent => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many large answers wait to be read; the call may have had its effect",
+            ),
             Self::Refused(refusal) => return refused(refusal),
         };
         unavailable(status, text)

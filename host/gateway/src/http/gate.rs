@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
-    body::Body,
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt as _;
@@ -33,8 +33,13 @@ const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const REPEATED: [HeaderName; 2] = [HeaderName::from_static("mcp-method"), HeaderName::from_static("mcp-name")];
 
 /// What decides how a request is read.
-const ONCE: [HeaderName; 5] =
-    [SESSION, HeaderName::from_static("mcp-protocol-version"), HeaderName::from_static("mcp-method"), HeaderName::from_static("mcp-name"), header::CONTENT_TYPE];
+const ONCE: [HeaderName; 5] = [
+    SESSION,
+    HeaderName::from_static("mcp-protocol-version"),
+    HeaderName::from_static("mcp-method"),
+    HeaderName::from_static("mcp-name"),
+    header::CONTENT_TYPE,
+];
 
 tokio::task_local! {
     /// Who sent the request that this task answers. rmcp's factory takes it from here, so that a handler is bound to it.
@@ -146,7 +151,10 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
     {
         opening.opened(opened, ended);
     }
-    if deletes && response.status().is_success() && let Some(session) = session {
+    if deletes
+        && response.status().is_success()
+        && let Some(session) = session
+    {
         gate.sessions.closed(&session);
     }
     gate.bodies.answer(&name, response).await

@@ -76,7 +76,11 @@ mod tests {
         let done = vec!["a\nnot done: nothing".to_owned()];
         let not_done = vec!["x".to_owned(); MOST_LISTED + 2];
         let failed = failed(Failure::Partial { message: "half\u{1b}".into(), done, not_done }, &mut changes);
-        assert!(failed.text.starts_with("half\\u{1b}\ndone: a\\u{a}not done: nothing\nnot done: x, "), "{}", failed.text);
+        assert!(
+            failed.text.starts_with("half\\u{1b}\ndone: a\\u{a}not done: nothing\nnot done: x, "),
+            "{}",
+            failed.text
+        );
         assert!(failed.text.ends_with("x, … and 2 more"));
         let partial = &failed.meta.0[&format!("{META}partial")];
         assert_eq!(partial["done"], json!(["a\\u{a}not done: nothing"]));

@@ -96,7 +96,14 @@ mod tests {
     #[test]
     fn a_uri_names_something_and_neither_runs_nor_deceives() {
         let longest = format!("x:{}", "y".repeat(LONGEST_URI - 2));
-        for good in ["https://example.com/a?b=c@d#e", "file:///tmp/grüße", "note://one", "urn:isbn:1", "mailto:a@b.example", &longest] {
+        for good in [
+            "https://example.com/a?b=c@d#e",
+            "file:///tmp/grüße",
+            "note://one",
+            "urn:isbn:1",
+            "mailto:a@b.example",
+            &longest,
+        ] {
             assert_eq!(uri(good.into()).as_deref(), Ok(good));
         }
         let beyond = format!("{longest}y");

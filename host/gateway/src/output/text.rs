@@ -22,7 +22,8 @@ pub(super) enum Lines {
 
 /// The text as it may leave, and what was changed.
 pub(super) fn clean(text: String, lines: Lines, place: &'static str, changes: &mut Changes) -> String {
-    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte) || (lines == Lines::Many && matches!(byte, b'\t' | b'\n'))) {
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte) || (lines == Lines::Many && matches!(byte, b'\t' | b'\n')))
+    {
         return text;
     }
     let mut out = String::with_capacity(text.len());

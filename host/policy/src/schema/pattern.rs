@@ -24,7 +24,13 @@ fn states(hir: &Hir) -> u64 {
         HirKind::Literal(literal) => literal.0.len() as u64,
         HirKind::Class(Class::Bytes(_)) => 1,
         // a character of another alphabet takes up to four bytes
-        HirKind::Class(Class::Unicode(class)) => if class.is_ascii() { 1 } else { 4 },
+        HirKind::Class(Class::Unicode(class)) => {
+            if class.is_ascii() {
+                1
+            } else {
+                4
+            }
+        }
         HirKind::Repetition(repetition) => {
             let times = u64::from(repetition.max.unwrap_or(repetition.min.saturating_add(1)).max(1));
             times.saturating_mul(states(&repetition.sub).saturating_add(1))

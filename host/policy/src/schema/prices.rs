@@ -134,9 +134,7 @@ impl Prices {
         let price = self.price(place);
         let mut sum = price.value + VALUE;
         match value {
-            Value::String(text) => {
-                (sum.saturating_add((price.byte + QUOTED).saturating_mul(text.len() as u64)), 1)
-            }
+            Value::String(text) => (sum.saturating_add((price.byte + QUOTED).saturating_mul(text.len() as u64)), 1),
             Value::Array(items) => {
                 let mut values = 1;
                 sum = sum.saturating_add(price.compared);
