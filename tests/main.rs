@@ -11,6 +11,7 @@
     reason = "a test that can't go on fails; clippy excuses functions marked as tests only, not what they share"
 )]
 
+mod attackers;
 mod bounds;
 mod careless_admin;
 mod clients;
@@ -20,6 +21,7 @@ mod durability;
 mod files;
 mod grants;
 mod hostile_clients;
+mod hostile_http;
 mod http_edge;
 mod installing;
 mod one_home;

@@ -26,7 +26,7 @@ pub(crate) async fn call(
     let snapshot = fleet.snapshot();
     let tool = snapshot.find(&caller.principal, &request.tool, now)?;
     // check
-    let arguments = tool.check(request.arguments)?;
+    let arguments = host.checks().arguments(tool, request.arguments).await?;
     // decide: asked afresh for every call, since manifests, approvers and trust expire
     let permit = authorize(snapshot, &caller.principal, tool, &arguments, now)?;
     // admit
@@ -40,7 +40,7 @@ pub(crate) async fn call(
     let _running = host.enter(&permit, &token);
     let ran = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, &arguments, &token)).await;
     // filter
-    let filtered = output::filter(&permit, id, ran);
+    let filtered = output::filter(host.checks(), &permit, id, ran).await;
     // close
     host.journal().outcome(recorded, filtered.closing).await.map_err(NoAnswer::Withheld)?;
     // answer

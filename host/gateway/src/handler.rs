@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -51,6 +52,8 @@ pub(crate) struct Handler {
 
 /// What all clones of a handler share; gone with the last of them.
 struct Connection {
+    /// Its session has ended: what runs in it is cancelled.
+    session_ended: CancellationToken,
     ended: CancellationToken,
     /// A client says once that it is ready; whoever says so again gets no second watch.
     initialized: AtomicBool,
@@ -64,8 +67,14 @@ impl Drop for Connection {
 }
 
 impl Handler {
-    pub(crate) fn new(entrance: Entrance, identity: Identity, transport: &'static str) -> Self {
+    pub(crate) fn new(
+        entrance: Entrance,
+        identity: Identity,
+        transport: &'static str,
+        session_ended: CancellationToken,
+    ) -> Self {
         let connection = Connection {
+            session_ended,
             ended: CancellationToken::new(),
             initialized: AtomicBool::new(false),
             subscriptions: Semaphore::new(SUBSCRIPTIONS),
@@ -102,9 +111,13 @@ impl ServerHandler for Handler {
 
     async fn list_tools(
         &self,
-        _page: Option<PaginatedRequestParams>,
+        page: Option<PaginatedRequestParams>,
         cx: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, Refused> {
+        // lists are whole: no cursor was ever given out (MCP, Pagination, Error Handling)
+        if page.is_some_and(|page| page.cursor.is_some()) {
+            return Err(Refused::invalid_params("no such cursor", None));
+        }
         let mut list = ListToolsResult::with_all_items(self.entrance.tools(&self.caller(&cx)).await?);
         // the list depends on the caller: nobody in between may keep it for another
         list.cache_scope = Some(CacheScope::Private);
@@ -121,7 +134,15 @@ impl ServerHandler for Handler {
             return Err(Refused::invalid_params("this host has asked nothing, so there is nothing to answer", None));
         }
         let call = ToolCall { tool: request.name.into_owned(), arguments: request.arguments.unwrap_or_default() };
-        self.entrance.call(self.caller(&cx), call, cx.ct.clone()).await.map(CallToolResponse::from)
+        let mut calling = pin!(self.entrance.call(self.caller(&cx), call, cx.ct.clone()));
+        let answer = tokio::select! {
+            answer = &mut calling => answer,
+            () = self.connection.session_ended.cancelled() => {
+                cx.ct.cancel();
+                calling.await
+            }
+        };
+        answer.map(CallToolResponse::from)
     }
 
     // without this, rmcp skips its check of `Mcp-Param-*` headers against the schema

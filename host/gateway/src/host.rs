@@ -19,6 +19,7 @@ use wardkeep_sandbox::{CallToken, Fleet};
 
 use crate::{
     Answer, Caller, Moment, NoAnswer, Refused, ToolCall, ToolView, call,
+    checks::Checks,
     identity::{Credential, Unauthenticated},
     listing, record,
     running::{Entered, Running},
@@ -31,6 +32,7 @@ pub struct Host {
     running: Running,
     /// Rings when what somebody may see has perhaps changed; holds when it did so last.
     bell: watch::Sender<Option<Instant>>,
+    checks: Checks,
     /// Every call's task, until its record is closed.
     calls: TaskTracker,
     /// Ends what runs when the host stops.
@@ -48,6 +50,7 @@ impl Host {
             journal,
             running: Running::default(),
             bell: watch::Sender::new(None),
+            checks: Checks::new(),
             calls: TaskTracker::new(),
             closing: CancellationToken::new(),
             stopping: CancellationToken::new(),
@@ -127,6 +130,10 @@ impl Host {
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    pub(crate) const fn checks(&self) -> &Checks {
+        &self.checks
     }
 
     /// Is there a caller for standard input and for the home's own socket.

@@ -5,6 +5,9 @@
 mod body;
 mod connections;
 mod gate;
+mod names;
+mod paced;
+mod share;
 
 use std::{
     convert::Infallible,
@@ -43,10 +46,14 @@ use crate::{
     session::{KEEP_ALIVE, Sessions},
 };
 use connections::{Connections, Place, Seldom};
-use gate::{Gate, IDENTITY};
+use gate::{Gate, VISITOR, Visitor};
+use names::Names;
+use paced::Paced;
 
 /// A client gets this long to send its request's head, and a connection to be used again.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of a request's head, and of what is buffered of a connection.
+const HEAD_BYTES: usize = 64 << 10;
 /// Bytes of one message: of a request's body, and of a line of standard input.
 pub(crate) const BODY_BYTES: usize = 4 << 20;
 /// When stopping, running requests get this long to end by themselves.
@@ -95,19 +102,25 @@ impl HttpServer {
             .with_cancellation_token(rmcp.clone());
         let mut manager = LocalSessionManager::default();
         manager.session_config.keep_alive = Some(KEEP_ALIVE);
+        // what a client has cancelled has no answer to come back for; kept, a flood of requests and cancellations fills the memory
+        manager.session_config.completed_cache_ttl = Duration::ZERO;
         let manager = Arc::new(manager);
         let entrance = Entrance::local(Arc::clone(&host));
         let handler = move || {
-            let identity = IDENTITY.try_with(Clone::clone).map_err(io::Error::other)?;
-            Ok(Handler::new(entrance.clone(), identity, "http"))
+            let Visitor { identity, ended } = VISITOR.try_with(Clone::clone).map_err(io::Error::other)?;
+            Ok(Handler::new(entrance.clone(), identity, "http", ended))
         };
         let service = StreamableHttpService::new(handler, Arc::clone(&manager), config);
-        let gate = Arc::new(Gate::new(Arc::clone(&host), Sessions::new(manager), hosts, options.origins));
+        let names = Arc::new(Names::new(hosts, options.origins));
+        let gate = Arc::new(Gate::new(Arc::clone(&host), Sessions::new(manager), Arc::clone(&names)));
+        let looks = Router::new()
+            .route("/health", get(health))
+            .route("/ready", get(ready))
+            .layer(axum::middleware::from_fn_with_state(names, gate::look));
         let router = Router::new()
             .nest_service("/mcp", service)
             .layer(axum::middleware::from_fn_with_state(gate, gate::pass))
-            .route("/health", get(health))
-            .route("/ready", get(ready))
+            .merge(looks)
             .with_state(Arc::clone(&host));
         Ok(Self { listener, address, router, host, rmcp })
     }
@@ -176,7 +189,8 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: C
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(Paced::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let mut stopping = false;
     loop {

@@ -7,6 +7,7 @@
 mod answer;
 mod call;
 mod caller;
+mod checks;
 mod client;
 mod entrance;
 mod handler;

@@ -1,17 +1,38 @@
-//! What leaves the guest: every answer is within its size and its schema, or it does not leave.
+//! What leaves the guest: every byte of it passes here, in this order, or does not leave.
 //!
-//! The sandbox has already bounded the bytes (`limits.output`). Here the structured part is parsed once, checked against the
-//! tool's output schema and sent as that same value.
+//! | step | where | when it fails |
+//! | --- | --- | --- |
+//! | size | sandbox, `limits.output`; here parts and values | `limit(output)`, rejected |
+//! | read | [`structured`] parses the structured part, bounded | rejected |
+//! | characters | [`text`] and [`named`]: free text cleaned, short strings right | altered and noted, or rejected |
+//! | redaction | (issue 5: `returns` removes fields from the value that is sent, and the twin is made of what is left) | |
+//! | secrets | (issue 5: every string is scanned for the values that were granted) | |
+//! | schema | the value as it is sent, against the tool's own output schema | rejected |
+//! | twin | text of the same value, where the guest gave none | |
+//!
+//! Lines of the log never come here: they go to the operator's log alone, tidied by `capabilities::log`. Claimed resource ids go to
+//! the record alone, tidied by audit.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use rmcp::model::{ContentBlock, Resource, ResourceContents};
+mod changes;
+mod content;
+mod failure;
+mod named;
+mod rejected;
+mod structured;
+mod text;
+
+use std::sync::Arc;
+
+use rmcp::model::ContentBlock;
 use serde_json::{Value, json};
 use wardkeep_audit::Closing;
-use wardkeep_model::{Completion, Content, CorrelationId, Failure, LimitKind, Outcome, Reply, ResourceBody};
+use wardkeep_model::{Completion, CorrelationId, LimitKind, Outcome, Reply};
 use wardkeep_policy::{Permit, Tool};
 use wardkeep_sandbox::{Ran, Stopped};
 
-use crate::{Answer, META, answer::failed, listing, record};
+use crate::{Answer, META, answer::failed, checks::Checks, listing, record};
+use changes::Changes;
+use rejected::Rejected;
 
 /// An answer that may leave, and how the call is closed in the record.
 pub(crate) struct Filtered {
@@ -23,133 +44,69 @@ struct Verdict {
     outcome: Outcome,
     class: Option<&'static str>,
     answer: Answer,
-    touched: Vec<String>,
 }
 
-pub(crate) fn filter(permit: &Permit, id: &CorrelationId, mut ran: Ran) -> Filtered {
+pub(crate) async fn filter(checks: &Checks, permit: &Permit, id: &CorrelationId, mut ran: Ran) -> Filtered {
     let result = std::mem::replace(&mut ran.result, Ok(Ok(Reply::Complete(Completion::default()))));
     let tool = permit.tool();
+    let mut changes = Changes::default();
+    let mut touched = Vec::new();
     let mut verdict = match result {
-        Ok(Ok(Reply::Complete(completion))) => complete(tool, id, completion),
-        // no tool may ask yet: manifests with `asks = true` are refused
-        Ok(Ok(Reply::InputRequired(_))) => {
-            rejected(id, "asks-not-granted", "the plugin asked a question that its manifest does not allow")
+        Ok(Ok(Reply::Complete(mut completion))) => {
+            // what it touched goes on record even if its answer does not leave
+            touched = std::mem::take(&mut completion.touched);
+            match complete(checks, tool, completion, &mut changes).await {
+                Ok(answer) => Verdict { outcome: Outcome::Ok, class: None, answer },
+                Err(rejected) => withheld(tool, id, rejected),
+            }
         }
-        Ok(Err(failure)) => failure_of(id, failure),
+        // no tool may ask yet: manifests with `asks = true` are refused
+        Ok(Ok(Reply::InputRequired(_))) => withheld(tool, id, Rejected::AsksNotGranted),
+        Ok(Err(failure)) => {
+            let said = failure::failed(failure, &mut changes);
+            let mut answer = failed(said.text, id);
+            answer.meta.get_or_insert_default().0.extend(said.meta.0);
+            Verdict { outcome: said.outcome, class: Some(said.class), answer }
+        }
         Err(stopped) => stop(id, &stopped),
     };
     let meta = verdict.answer.meta.get_or_insert_default();
     meta.0.extend(listing::meta(tool).0);
     meta.0.insert(format!("{META}correlation-id"), json!(id));
-    let closing = record::closing(verdict.outcome, verdict.class, ran, verdict.touched);
+    // first, so that a guest cannot crowd them out with notes of its own making
+    ran.notes.splice(0..0, changes.into_notes());
+    let closing = record::closing(verdict.outcome, verdict.class, ran, touched);
     Filtered { answer: verdict.answer, closing }
 }
 
-fn complete(tool: &Tool, id: &CorrelationId, completion: Completion) -> Verdict {
-    let structured = match completion.structured.as_deref().map(serde_json::from_str::<Value>) {
-        None => None,
-        Some(Ok(value @ Value::Object(_))) => Some(value),
-        Some(_) => {
-            return rejected(id, "structured-not-an-object", "the plugin's structured answer is not a JSON object");
-        }
+async fn complete(
+    checks: &Checks,
+    tool: &Arc<Tool>,
+    completion: Completion,
+    changes: &mut Changes,
+) -> Result<Answer, Rejected> {
+    // read, characters
+    let mut structured = completion.structured.map(|text| structured::object(&text, changes)).transpose()?;
+    let mut content = content::blocks(completion.content, changes)?;
+    // schema
+    structured = match (tool.output(), structured) {
+        (Some(_), None) => return Err(Rejected::StructuredMissing),
+        (Some(_), Some(value)) => Some(checks.output(tool, value).await?),
+        (None, structured) => structured,
     };
-    if let Some(schema) = tool.output() {
-        let Some(value) = &structured else {
-            return rejected(
-                id,
-                "structured-missing",
-                "the plugin's answer lacks the structured part that it promises",
-            );
-        };
-        if let Err(mismatch) = schema.check(value) {
-            tracing::warn!(tool = %tool.published(), pointer = %mismatch.pointer, correlation = %id, "an answer breaks its schema");
-            return rejected(id, "output-schema", "the plugin's structured answer breaks its own schema");
-        }
-    }
-    let mut content: Vec<_> = completion.content.into_iter().map(block).collect();
-    // MCP, Tools, Structured Content: a structured answer is told as text too
-    if content.is_empty()
-        && let Some(text) = completion.structured
-    {
-        content.push(ContentBlock::text(text));
+    // twin: a structured answer is told as text too (MCP, Tools, Structured Content)
+    if content.is_empty() {
+        content.extend(structured.as_ref().map(Value::to_string).map(ContentBlock::text));
     }
     let mut answer = Answer::success(content);
     answer.structured_content = structured;
-    Verdict { outcome: Outcome::Ok, class: None, answer, touched: completion.touched }
+    Ok(answer)
 }
 
-fn block(content: Content) -> ContentBlock {
-    match content {
-        Content::Text(text) => ContentBlock::text(text),
-        Content::Image(media) => ContentBlock::image(BASE64.encode(media.data), media.mime_type),
-        Content::Audio(media) => ContentBlock::audio(BASE64.encode(media.data), media.mime_type),
-        Content::Resource(embedded) => ContentBlock::resource(match embedded.body {
-            ResourceBody::Text(text) => ResourceContents::TextResourceContents {
-                uri: embedded.uri,
-                mime_type: embedded.mime_type,
-                text,
-                meta: None,
-            },
-            ResourceBody::Blob(bytes) => ResourceContents::BlobResourceContents {
-                uri: embedded.uri,
-                mime_type: embedded.mime_type,
-                blob: BASE64.encode(bytes),
-                meta: None,
-            },
-        }),
-        Content::Link(link) => {
-            let mut resource = Resource::new(link.uri, link.name);
-            resource.description = link.description;
-            resource.mime_type = link.mime_type;
-            ContentBlock::resource_link(resource)
-        }
-    }
-}
-
-fn rejected(id: &CorrelationId, class: &'static str, text: &str) -> Verdict {
-    let text = format!("{text}; the call may have had its effect (correlation id {id})");
-    Verdict { outcome: Outcome::OutputRejected, class: Some(class), answer: failed(text, id), touched: Vec::new() }
-}
-
-/// The plugin's own failures. Their texts are the plugin's and meant for the caller.
-fn failure_of(id: &CorrelationId, failure: Failure) -> Verdict {
-    let mut retry = None;
-    let mut structured = None;
-    let mut outcome = Outcome::ToolError;
-    let (class, text) = match failure {
-        Failure::InvalidArguments(message) => ("invalid-arguments", message),
-        Failure::NotFound(message) => ("not-found", message),
-        Failure::Denied(message) => ("denied", message),
-        Failure::Internal(message) => ("internal", message),
-        Failure::RateLimited { message, after_seconds } => {
-            retry = after_seconds;
-            ("rate-limited", message)
-        }
-        Failure::Upstream { message, status } => match status {
-            Some(status) => ("upstream", format!("{message} (status {status})")),
-            None => ("upstream", message),
-        },
-        Failure::Partial { message, done, not_done } => {
-            outcome = Outcome::Partial;
-            let text = format!("{message}\ndone: {}\nnot done: {}", list(&done), list(&not_done));
-            structured = Some(json!({ "done": done, "notDone": not_done }));
-            ("partial", text)
-        }
-    };
-    let mut answer = failed(text, id);
-    let meta = answer.meta.get_or_insert_default();
-    meta.0.insert(format!("{META}failure"), json!(class));
-    if let Some(seconds) = retry {
-        meta.0.insert(format!("{META}retry-after-seconds"), seconds.into());
-    }
-    if let Some(partial) = structured {
-        meta.0.insert(format!("{META}partial"), partial);
-    }
-    Verdict { outcome, class: Some(class), answer, touched: Vec::new() }
-}
-
-fn list(items: &[String]) -> String {
-    if items.is_empty() { "nothing".to_owned() } else { items.join(", ") }
+fn withheld(tool: &Tool, id: &CorrelationId, rejected: Rejected) -> Verdict {
+    tracing::warn!(tool = %tool.published(), correlation = %id, class = rejected.class(), "an answer was withheld");
+    let text = format!("{rejected}; the call may have had its effect (correlation id {id})");
+    Verdict { outcome: Outcome::OutputRejected, class: Some(rejected.class()), answer: failed(text, id) }
 }
 
 /// A call that the host ended. The caller learns which bound it was, never what the host knows besides.
@@ -168,10 +125,5 @@ fn stop(id: &CorrelationId, stopped: &Stopped) -> Verdict {
         _ => "the host failed",
     };
     tracing::info!(outcome = %stopped.outcome, detail = %stopped.detail, correlation = %id, "a call was stopped");
-    Verdict {
-        outcome: stopped.outcome,
-        class: None,
-        answer: failed(format!("{text} (correlation id {id})"), id),
-        touched: Vec::new(),
-    }
+    Verdict { outcome: stopped.outcome, class: None, answer: failed(format!("{text} (correlation id {id})"), id) }
 }

@@ -16,14 +16,18 @@ const MOST_VALUES: usize = 50_000;
 const DEEPEST: usize = 64;
 /// Bytes of a method, and of the name of a tool: an error repeats both.
 pub(crate) const LONGEST_NAME: usize = 256;
+/// Bytes of a request's id, as text: answers repeat it.
+const LONGEST_ID: usize = 256;
 /// A message over this many bytes is screened on a thread of its own, so that health and other calls don't wait for it.
 const AT_ONCE: usize = 64 << 10;
 
 /// What is known of a message that may go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Screened {
     /// Its method is `initialize`: in the older revisions, it opens a session.
     pub(crate) initializes: bool,
+    /// The id of a request, as it was written: a number is no string.
+    pub(crate) asks: Option<String>,
 }
 
 /// Why a message goes no further.
@@ -35,6 +39,9 @@ pub(crate) enum Refusal {
     TooDeep,
     DuplicateKey,
     LongName,
+    LongId,
+    IdInUse,
+    HeaderTwice,
     Unscreened,
 }
 
@@ -64,6 +71,9 @@ impl fmt::Display for Refusal {
             Self::TooDeep => write!(f, "arrays and objects may be {DEEPEST} deep at most"),
             Self::DuplicateKey => f.write_str("an object of the message has the same key twice"),
             Self::LongName => write!(f, "a method or name may have {LONGEST_NAME} bytes at most"),
+            Self::LongId => write!(f, "a request's id may have {LONGEST_ID} bytes at most"),
+            Self::IdInUse => f.write_str("another request of this session has this id and is not answered yet"),
+            Self::HeaderTwice => f.write_str("a header that decides how the request is read was given twice"),
             Self::Unscreened => f.write_str("the message could not be read"),
         }
     }
@@ -82,13 +92,23 @@ where
 }
 
 fn screen(message: &[u8]) -> Result<Screened, Refusal> {
-    let mut walk = Walk { values: 0, refusal: None, initializes: false };
-    let mut json = serde_json::Deserializer::from_slice(message);
-    let read = Node { walk: &mut walk, depth: 0, place: Place::Root }.deserialize(&mut json).and_then(|()| json.end());
+    walked(message, Place::Root)
+        .map(|walk| Screened { initializes: walk.initializes, asks: walk.id.filter(|_| walk.has_method) })
+}
+
+/// The same bounds for JSON that is no message: values, depth, no key twice.
+pub(crate) fn shape(json: &[u8]) -> Result<(), Refusal> {
+    walked(json, Place::Elsewhere).map(drop)
+}
+
+fn walked(json: &[u8], place: Place) -> Result<Walk, Refusal> {
+    let mut walk = Walk { values: 0, refusal: None, initializes: false, has_method: false, id: None };
+    let mut json = serde_json::Deserializer::from_slice(json);
+    let read = Node { walk: &mut walk, depth: 0, place }.deserialize(&mut json).and_then(|()| json.end());
     match (walk.refusal, read) {
         (Some(refusal), _) => Err(refusal),
         (None, Err(_)) => Err(Refusal::NotJson),
-        (None, Ok(())) => Ok(Screened { initializes: walk.initializes }),
+        (None, Ok(())) => Ok(walk),
     }
 }
 
@@ -96,6 +116,8 @@ struct Walk {
     values: usize,
     refusal: Option<Refusal>,
     initializes: bool,
+    has_method: bool,
+    id: Option<String>,
 }
 
 impl Walk {
@@ -110,6 +132,7 @@ impl Walk {
 #[derive(Clone, Copy)]
 enum Place {
     Root,
+    Id,
     Method,
     Params,
     Name,
@@ -119,6 +142,7 @@ enum Place {
 impl Place {
     fn of(self, key: &str) -> Self {
         match (self, key) {
+            (Self::Root, "id") => Self::Id,
             (Self::Root, "method") => Self::Method,
             (Self::Root, "params") => Self::Params,
             // what rmcp compares with `Mcp-Name`, and repeats where they differ
@@ -174,11 +198,17 @@ impl<'de> Visitor<'de> for Node<'_> {
         Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+        if matches!(self.place, Place::Id) {
+            self.walk.id = Some(number.to_string());
+        }
         Ok(())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        if matches!(self.place, Place::Id) {
+            self.walk.id = Some(number.to_string());
+        }
         Ok(())
     }
 
@@ -191,7 +221,14 @@ impl<'de> Visitor<'de> for Node<'_> {
         if named && text.len() > LONGEST_NAME {
             return Err(self.walk.refuse(Refusal::LongName));
         }
+        if matches!(self.place, Place::Id) {
+            if text.len() > LONGEST_ID {
+                return Err(self.walk.refuse(Refusal::LongId));
+            }
+            self.walk.id = Some(format!("\"{text}\""));
+        }
         if matches!(self.place, Place::Method) {
+            self.walk.has_method = true;
             self.walk.initializes = text == "initialize";
         }
         Ok(())

@@ -4,12 +4,13 @@
 //! one that does not exist (404, as MCP's Streamable HTTP asks for unknown sessions).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use tokio_util::sync::CancellationToken;
 
 /// A session that is not used for so long ends: clients go away without a word, and what they leave counts against them.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(5 * 60);
@@ -20,19 +21,27 @@ const MOST_EACH: usize = 100;
 
 pub(crate) struct Sessions {
     manager: Arc<LocalSessionManager>,
-    owners: Mutex<Owners>,
+    owners: Arc<Mutex<Owners>>,
+}
+
+struct Session {
+    owner: String,
+    /// Ends what runs in it: rmcp lets it go on for seconds.
+    ended: CancellationToken,
+    /// The ids of requests that are not answered yet.
+    asked: HashSet<String>,
 }
 
 #[derive(Default)]
 struct Owners {
-    of_sessions: HashMap<Arc<str>, String>,
+    of_sessions: HashMap<Arc<str>, Session>,
     /// Who is opening one at this moment: requests that come together must not all find the same last place.
     opening: Vec<String>,
 }
 
 impl Owners {
     fn has_room(&self, principal: &str) -> bool {
-        let all = || self.of_sessions.values().chain(&self.opening);
+        let all = || self.of_sessions.values().map(|session| &session.owner).chain(&self.opening);
         all().count() < MOST && all().filter(|owner| *owner == principal).count() < MOST_EACH
     }
 }
@@ -43,20 +52,42 @@ pub(crate) struct Opening<'s> {
     principal: String,
 }
 
+/// An id that is in use, until it is dropped.
+pub(crate) struct Asked {
+    owners: Arc<Mutex<Owners>>,
+    session: String,
+    id: String,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = owners.of_sessions.get_mut(self.session.as_str()) {
+            session.asked.remove(&self.id);
+        }
+    }
+}
+
 impl Sessions {
     pub(crate) fn new(manager: Arc<LocalSessionManager>) -> Self {
-        Self { manager, owners: Mutex::default() }
+        Self { manager, owners: Arc::default() }
     }
 
     pub(crate) fn belongs_to(&self, session: &str, principal: &str) -> bool {
-        self.owners().of_sessions.get(session).is_some_and(|owner| owner == principal)
+        self.owners().of_sessions.get(session).is_some_and(|session| session.owner == principal)
     }
 
     /// A place for one more session of this principal, if there is room. Sessions that have ended since are forgotten first.
     pub(crate) async fn opening(&self, principal: &str) -> Option<Opening<'_>> {
         let living = self.manager.sessions.read().await;
         let mut owners = self.owners();
-        owners.of_sessions.retain(|session, _| living.contains_key(session));
+        owners.of_sessions.retain(|id, session| {
+            let lives = living.contains_key(id);
+            if !lives {
+                session.ended.cancel();
+            }
+            lives
+        });
         if !owners.has_room(principal) {
             return None;
         }
@@ -64,8 +95,22 @@ impl Sessions {
         Some(Opening { sessions: self, principal: principal.to_owned() })
     }
 
+    /// Takes an id for a request of this session, unless one that is not answered yet has it: rmcp would send the answer of either to
+    /// the later, and keep a place for the earlier as long as the session lives.
+    pub(crate) fn asking(&self, session: &str, id: String) -> Option<Arc<Asked>> {
+        let mut owners = self.owners();
+        if !owners.of_sessions.get_mut(session)?.asked.insert(id.clone()) {
+            return None;
+        }
+        Some(Arc::new(Asked { owners: Arc::clone(&self.owners), session: session.to_owned(), id }))
+    }
+
+    /// Its client has ended it: so does what runs in it.
     pub(crate) fn closed(&self, session: &str) {
-        self.owners().of_sessions.remove(session);
+        let closed = self.owners().of_sessions.remove(session);
+        if let Some(session) = closed {
+            session.ended.cancel();
+        }
     }
 
     fn owners(&self) -> std::sync::MutexGuard<'_, Owners> {
@@ -75,8 +120,9 @@ impl Sessions {
 
 impl Opening<'_> {
     /// It is open under this id.
-    pub(crate) fn opened(self, session: &str) {
-        self.sessions.owners().of_sessions.insert(session.into(), self.principal.clone());
+    pub(crate) fn opened(self, session: &str, ended: CancellationToken) {
+        let opened = Session { owner: self.principal.clone(), ended, asked: HashSet::new() };
+        self.sessions.owners().of_sessions.insert(session.into(), opened);
     }
 }
 
@@ -93,7 +139,7 @@ impl Drop for Opening<'_> {
 mod tests {
     use std::sync::Arc;
 
-    use super::{LocalSessionManager, MOST, MOST_EACH, Sessions};
+    use super::{CancellationToken, LocalSessionManager, MOST, MOST_EACH, Sessions};
 
     fn sessions() -> Sessions {
         Sessions::new(Arc::new(LocalSessionManager::default()))
@@ -125,9 +171,39 @@ mod tests {
     #[tokio::test]
     async fn a_session_that_rmcp_has_ended_is_forgotten_and_an_id_belongs_to_one_principal() {
         let sessions = sessions();
-        sessions.opening("user:me").await.unwrap().opened("id");
+        let ended = CancellationToken::new();
+        sessions.opening("user:me").await.unwrap().opened("id", ended.clone());
         assert!(sessions.belongs_to("id", "user:me") && !sessions.belongs_to("id", "user:you"));
         drop(sessions.opening("user:me").await);
         assert!(!sessions.belongs_to("id", "user:me"));
+        assert!(ended.is_cancelled(), "and what ran in it is ended");
+    }
+
+    #[tokio::test]
+    async fn an_id_is_in_use_until_the_last_who_holds_it_lets_go() {
+        let sessions = sessions();
+        let opening = [sessions.opening("user:me").await.unwrap(), sessions.opening("user:me").await.unwrap()];
+        for (opening, session) in opening.into_iter().zip(["one", "two"]) {
+            opening.opened(session, CancellationToken::new());
+        }
+        let asked = sessions.asking("one", "7".into()).unwrap();
+        let held = Arc::clone(&asked);
+        drop(asked);
+        assert!(sessions.asking("one", "7".into()).is_none());
+        assert!(sessions.asking("two", "7".into()).is_some(), "ids are a session's own");
+        assert!(sessions.asking("one", "\"7\"".into()).is_some(), "a number is no string");
+        drop(held);
+        assert!(sessions.asking("one", "7".into()).is_some());
+        assert!(sessions.asking("three", "7".into()).is_none(), "no such session");
+    }
+
+    #[tokio::test]
+    async fn closing_a_session_ends_what_runs_in_it() {
+        let (sessions, ended) = (sessions(), CancellationToken::new());
+        sessions.opening("user:me").await.unwrap().opened("id", ended.clone());
+        sessions.closed("other");
+        assert!(!ended.is_cancelled());
+        sessions.closed("id");
+        assert!(ended.is_cancelled() && !sessions.belongs_to("id", "user:me"));
     }
 }

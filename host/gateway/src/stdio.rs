@@ -22,7 +22,7 @@ use lines::Lines;
 pub async fn serve_stdio(entrance: Entrance, principal: Principal, stop: CancellationToken) -> Result<(), ServeError> {
     let identity = Identity { principal, credential: Credential::Stdio };
     let (lines, pipes) = Lines::between(tokio::io::stdin(), tokio::io::stdout());
-    let served = serve(Handler::new(entrance, identity, "stdio"), pipes, stop).await;
+    let served = serve(Handler::new(entrance, identity, "stdio", CancellationToken::new()), pipes, stop).await;
     lines.finish().await;
     served
 }

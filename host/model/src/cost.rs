@@ -29,6 +29,8 @@ pub enum NoteKind {
     Denied,
     /// A limit answered instead of the capability.
     Exhausted,
+    /// The host changed something of the answer before it left.
+    Altered,
 }
 
 /// Something that the audit record keeps of a call besides its outcome. At most 16 a call; further ones are counted.

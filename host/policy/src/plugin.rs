@@ -201,6 +201,12 @@ impl Tool {
         self.output.as_deref()
     }
 
+    /// What [`check`](Self::check) may cost for these arguments, in the units of [`Schema::effort`].
+    #[must_use]
+    pub fn effort(&self, arguments: &Map<String, Value>) -> u64 {
+        self.input.effort_of(arguments)
+    }
+
     /// Checks arguments against the tool's schema.
     ///
     /// # Errors

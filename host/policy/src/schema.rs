@@ -4,6 +4,8 @@
 //! Checking arguments here is the only way to make [`Arguments`], and without those nothing is authorised.
 
 mod cost;
+mod pattern;
+mod prices;
 
 use std::sync::Arc;
 
@@ -23,8 +25,12 @@ const DEEPEST_SCHEMA: usize = 32;
 const DEEPEST_VALUE: usize = 64;
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
-/// Bytes of a compiled pattern, and of the tables that it may build while it runs.
-const PATTERN_BYTES: usize = 1 << 20;
+/// Bytes of a compiled pattern.
+const PATTERN_BYTES: usize = 256 << 10;
+/// Bytes of the tables that a pattern may build while it runs.
+const TABLE_BYTES: usize = 1 << 20;
+/// What a check may cost, as [`Schema::effort`] tells it: a tenth of a second.
+const MOST_EFFORT: u64 = 200_000_000;
 /// Bytes of a mismatch's words: they go to a caller, and may quote what the caller sent.
 const LONGEST_MESSAGE: usize = 400;
 
@@ -33,6 +39,7 @@ const LONGEST_MESSAGE: usize = 400;
 pub struct Schema {
     validator: Validator,
     value: Arc<Map<String, Value>>,
+    prices: prices::Prices,
 }
 
 /// Why a schema is refused.
@@ -105,15 +112,15 @@ impl Schema {
             return Err(SchemaFault::NotAnObject);
         }
         keywords(&value)?;
-        cost::bound(&value)?;
+        let prices = cost::bound(&value)?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES))
+            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(TABLE_BYTES))
             .offline()
             .build(&value)
             .map_err(|error| SchemaFault::Invalid { message: cut(&error.masked().to_string()) })?;
         let Value::Object(map) = value else { return Err(SchemaFault::NotAnObject) };
-        Ok(Self { validator, value: Arc::new(map) })
+        Ok(Self { validator, value: Arc::new(map), prices })
     }
 
     /// Checks a value.
@@ -125,10 +132,31 @@ impl Schema {
             let message = format!("more than {DEEPEST_VALUE} arrays and objects deep");
             return Err(Mismatch { pointer: String::new(), message });
         }
+        if !self.looks_at(value) {
+            let message = "too large to be checked against this tool's schema".to_owned();
+            return Err(Mismatch { pointer: String::new(), message });
+        }
         self.validator.validate(value).map_err(|error| Mismatch {
             pointer: cut(error.instance_path().as_str()),
             message: cut(&error.to_string()),
         })
+    }
+
+    /// What it may cost to check this value, in half nanoseconds of an ordinary processor.
+    #[must_use]
+    pub fn effort(&self, value: &Value) -> u64 {
+        self.prices.value(value)
+    }
+
+    /// Whether the value is small enough for its schema; if not, every check refuses it.
+    #[must_use]
+    pub fn looks_at(&self, value: &Value) -> bool {
+        self.effort(value) <= MOST_EFFORT
+    }
+
+    /// [`effort`](Self::effort) of an object.
+    pub(crate) fn effort_of(&self, object: &Map<String, Value>) -> u64 {
+        self.prices.object(object)
     }
 
     /// The schema as clients get it: the same value, in the same order.

@@ -1,6 +1,6 @@
-use super::{DEEPEST, LONGEST_NAME, MOST_VALUES, Refusal, Screened, screen, screened};
+use super::{DEEPEST, LONGEST_ID, LONGEST_NAME, MOST_VALUES, Refusal, Screened, screen, screened};
 
-const PASSES: Result<Screened, Refusal> = Ok(Screened { initializes: false });
+const PASSES: Result<Screened, Refusal> = Ok(Screened { initializes: false, asks: None });
 
 fn told(message: &str) -> Result<Screened, Refusal> {
     screen(message.as_bytes())
@@ -57,8 +57,9 @@ fn what_is_no_json_is_told_from_what_is_too_much() {
 
 #[test]
 fn only_the_message_s_own_method_says_that_it_initializes() {
-    let opens = Ok(Screened { initializes: true });
-    assert_eq!(told(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#), opens);
+    let opens = Ok(Screened { initializes: true, asks: None });
+    let asks = Ok(Screened { initializes: true, asks: Some("1".into()) });
+    assert_eq!(told(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#), asks);
     assert_eq!(told(r#"{"method":"initi\u0061lize"}"#), opens);
     for other in [
         r#"{"method":"tools/call","params":{"method":"initialize"}}"#,
@@ -83,7 +84,7 @@ fn a_method_and_a_name_may_be_so_long_and_not_one_byte_longer() {
 #[tokio::test]
 async fn a_long_message_is_screened_like_a_short_one() {
     let long = format!("{{\"method\":\"initialize\",\"text\":\"{}\"}}", "x".repeat(1 << 20));
-    assert_eq!(screened(long.clone()).await, Ok((long, Screened { initializes: true })));
+    assert_eq!(screened(long.clone()).await, Ok((long, Screened { initializes: true, asks: None })));
     assert_eq!(screened("[".repeat(1 << 20)).await, Err(Refusal::TooDeep));
 }
 
@@ -96,4 +97,18 @@ fn a_refusal_is_one_line_of_json_rpc() {
         assert_eq!(message["error"]["code"], serde_json::json!(code));
         assert!(message["id"].is_null() && message.as_object().unwrap().contains_key("id"));
     }
+}
+
+#[test]
+fn the_id_of_a_request_is_told_as_it_was_written_and_bounded() {
+    let asks = |message: &str| told(message).map(|screened| screened.asks);
+    assert_eq!(asks(r#"{"id":7,"method":"x"}"#), Ok(Some("7".into())));
+    assert_eq!(asks(r#"{"method":"x","id":-7}"#), Ok(Some("-7".into())));
+    assert_eq!(asks(r#"{"method":"x","id":"7"}"#), Ok(Some("\"7\"".into())));
+    for other in [r#"{"id":7,"result":{}}"#, r#"{"method":"x","params":{"id":7}}"#, r#"{"method":"x","id":null}"#] {
+        assert_eq!(asks(other), Ok(None), "{other}");
+    }
+    let id = |bytes: usize| format!(r#"{{"method":"x","id":"{}"}}"#, "i".repeat(bytes));
+    assert!(told(&id(LONGEST_ID)).is_ok());
+    assert_eq!(told(&id(LONGEST_ID + 1)), Err(Refusal::LongId));
 }

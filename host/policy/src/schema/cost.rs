@@ -5,11 +5,14 @@
 //! The walk goes over states: the subschemas that apply to one value, all at once. A state's size is what checking that value costs; the
 //! states of its children follow from it. Every state that can be reached must be small; then a check is linear in its value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::SchemaFault;
+use super::{
+    SchemaFault,
+    prices::{Price, Prices},
+};
 
 /// Subschemas that may apply to one value.
 pub(super) const MOST: u64 = 1_000;
@@ -24,23 +27,68 @@ const AGAIN: [&str; 2] = ["unevaluatedProperties", "unevaluatedItems"];
 type Object = Map<String, Value>;
 type State<'s> = Vec<&'s Object>;
 
-/// Refuses a schema that could make a value be checked too often.
-pub(super) fn bound(root: &Value) -> Result<(), SchemaFault> {
+/// Refuses a schema that could make a value be checked too often; says of any other what its values cost.
+pub(super) fn bound(root: &Value) -> Result<Prices, SchemaFault> {
     let mut walk = Walk { root, left: STEPS };
-    let mut seen = BTreeSet::new();
-    let mut open: Vec<State<'_>> = vec![root.as_object().into_iter().collect()];
-    while let Some(state) = open.pop() {
+    let mut states = States::default();
+    let first: State<'_> = root.as_object().into_iter().collect();
+    states.number(first, &mut walk)?;
+    while let Some((at, state)) = states.open.pop() {
         let applied = walk.applied(&state)?;
-        for child in walk.children(&applied)? {
-            let mut identity: Vec<usize> = child.iter().map(|object| std::ptr::from_ref(*object).addr()).collect();
-            identity.sort_unstable();
-            walk.step(identity.len())?;
-            if !child.is_empty() && seen.insert(identity) {
-                open.push(child);
-            }
+        let children = walk.children(&applied)?;
+        let mut price = Price::of(&applied);
+        for (name, child) in children.named {
+            let place = states.number(child, &mut walk)?;
+            // a child of no subschema costs nothing and says so, lest it pass for any other
+            price.named.insert(name.into(), place.unwrap_or(usize::MAX));
         }
+        for child in children.prefix {
+            price.prefix.push(states.number(child, &mut walk)?);
+        }
+        price.names = states.number(children.names, &mut walk)?;
+        price.other = states.number(children.other, &mut walk)?;
+        price.element = states.number(children.element, &mut walk)?;
+        states.prices.set(at, applied.len(), price);
     }
-    Ok(())
+    Ok(states.prices)
+}
+
+/// The states that were met, each with its place among the prices.
+#[derive(Default)]
+struct States<'s> {
+    known: BTreeMap<Vec<usize>, usize>,
+    open: Vec<(usize, State<'s>)>,
+    prices: Prices,
+}
+
+impl<'s> States<'s> {
+    /// Nothing for a state without subschemas.
+    fn number(&mut self, state: State<'s>, walk: &mut Walk<'_>) -> Result<Option<usize>, SchemaFault> {
+        if state.is_empty() {
+            return Ok(None);
+        }
+        let mut identity: Vec<usize> = state.iter().map(|object| std::ptr::from_ref(*object).addr()).collect();
+        identity.sort_unstable();
+        walk.step(identity.len())?;
+        if let Some(place) = self.known.get(&identity) {
+            return Ok(Some(*place));
+        }
+        let place = self.prices.place();
+        self.known.insert(identity, place);
+        self.open.push((place, state));
+        Ok(Some(place))
+    }
+}
+
+/// What applies to the children of a value.
+struct Children<'s> {
+    named: Vec<(&'s str, State<'s>)>,
+    /// To each key, as a string.
+    names: State<'s>,
+    /// To a child of any other name.
+    other: State<'s>,
+    prefix: Vec<State<'s>>,
+    element: State<'s>,
 }
 
 struct Walk<'s> {
@@ -91,8 +139,9 @@ impl<'s> Walk<'s> {
     }
 
     /// What applies to each child that the subschemas tell apart, and to any other child.
-    fn children(&mut self, applied: &[&'s Object]) -> Result<Vec<State<'s>>, SchemaFault> {
-        let mut named: BTreeMap<&str, State<'s>> = BTreeMap::new();
+    fn children(&mut self, applied: &[&'s Object]) -> Result<Children<'s>, SchemaFault> {
+        let mut named: BTreeMap<&'s str, State<'s>> = BTreeMap::new();
+        let mut names = State::new();
         let (mut every, mut element) = (State::new(), State::new());
         let mut others: Vec<(&'s Object, Option<&'s Object>)> = Vec::new();
         let mut places: Vec<State<'s>> = Vec::new();
@@ -105,7 +154,7 @@ impl<'s> Walk<'s> {
             let patterns = object.get("patternProperties").and_then(Value::as_object);
             every.extend(patterns.into_iter().flat_map(Object::values).filter_map(Value::as_object));
             every.extend(object.get("unevaluatedProperties").and_then(Value::as_object));
-            every.extend(object.get("propertyNames").and_then(Value::as_object));
+            names.extend(object.get("propertyNames").and_then(Value::as_object));
             others
                 .extend(object.get("additionalProperties").and_then(Value::as_object).map(|other| (other, properties)));
             let prefix = object.get("prefixItems").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -118,18 +167,16 @@ impl<'s> Walk<'s> {
             }
         }
         self.step((named.len() + 1) * (every.len() + others.len() + 1) + places.len() * (element.len() + 1))?;
-        let mut children: Vec<State<'s>> = Vec::with_capacity(named.len() + places.len() + 2);
-        for (name, mut state) in named {
+        let named = named.into_iter().map(|(name, mut state)| {
             let outside = others.iter().filter(|(_, named)| !named.is_some_and(|map| map.contains_key(name)));
             state.extend(every.iter().copied().chain(outside.map(|(other, _)| *other)));
-            children.push(state);
-        }
-        children.extend(places.into_iter().map(|mut state| {
+            (name, state)
+        });
+        let named = named.collect();
+        for state in &mut places {
             state.extend(&element);
-            state
-        }));
+        }
         every.extend(others.iter().map(|(other, _)| *other));
-        children.extend([every, element]);
-        Ok(children)
+        Ok(Children { named, names, other: every, prefix: places, element })
     }
 }
