@@ -16,6 +16,7 @@ mod careless_admin;
 mod clients;
 mod documents;
 mod durability;
+mod fairness;
 mod files;
 mod grants;
 mod hostile_clients;

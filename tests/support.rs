@@ -3,4 +3,5 @@
 pub mod guests;
 pub mod home;
 pub mod http;
+pub mod keep_alive;
 pub mod serving;

@@ -1,11 +1,14 @@
-//! How many calls run at once, of a tool and in all. Nobody queues: what finds no place is told when to come again.
+//! How many calls run at once, of a tool, of a plugin and in all. Nobody queues: what finds no place is told when to come again.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wardkeep_model::ToolName;
+use tokio::sync::OwnedSemaphorePermit;
+use wardkeep_model::{Limits, ToolName};
 
-use crate::Plugin;
+use crate::{
+    Plugin,
+    room::{Place, Room},
+};
 
 /// What a caller is told who finds no place: about one call's time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -15,7 +18,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Ticket {
     pub(crate) plugin: Plugin,
     pub(crate) tool: ToolName,
-    _places: [OwnedSemaphorePermit; 2],
+    _of_tool: OwnedSemaphorePermit,
+    _of_all: Place,
 }
 
 /// Why there is no place.
@@ -33,13 +37,13 @@ pub enum NotAdmitted {
 }
 
 /// Takes a place of the tool and one of all, or none.
-pub(crate) fn admit(all: &Arc<Semaphore>, plugin: &Plugin, tool: &ToolName) -> Result<Ticket, NotAdmitted> {
+pub(crate) fn admit(room: &Room, plugin: &Plugin, tool: &ToolName, limits: &Limits) -> Result<Ticket, NotAdmitted> {
     if plugin.is_out_of_service() {
         return Err(NotAdmitted::OutOfService);
     }
-    let throttled = |_| NotAdmitted::Throttled { retry_after: RETRY_AFTER };
-    let places = plugin.0.places.get(tool).ok_or(NotAdmitted::OutOfService)?;
-    let of_tool = Arc::clone(places).try_acquire_owned().map_err(throttled)?;
-    let of_all = Arc::clone(all).try_acquire_owned().map_err(throttled)?;
-    Ok(Ticket { plugin: plugin.clone(), tool: tool.clone(), _places: [of_tool, of_all] })
+    let full = NotAdmitted::Throttled { retry_after: RETRY_AFTER };
+    let own = plugin.0.tools.get(tool).ok_or(NotAdmitted::OutOfService)?;
+    let of_tool = Arc::clone(&own.places).try_acquire_owned().map_err(|_| full)?;
+    let of_all = room.take(plugin.name(), limits.memory).ok_or(full)?;
+    Ok(Ticket { plugin: plugin.clone(), tool: tool.clone(), _of_tool: of_tool, _of_all: of_all })
 }

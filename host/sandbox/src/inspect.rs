@@ -122,11 +122,11 @@ impl Engine {
     /// Why it is no plugin.
     pub async fn inspect(&self, bytes: Arc<[u8]>) -> Result<Inspected, InspectError> {
         let engine = Arc::clone(&self.0);
-        let handle = self.0.runtime.handle().ok_or(InspectError::Interrupted)?;
+        let handle = self.0.lanes.slow().ok_or(InspectError::Interrupted)?;
         let compiling = handle.spawn_blocking(move || compile(&engine, &bytes));
         let compiled = compiling.await.map_err(|_| InspectError::Interrupted)??;
         let engine = Arc::clone(&self.0);
-        // On the guests' runtime, like every guest.
+        // Like every guest that has not shown yet that it needs little.
         handle.spawn(async move { described(&engine, compiled).await }).await.map_err(|_| InspectError::Interrupted)?
     }
 }

@@ -69,7 +69,9 @@ impl Call {
 
     pub(crate) fn start(&self, plugin: &Plugin, token: &CallToken) -> tokio::task::JoinHandle<Done> {
         let (job, plugin, engine) = (self.job(token), plugin.clone(), Arc::clone(&ENGINE.0));
-        ENGINE.0.runtime.handle().unwrap().spawn(async move { job.run(&engine, &plugin.0.guest).await })
+        let pace = Arc::clone(&plugin.0.tools.values().next().unwrap().pace);
+        let running = async move { job.run(&engine, &plugin.0.guest).await };
+        ENGINE.0.lanes.slow().unwrap().spawn(async move { ENGINE.0.lanes.run(pace, running).await.unwrap().unwrap() })
     }
 
     pub(crate) fn run(&self, guest: &Guest) -> Done {
