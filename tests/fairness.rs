@@ -83,7 +83,11 @@ impl Seen {
         self.times.sort();
         let at = |share: f64| self.times[((self.times.len() as f64 * share) as usize).min(self.times.len() - 1)];
         let (median, high, most) = (at(0.5), at(0.99), at(1.0));
-        format!("n {}, failed {}, p50 {median:.2?}, p99 {high:.2?}, most {most:.2?}", self.times.len(), self.failures.len())
+        format!(
+            "n {}, failed {}, p50 {median:.2?}, p99 {high:.2?}, most {most:.2?}",
+            self.times.len(),
+            self.failures.len()
+        )
     }
 }
 

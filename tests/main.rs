@@ -20,6 +20,7 @@ mod fairness;
 mod files;
 mod grants;
 mod hostile_clients;
+mod hostile_guests;
 mod http_edge;
 mod one_home;
 mod stopping;

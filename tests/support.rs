@@ -5,3 +5,6 @@ pub mod home;
 pub mod http;
 pub mod keep_alive;
 pub mod serving;
+// Guests of a few lines of WebAssembly, for what no compiler would make: shared with the tests of the sandbox.
+#[path = "../host/sandbox/src/tests/guest.rs"]
+pub mod wat;

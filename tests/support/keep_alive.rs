@@ -44,7 +44,8 @@ impl KeepAlive {
             body.len()
         );
         let (status, answer) = self.exchange(&format!("{head}{body}"))?;
-        serde_json::from_slice(&answer).map_err(|error| Error::new(ErrorKind::InvalidData, format!("{status}: {error}")))
+        serde_json::from_slice(&answer)
+            .map_err(|error| Error::new(ErrorKind::InvalidData, format!("{status}: {error}")))
     }
 
     /// The status of `GET`.
@@ -67,7 +68,9 @@ impl KeepAlive {
                 break;
             }
             match line.split_once(':') {
-                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.trim().parse().ok(),
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.trim().parse().ok()
+                }
                 Some(_) if status != 0 => {}
                 _ => status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| bad("no status"))?,
             }

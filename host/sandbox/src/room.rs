@@ -122,7 +122,8 @@ mod tests {
         for plugins in 1..=15 {
             let room = Room::new(64, u64::MAX);
             let mut held = Vec::new();
-            while let Some(place) = (0..plugins).find_map(|plugin| room.take(&name((plugin + held.len()) % plugins), 1)) {
+            while let Some(place) = (0..plugins).find_map(|plugin| room.take(&name((plugin + held.len()) % plugins), 1))
+            {
                 held.push(place);
             }
             let free = 64 - held.len();

@@ -49,7 +49,7 @@ async fn a_call_gets_the_checked_arguments_and_answers() {
     let served = Served::new(&Guest::that(echo.leak()), "").await;
     let ran = served.call("t", r#"{ "b": 1,  "a": "ä" }"#).await;
     assert_eq!(ran.text(), r#"{"b":1,"a":"ä"}"#);
-    assert!(ran.cost.fuel > 0 && ran.cost.output == 16 && ran.cost.host_calls == 0, "{:?}", ran.cost);
+    assert!(ran.cost.fuel > 0 && ran.cost.output == 32 + 16 && ran.cost.host_calls == 0, "{:?}", ran.cost);
 }
 
 #[tokio::test]
