@@ -131,9 +131,8 @@ impl Fleet {
         let done = running.await;
         cancelled.finished();
         match done {
-            Some(Ok(Done { result, cost, notes, .. })) => Ran { result, cost, notes },
-            Some(Err(error)) => Ran::host_error(&format!("the call's task failed: {error}")),
-            None => Ran::host_error("the host is going down"),
+            Ok(Done { result, cost, notes, .. }) => Ran { result, cost, notes },
+            Err(lost) => Ran::host_error(&lost.to_string()),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     ended::{Stopped, why},
     engine::{Inner, WasmtimeError},
     instance::{Guest, call_of, caught, store},
+    lanes::Pace,
     plugin::is_test_only,
     validate::validate,
 };
@@ -122,12 +123,13 @@ impl Engine {
     /// Why it is no plugin.
     pub async fn inspect(&self, bytes: Arc<[u8]>) -> Result<Inspected, InspectError> {
         let engine = Arc::clone(&self.0);
-        let handle = self.0.lanes.slow().ok_or(InspectError::Interrupted)?;
+        let handle = self.0.lanes.handle().ok_or(InspectError::Interrupted)?;
         let compiling = handle.spawn_blocking(move || compile(&engine, &bytes));
         let compiled = compiling.await.map_err(|_| InspectError::Interrupted)??;
         let engine = Arc::clone(&self.0);
-        // Like every guest that has not shown yet that it needs little.
-        handle.spawn(async move { described(&engine, compiled).await }).await.map_err(|_| InspectError::Interrupted)?
+        // Behind what callers wait for.
+        let describing = async move { described(&engine, compiled).await };
+        self.0.lanes.run(Arc::new(Pace::unhurried()), describing).await.map_err(|_| InspectError::Interrupted)?
     }
 }
 

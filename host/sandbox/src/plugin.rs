@@ -18,7 +18,7 @@ use crate::{
     bindings::PurePre,
     engine::WasmtimeError,
     instance::{Guest, call_of},
-    lanes::Pace,
+    lanes::{Line, Pace},
 };
 
 /// Panics of host functions after which a plugin is out of service until the next load.
@@ -101,11 +101,9 @@ impl Plugin {
             return Err(LoadError::NotGranted { imports });
         }
         let guest = linked(engine, inspected, served).map_err(|error| LoadError::Link(WasmtimeError(error)))?;
-        let turns = engine.0.lanes.turns();
-        let tool = |calls: u32| Tool {
-            places: Arc::new(Semaphore::new(calls as usize)),
-            pace: Arc::new(Pace::new(Arc::clone(&turns))),
-        };
+        let line = Line::new();
+        let tool =
+            |calls: u32| Tool { places: Arc::new(Semaphore::new(calls as usize)), pace: Arc::new(Pace::new(line)) };
         let tools = tools.map(|(name, calls)| (name, tool(calls))).collect();
         Ok(Self(Arc::new(Loaded { name, guest, tools, files: engine.0.files.share(), panics: AtomicU32::new(0) })))
     }

@@ -5,6 +5,7 @@ mod fleet;
 mod grants;
 mod guest;
 pub(crate) mod host;
+mod inner;
 mod inspecting;
 mod isolation;
 mod running;

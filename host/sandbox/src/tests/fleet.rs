@@ -6,7 +6,7 @@ use wardkeep_capabilities::CallToken;
 use wardkeep_model::{NoteKind, Outcome};
 
 use super::{Guest, served::Served};
-use crate::NotAdmitted;
+use crate::{Engine, EngineOptions, NotAdmitted};
 
 /// Answers with one text: what lies at the address and has the length that the two locals hold.
 const ANSWER: &str = "(i32.store (i32.const 516) (local.get $at)) (i32.store (i32.const 520) (local.get $length))
@@ -132,4 +132,25 @@ async fn a_ticket_of_one_tool_does_not_run_another() {
     let ran = served.fleet.run(&permit, ticket, &recorded, &arguments, &token).await;
     assert_eq!((ran.outcome(), ran.cost.fuel), (Outcome::HostError, 0));
     served.close(recorded, &ran).await;
+}
+
+#[tokio::test]
+async fn a_plugin_takes_no_more_room_than_it_leaves_to_others() {
+    let options = EngineOptions { calls: 8, memory: 1 << 30, workers: 1, ..EngineOptions::default() };
+    let engine = Engine::new(options).unwrap();
+    let served = Served::on(&engine, &Guest::default(), "[limits]\nconcurrency = 32\nmemory = \"64MiB\"").await;
+    let [(t, _), (u, _)] = ["t", "u"].map(|tool| served.permit(tool, "{}"));
+    let mut held: Vec<_> = (0..2).flat_map(|_| [&t, &u]).map(|permit| served.fleet.admit(permit).unwrap()).collect();
+    for permit in [&t, &u] {
+        assert!(matches!(served.fleet.admit(permit), Err(NotAdmitted::Throttled { .. })), "half of all places");
+    }
+    held.pop();
+    assert!(served.fleet.admit(&t).is_ok(), "given back");
+    drop(held);
+
+    let engine = Engine::new(EngineOptions { calls: 100, ..engine.0.options.clone() }).unwrap();
+    let served = Served::on(&engine, &Guest::default(), "[limits]\nconcurrency = 32\nmemory = \"128MiB\"").await;
+    let (permit, _) = served.permit("t", "{}");
+    let held: Vec<_> = std::iter::from_fn(|| served.fleet.admit(&permit).ok()).collect();
+    assert_eq!(held.len(), 4, "half of a gigabyte");
 }
