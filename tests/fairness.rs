@@ -91,21 +91,19 @@ impl Seen {
     }
 }
 
-/// Four clients call another tool, one asks for `/health`, for so long.
-fn others(serving: &Serving, clients: usize, pause: Duration, time: Duration) -> (Seen, Seen) {
+/// What others do meanwhile, for so long: some clients call a tool that needs little, one a tool that needs 100 million units of
+/// fuel, one asks for `/health`.
+fn others(serving: &Serving, clients: usize, pause: Duration, time: Duration) -> [(&'static str, Seen); 3] {
     let until = Instant::now() + time;
     let mcp = serving.mcp();
-    let echo = || {
+    let call = &|tool: &str, arguments: Value| {
         let mut connection = mcp.keep_alive().unwrap();
         let mut seen = Seen::default();
-        for n in 0.. {
-            if Instant::now() >= until {
-                break;
-            }
+        while Instant::now() < until {
             let begun = Instant::now();
-            let answer = connection.call("fixture_echo", json!({ "n": n })).unwrap();
+            let answer = connection.call(tool, arguments.clone()).unwrap();
             seen.times.push(begun.elapsed());
-            if answer["result"]["structuredContent"] != json!({ "n": n }) {
+            if answer["result"]["structuredContent"] != arguments {
                 seen.failures.push(answer);
             }
             thread::sleep(pause);
@@ -128,13 +126,14 @@ fn others(serving: &Serving, clients: usize, pause: Duration, time: Duration) ->
     };
     thread::scope(|scope| {
         let health = scope.spawn(health);
-        let echo: Vec<_> = (0..clients).map(|_| scope.spawn(echo)).collect();
+        let slow = scope.spawn(|| call("fixture_slow", json!({ "steps": 10_000_000 })));
+        let echo: Vec<_> = (0..clients).map(|n| scope.spawn(move || call("fixture_echo", json!({ "n": n })))).collect();
         let mut all = Seen::default();
         for one in echo.into_iter().map(|client| client.join().unwrap()) {
             all.times.extend(one.times);
             all.failures.extend(one.failures);
         }
-        (all, health.join().unwrap())
+        [("calls", all), ("slow calls", slow.join().unwrap()), ("/health", health.join().unwrap())]
     })
 }
 
@@ -148,10 +147,12 @@ fn measure_what_loops_cost_others() {
     let measure = |what: &str, clients: usize, plugins: usize| {
         let loops = Loops::start(&serving.mcp(), clients, plugins);
         thread::sleep(Duration::from_millis(if clients == 0 { 0 } else { 500 }));
-        let (mut calls, mut health) = others(&serving, 4, Duration::from_millis(2), Duration::from_secs(10));
-        println!("{what}\n  calls:   {}\n  /health: {}", calls.shown(), health.shown());
-        if let Some(failed) = calls.failures.first() {
-            println!("  such as: {failed}");
+        println!("{what}");
+        for (who, mut seen) in others(&serving, 4, Duration::from_millis(2), Duration::from_secs(10)) {
+            println!("  {who}: {}", seen.shown());
+            if let Some(failed) = seen.failures.first() {
+                println!("  such as: {failed}");
+            }
         }
         println!("  loops that ran: {}", loops.end());
     };
@@ -159,4 +160,48 @@ fn measure_what_loops_cost_others() {
     measure("as many loops as cores", cores, 1);
     measure("200 loops of one tool", 200, 1);
     measure("200 loops of eight plugins", 200, LOOPING);
+}
+
+#[test]
+fn two_hundred_loops_of_eight_plugins_leave_room_for_another() {
+    let home = home("4s");
+    let serving = home.serve();
+    let loops = Loops::start(&serving.mcp(), 200, LOOPING);
+    thread::sleep(Duration::from_millis(500));
+    let mut connection = serving.mcp().keep_alive().unwrap();
+    for n in 0..30 {
+        let answer = connection.call("fixture_echo", json!({ "n": n })).unwrap();
+        assert_eq!(answer["result"]["structuredContent"], json!({ "n": n }), "{answer}");
+        assert_eq!(connection.get("/health").unwrap(), 200);
+    }
+    // eight at once, as many as the tool may have
+    let at_once: Vec<_> = (0..8)
+        .map(|_| {
+            let mut connection = serving.mcp().keep_alive().unwrap();
+            thread::spawn(move || connection.call("fixture_slow", json!({ "steps": 1_000_000 })).unwrap())
+        })
+        .collect();
+    for answer in at_once.into_iter().map(|call| call.join().unwrap()) {
+        assert_eq!(answer["result"]["structuredContent"], json!({ "steps": 1_000_000 }), "{answer}");
+    }
+    assert!(loops.end() >= LOOPING, "every plugin had its loops");
+}
+
+#[test]
+fn a_burst_beyond_the_tools_concurrency_waits_its_turn() {
+    let home = Home::new();
+    let component = guests::path("fixture");
+    let mut fixture = Plugin::plain("fixture", &component, &["slow"]);
+    fixture.limits = "concurrency = 2\n";
+    home.install(&fixture);
+    let serving = home.serve();
+    let burst: Vec<_> = (0..20)
+        .map(|_| {
+            let mut connection = serving.mcp().keep_alive().unwrap();
+            thread::spawn(move || connection.call("fixture_slow", json!({ "steps": 100_000 })).unwrap())
+        })
+        .collect();
+    for answer in burst.into_iter().map(|call| call.join().unwrap()) {
+        assert_eq!(answer["result"]["structuredContent"], json!({ "steps": 100_000 }), "{answer}");
+    }
 }

@@ -79,14 +79,14 @@ impl Fleet {
         self.plugins.values().filter(|plugin| plugin.is_out_of_service()).map(Plugin::name)
     }
 
-    /// A place for one call of the permit's tool.
+    /// A place for one call of the permit's tool. Waits a second for it at most.
     ///
     /// # Errors
     ///
-    /// There is none now, or the plugin is out of service.
-    pub fn admit(&self, permit: &Permit) -> Result<Ticket, NotAdmitted> {
+    /// There is none, or the plugin is out of service.
+    pub async fn admit(&self, permit: &Permit) -> Result<Ticket, NotAdmitted> {
         let plugin = self.plugins.get(permit.plugin()).ok_or(NotAdmitted::OutOfService)?;
-        admit(&self.engine.0.room, plugin, permit.tool().name(), permit.limits())
+        admit(&self.engine.0.room, plugin, permit.tool().name(), permit.limits()).await
     }
 
     /// Runs one call in a fresh store, on the guests' runtime. `recorded` is the proof that its intent is in the log.

@@ -8,13 +8,13 @@ use std::{
     },
 };
 
-use tokio::sync::Semaphore;
 use wardkeep_capabilities::{FilePool, Interface, Served, link};
 use wardkeep_model::{PluginName, ToolName};
 use wasmtime::component::{Linker, types::ComponentItem};
 
 use crate::{
     Engine, Inspected,
+    admission::Places,
     bindings::PurePre,
     engine::WasmtimeError,
     instance::{Guest, call_of},
@@ -39,8 +39,7 @@ pub(crate) struct Loaded {
 
 /// What the host keeps of one tool between its calls: nothing that a guest could see.
 pub(crate) struct Tool {
-    /// How many of its calls may still begin.
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Places,
     pub(crate) pace: Arc<Pace>,
 }
 
@@ -102,8 +101,7 @@ impl Plugin {
         }
         let guest = linked(engine, inspected, served).map_err(|error| LoadError::Link(WasmtimeError(error)))?;
         let line = Line::new();
-        let tool =
-            |calls: u32| Tool { places: Arc::new(Semaphore::new(calls as usize)), pace: Arc::new(Pace::new(line)) };
+        let tool = |calls: u32| Tool { places: Places::new(calls), pace: Arc::new(Pace::new(line)) };
         let tools = tools.map(|(name, calls)| (name, tool(calls))).collect();
         Ok(Self(Arc::new(Loaded { name, guest, tools, files: engine.0.files.share(), panics: AtomicU32::new(0) })))
     }

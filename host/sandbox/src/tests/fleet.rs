@@ -85,11 +85,11 @@ async fn a_tool_whose_host_calls_are_used_up_is_told_exhausted() {
 async fn a_place_is_given_back_when_its_call_really_ends() {
     let served = Served::new(&hook("wait"), "[limits]\nconcurrency = 1").await;
     let (permit, arguments) = served.permit("t", "{}");
-    let ticket = served.fleet.admit(&permit).unwrap();
+    let ticket = served.fleet.admit(&permit).await.unwrap();
     let full = NotAdmitted::Throttled { retry_after: Duration::from_secs(1) };
-    assert_eq!(served.fleet.admit(&permit).unwrap_err(), full);
+    assert_eq!(served.fleet.admit(&permit).await.unwrap_err(), full);
     let (other, _) = served.permit("u", "{}");
-    assert!(served.fleet.admit(&other).is_ok(), "another tool has places of its own");
+    assert!(served.fleet.admit(&other).await.is_ok(), "another tool has places of its own");
 
     let recorded = served.recorded(&permit).await;
     let token = CallToken::new(Duration::from_secs(60));
@@ -100,7 +100,7 @@ async fn a_place_is_given_back_when_its_call_really_ends() {
     // Whoever asked went away: the call is cancelled and ends by itself.
     assert_eq!(token.state(), Some(wardkeep_capabilities::Stop::Cancelled));
     for _ in 0..100 {
-        if served.fleet.admit(&permit).is_ok() {
+        if served.fleet.admit(&permit).await.is_ok() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -117,7 +117,7 @@ async fn the_third_panic_in_its_calls_puts_a_plugin_out_of_service() {
         assert_eq!(ran.outcome(), Outcome::HostError);
     }
     let (permit, _) = served.permit("t", "{}");
-    assert_eq!(served.fleet.admit(&permit).unwrap_err(), NotAdmitted::OutOfService);
+    assert_eq!(served.fleet.admit(&permit).await.unwrap_err(), NotAdmitted::OutOfService);
     assert_eq!(served.fleet.out_of_service().map(|name| name.as_str().to_owned()).collect::<Vec<_>>(), ["guest"]);
 }
 
@@ -125,7 +125,7 @@ async fn the_third_panic_in_its_calls_puts_a_plugin_out_of_service() {
 async fn a_ticket_of_one_tool_does_not_run_another() {
     let served = Served::new(&Guest::default(), "").await;
     let (permit, _) = served.permit("u", "{}");
-    let ticket = served.fleet.admit(&permit).unwrap();
+    let ticket = served.fleet.admit(&permit).await.unwrap();
     let (permit, arguments) = served.permit("t", "{}");
     let recorded = served.recorded(&permit).await;
     let token = CallToken::new(Duration::from_secs(20));
@@ -140,17 +140,23 @@ async fn a_plugin_takes_no_more_room_than_it_leaves_to_others() {
     let engine = Engine::new(options).unwrap();
     let served = Served::on(&engine, &Guest::default(), "[limits]\nconcurrency = 32\nmemory = \"64MiB\"").await;
     let [(t, _), (u, _)] = ["t", "u"].map(|tool| served.permit(tool, "{}"));
-    let mut held: Vec<_> = (0..2).flat_map(|_| [&t, &u]).map(|permit| served.fleet.admit(permit).unwrap()).collect();
+    let mut held = Vec::new();
+    for permit in [&t, &u, &t, &u] {
+        held.push(served.fleet.admit(permit).await.unwrap());
+    }
     for permit in [&t, &u] {
-        assert!(matches!(served.fleet.admit(permit), Err(NotAdmitted::Throttled { .. })), "half of all places");
+        assert!(matches!(served.fleet.admit(permit).await, Err(NotAdmitted::Throttled { .. })), "half of all places");
     }
     held.pop();
-    assert!(served.fleet.admit(&t).is_ok(), "given back");
+    assert!(served.fleet.admit(&t).await.is_ok(), "given back");
     drop(held);
 
     let engine = Engine::new(EngineOptions { calls: 100, ..engine.0.options.clone() }).unwrap();
     let served = Served::on(&engine, &Guest::default(), "[limits]\nconcurrency = 32\nmemory = \"128MiB\"").await;
     let (permit, _) = served.permit("t", "{}");
-    let held: Vec<_> = std::iter::from_fn(|| served.fleet.admit(&permit).ok()).collect();
+    let mut held = Vec::new();
+    while let Ok(ticket) = served.fleet.admit(&permit).await {
+        held.push(ticket);
+    }
     assert_eq!(held.len(), 4, "half of a gigabyte");
 }

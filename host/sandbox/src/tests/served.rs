@@ -160,7 +160,7 @@ allow = ["user:me"]
     /// One whole call of the tool.
     pub(crate) async fn call(&self, tool: &str, arguments: &str) -> Ran {
         let (permit, arguments) = self.permit(tool, arguments);
-        let ticket: Ticket = self.fleet.admit(&permit).unwrap();
+        let ticket: Ticket = self.fleet.admit(&permit).await.unwrap();
         let recorded = self.recorded(&permit).await;
         let token = CallToken::new(Duration::from_secs(20));
         let ran = self.fleet.run(&permit, ticket, &recorded, &arguments, &token).await;
