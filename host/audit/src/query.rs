@@ -102,7 +102,7 @@ impl Query {
 
 /// Every record from the first segment on, up to the last whole line. The chain is not checked: that is [`crate::verify`]'s duty.
 pub fn scan(directory: &Path) -> Result<Scan, ReadError> {
-    Ok(Scan { follow: Follow::from(directory, 1) })
+    Ok(Scan { follow: Some(Follow::from(directory, 1)) })
 }
 
 /// The records that answer, oldest first; the last ones if there are more than the limit.
@@ -145,17 +145,22 @@ pub fn tail(directory: &Path, records: usize) -> Result<(Vec<Record>, Follow), R
     }
 }
 
-/// All records of a directory; ends at the last whole line.
+/// All records of a directory; ends at the last whole line, or with the first error.
 #[derive(Debug)]
 pub struct Scan {
-    follow: Follow,
+    /// Nothing after an error: what is torn in the middle would be told again for ever.
+    follow: Option<Follow>,
 }
 
 impl Iterator for Scan {
     type Item = Result<Record, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.follow.next().transpose()
+        let next = self.follow.as_mut()?.next().transpose();
+        if matches!(next, Some(Err(_))) {
+            self.follow = None;
+        }
+        next
     }
 }
 

@@ -131,7 +131,9 @@ fn half_a_line_in_a_closed_segment_is_damage() {
     let lines = lines(1);
     write(home.path(), 1, &[lines[0].clone(), lines[1][..50].to_vec()]);
     write(home.path(), 2, &lines[2..]);
-    let error = scan(home.path()).unwrap().nth(1).unwrap().unwrap_err();
+    let mut scan = scan(home.path()).unwrap();
+    let error = scan.nth(1).unwrap().unwrap_err();
+    assert!(scan.next().is_none(), "an error is told once, or whoever skips errors reads for ever");
     match error {
         ReadError::Damaged(damaged) => {
             assert!(matches!((damaged.line, &damaged.damage), (2, Damage::Incomplete)), "{damaged}");

@@ -14,6 +14,7 @@ use crate::{
     bindings::reader::{Entry, Kind},
 };
 
+mod leaving;
 mod walking;
 
 /// A root `root` with a directory beside it that no guest may see.

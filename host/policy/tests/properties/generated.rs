@@ -1,0 +1,328 @@
+//! Manifests, trusts, revocations and callers, at random but sound: what is refused at load has its own tests.
+
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use wardkeep_model::{Authenticated, Definition, Description, Digest, Effect, Limits, Principal};
+use wardkeep_policy::{
+    Candidate, Evidence, Faults, HostTerms, MANIFEST_NAMESPACE, PluginTerms, PublicKey, Remembered, Revocations, Trust,
+    approve, sign,
+};
+
+use crate::common;
+
+pub(crate) const TOOLS: [&str; 4] = ["search", "list", "show", "count"];
+pub(crate) const GRANTS: [&str; 4] = ["files.reports", "files.wiki", "clock.now", "random.any"];
+/// Names that look alike among them.
+const ENTRIES: [&str; 6] = ["user:me", "user:me2", "service:ci", "group:engineering", "group:oncall", "group:user:me"];
+const GROUPS: [&str; 5] = ["engineering", "oncall", "user:me", "group:oncall", "engineerin"];
+const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
+
+/// All that a decision depends on but the call.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) tools: BTreeMap<&'static str, ToolSpec>,
+    pub(crate) plugin_limits: Written,
+    pub(crate) ceilings: Written,
+    pub(crate) inert: bool,
+    /// Manifest and trust end with these days.
+    pub(crate) expires: &'static str,
+    pub(crate) trust_expires: &'static str,
+    pub(crate) threshold: u32,
+    /// By index into `PEOPLE`, each with a first and a second key.
+    pub(crate) signers: Vec<(usize, bool)>,
+    /// The last day of each person.
+    pub(crate) not_after: [Option<&'static str>; 3],
+    pub(crate) revoked_keys: Vec<(usize, bool)>,
+    pub(crate) component_revoked: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ToolSpec {
+    pub(crate) off: bool,
+    pub(crate) uses: Vec<&'static str>,
+    pub(crate) allow: Vec<&'static str>,
+    pub(crate) limits: Written,
+}
+
+/// Limits as a table writes them: fuel, memory, deadline in milliseconds, output, host calls, log lines, log bytes, table elements,
+/// concurrency.
+pub(crate) type Written = [Option<u64>; 9];
+
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) principal: Principal,
+    pub(crate) tool: String,
+    pub(crate) now: Timestamp,
+}
+
+const KEYS: [(&str, &str); 9] = [
+    ("fuel", ""),
+    ("memory", "B"),
+    ("deadline", "ms"),
+    ("output", "B"),
+    ("host_calls", ""),
+    ("log_lines", ""),
+    ("log_bytes", "B"),
+    ("table_elements", ""),
+    ("concurrency", ""),
+];
+
+/// The same nine of a value.
+pub(crate) fn numbers(limits: &Limits) -> [u64; 9] {
+    [
+        limits.fuel,
+        limits.memory,
+        u64::try_from(limits.deadline.as_millis()).unwrap(),
+        limits.output,
+        limits.host_calls.into(),
+        limits.log_lines.into(),
+        limits.log_bytes.into(),
+        limits.table_elements.into(),
+        limits.concurrency.into(),
+    ]
+}
+
+pub(crate) fn of_numbers(numbers: [u64; 9]) -> Limits {
+    let small = |at: usize| u32::try_from(numbers[at]).unwrap();
+    Limits {
+        fuel: numbers[0],
+        memory: numbers[1],
+        deadline: Duration::from_millis(numbers[2]),
+        output: numbers[3],
+        host_calls: small(4),
+        log_lines: small(5),
+        log_bytes: small(6),
+        table_elements: small(7),
+        concurrency: small(8),
+    }
+}
+
+pub(crate) fn rows(held: &Limits, most: &Limits) -> Vec<(&'static str, u64, u64)> {
+    let (held, most) = (numbers(held), numbers(most));
+    (0..9).map(|at| (KEYS[at].0, held[at], most[at])).collect()
+}
+
+fn written(limits: &Written) -> String {
+    let mut entries = Vec::new();
+    for ((key, unit), value) in KEYS.iter().zip(limits) {
+        entries.extend(value.map(|value| match unit.is_empty() {
+            true => format!("{key} = {value}"),
+            false => format!("{key} = \"{value}{unit}\""),
+        }));
+    }
+    format!("{{ {} }}", entries.join(", "))
+}
+
+fn seed(person: usize, second: bool) -> u8 {
+    u8::try_from(person + 1 + if second { 10 } else { 0 }).unwrap()
+}
+
+impl World {
+    pub(crate) fn lists(&self, tool: &str) -> bool {
+        self.tools.contains_key(tool)
+    }
+
+    pub(crate) fn ceilings(&self) -> Limits {
+        let default = numbers(&Limits::CEILING);
+        of_numbers(std::array::from_fn(|at| self.ceilings[at].unwrap_or(default[at])))
+    }
+
+    pub(crate) fn ceilings_are_default(&self) -> bool {
+        self.ceilings.iter().all(Option::is_none)
+    }
+
+    fn description() -> Description {
+        let tools = TOOLS.iter().map(|name| common::definition(name, Effect::Read)).collect::<Vec<Definition>>();
+        Description { name: "github".into(), version: "1.4.0".into(), tools }
+    }
+
+    pub(crate) fn manifest(&self) -> String {
+        let mut text = format!(
+            "format = 1\nlimits = {}\n[plugin]\nname = \"github\"\nversion = \"1.4.0\"\nserial = 7\nexpires = {}\n\
+             owner = \"me\"\n[component]\nfile = \"github.wasm\"\nsha256 = \"{}\"\ncontract_sha256 = \"{}\"\nwasi = \"{}\"\n",
+            written(&self.plugin_limits),
+            self.expires,
+            common::component(),
+            Self::description().contract_digest(),
+            if self.inert { "inert" } else { "none" },
+        );
+        for grant in GRANTS.iter().filter(|grant| self.tools.values().any(|tool| tool.uses.contains(grant))) {
+            let _ = writeln!(text, "[grants.{grant}]");
+            if let Some(root) = grant.strip_prefix("files.") {
+                let _ = write!(text, "root = \"{root}\"\naccess = \"read\"\n");
+            }
+        }
+        for (name, tool) in &self.tools {
+            let _ = write!(
+                text,
+                "[tools.{name}]\neffect = \"read\"\nuses = {:?}\nallow = {:?}\nstage = \"{}\"\nlimits = {}\n",
+                tool.uses,
+                tool.allow,
+                if tool.off { "off" } else { "general" },
+                written(&tool.limits)
+            );
+        }
+        text
+    }
+
+    pub(crate) fn trust(&self) -> Trust {
+        let people = PEOPLE.iter().zip(self.not_after).enumerate().map(|(person, (name, not_after))| {
+            let keys = [false, true].map(|second| common::key(seed(person, second)).public);
+            let until = not_after.map_or(String::new(), |day| format!("not_after = {day}\n"));
+            format!("[approvers.{name}]\nkeys = {keys:?}\n{until}")
+        });
+        let text = format!(
+            "format = 1\nversion = 3\nexpires = {}\nthresholds = {{ read = {} }}\n{}",
+            self.trust_expires,
+            self.threshold,
+            people.collect::<String>()
+        );
+        Trust::parse("trust.toml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"))
+    }
+
+    /// The trust of the day on which it was loaded, when everyone could still approve.
+    fn trust_then(&self) -> Trust {
+        Self { threshold: 1, not_after: [None; 3], trust_expires: "2027-11-22", ..self.clone() }.trust()
+    }
+
+    pub(crate) fn revocations(&self) -> Revocations {
+        let keys = self.revoked_keys.iter().map(|(person, second)| {
+            let key: PublicKey = common::key(seed(*person, *second)).public.parse().unwrap();
+            key.fingerprint().to_owned()
+        });
+        let components = if self.component_revoked { vec![common::component()] } else { Vec::new() };
+        let reason = String::new();
+        Revocations::from_iter([Remembered { digest: Digest::of(b""), reason, keys: keys.collect(), components }])
+    }
+
+    pub(crate) fn load(&self) -> Result<PluginTerms, Faults> {
+        let manifest = self.manifest();
+        let signatures: Vec<_> = self
+            .signers
+            .iter()
+            .map(|(person, second)| {
+                let private = common::key(seed(*person, *second)).private;
+                let signature = sign(MANIFEST_NAMESPACE, manifest.as_bytes(), &private).unwrap();
+                (format!("{person}.sig"), signature.into_bytes())
+            })
+            .collect();
+        let candidate = Candidate {
+            file: "plugins/github/manifest.toml",
+            directory: "github",
+            manifest: manifest.as_bytes(),
+            signatures: &signatures,
+            known: None,
+        };
+        let host = HostTerms { ceilings: self.ceilings(), ..common::host() };
+        let none = Revocations::default();
+        let approved = approve(&candidate, &self.trust_then(), &none, &host, common::now())?;
+        let description = Self::description();
+        let evidence = Evidence { component: common::component(), imports: &[], description: &description };
+        approved.with_component(evidence, &host, &none)
+    }
+}
+
+fn some<T: Clone + std::fmt::Debug + 'static>(all: &'static [T], most: usize) -> impl Strategy<Value = Vec<T>> {
+    prop::sample::subsequence(all, 0..=most)
+}
+
+fn tool(limits: impl Strategy<Value = Written>) -> impl Strategy<Value = ToolSpec> {
+    let off = prop::bool::weighted(0.1);
+    (off, some(&GRANTS, GRANTS.len()), some(&ENTRIES, ENTRIES.len()), limits)
+        .prop_map(|(off, uses, allow, limits)| ToolSpec { off, uses, allow, limits })
+}
+
+const fn none() -> Just<Written> {
+    Just([None; 9])
+}
+
+/// From one to far beyond every ceiling.
+fn limits() -> impl Strategy<Value = Written> {
+    let ceilings = numbers(&Limits::CEILING);
+    let one = move |at: usize| {
+        let ceiling = ceilings[at];
+        prop_oneof![
+            2 => Just(None),
+            2 => (1..=ceiling).prop_map(Some),
+            1 => prop::sample::select(vec![1, ceiling - 1, ceiling, ceiling + 1]).prop_map(Some),
+            1 => (ceiling..=u64::from(u32::MAX).max(ceiling)).prop_map(Some),
+        ]
+    };
+    std::array::from_fn::<_, 9, _>(one)
+}
+
+fn built(limits: impl Strategy<Value = Written> + Clone + 'static) -> impl Strategy<Value = World> {
+    let tools = prop::collection::btree_map(prop::sample::select(&TOOLS), tool(limits.clone()), 1..=TOOLS.len());
+    let ends = prop::sample::select(&["2026-11-22", "2026-12-24", "2027-06-30"]);
+    let until = prop::option::weighted(0.3, prop::sample::select(&["2026-11-30", "2027-01-15", "2026-01-01"]));
+    let key = || (0..PEOPLE.len(), any::<bool>());
+    let signed = prop::collection::vec(key(), 1..=3);
+    let revoked = prop::collection::vec(key(), 0..=2);
+    let bits = (any::<bool>(), prop::bool::weighted(0.1), 1..=2_u32);
+    (
+        tools,
+        (limits.clone(), limits),
+        (ends.clone(), ends),
+        [until.clone(), until.clone(), until],
+        signed,
+        revoked,
+        bits,
+    )
+        .prop_map(
+            |(tools, (plugin_limits, ceilings), (expires, trust_expires), not_after, signers, revoked_keys, bits)| {
+                let (inert, component_revoked, threshold) = bits;
+                World {
+                    tools,
+                    plugin_limits,
+                    ceilings,
+                    inert,
+                    expires,
+                    trust_expires,
+                    threshold,
+                    signers,
+                    not_after,
+                    revoked_keys,
+                    component_revoked,
+                }
+            },
+        )
+}
+
+/// Everything but limits at random.
+pub(crate) fn world() -> impl Strategy<Value = World> {
+    built(none())
+}
+
+/// Everything, limits too.
+pub(crate) fn limits_world() -> impl Strategy<Value = World> {
+    let either = prop_oneof![none(), limits()];
+    built(either.boxed())
+}
+
+/// A caller, a tool and a time; about half of the times everything is in force.
+pub(crate) fn call() -> impl Strategy<Value = Call> {
+    let names = prop::sample::select(&["user:me", "user:me2", "service:ci", "group:oncall", "user:m", "USER:ME", ""]);
+    let now = prop_oneof![
+        Just("2026-11-22T12:00:00Z"),
+        Just("2026-11-22T23:59:59.999999999Z"),
+        Just("2026-11-23T00:00:00Z"),
+        Just("2026-12-24T23:59:59Z"),
+        Just("2027-01-16T00:00:00Z"),
+        Just("2027-07-01T00:00:00Z"),
+    ];
+    let tool = prop_oneof![9 => prop::sample::select(&TOOLS).prop_map(str::to_owned), 1 => "[a-z]{1,8}"];
+    (names, some(&GROUPS, 3), any::<[bool; 3]>(), tool, now).prop_map(|(name, groups, flags, tool, now)| Call {
+        principal: Principal {
+            name: name.into(),
+            groups: groups.into_iter().map(str::to_owned).collect(),
+            authenticated: Authenticated::ApiKey,
+            writes: flags[0],
+            human: flags[1],
+            unconfirmed_writes: flags[2],
+        },
+        tool,
+        now: now.parse().unwrap(),
+    })
+}

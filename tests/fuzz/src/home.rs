@@ -1,0 +1,54 @@
+//! A home of two approvers: alice (seed 1) and bob (seed 2).
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use jiff::Timestamp;
+use wardkeep_model::{Authenticated, Limits, Principal};
+use wardkeep_policy::{HostTerms, KeyPair, MANIFEST_NAMESPACE, Trust, generate_key, sign};
+
+pub static ALICE: LazyLock<KeyPair> = LazyLock::new(|| key(1));
+pub static BOB: LazyLock<KeyPair> = LazyLock::new(|| key(2));
+
+pub static TRUST: LazyLock<Trust> = LazyLock::new(|| {
+    let text = format!(
+        "format = 1\nversion = 3\nexpires = 2027-11-22\n\
+         [approvers.alice]\nkeys = [\"{}\"]\n[approvers.bob]\nkeys = [\"{}\"]\n",
+        ALICE.public, BOB.public
+    );
+    Trust::parse("trust.toml", text.as_bytes()).unwrap()
+});
+
+pub fn key(seed: u8) -> KeyPair {
+    generate_key(&[seed; 32], "test").unwrap()
+}
+
+pub fn now() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+/// The host that the seeds of manifests are written for.
+pub fn host() -> HostTerms {
+    HostTerms {
+        deployment: Some("prod".into()),
+        roots: BTreeSet::from(["reports".parse().unwrap(), "wiki".parse().unwrap()]),
+        ceilings: Limits::CEILING,
+    }
+}
+
+pub fn principal(name: &str, groups: &[String]) -> Principal {
+    Principal {
+        name: name.into(),
+        groups: groups.to_vec(),
+        authenticated: Authenticated::ApiKey,
+        writes: true,
+        human: true,
+        unconfirmed_writes: true,
+    }
+}
+
+/// Signature files by both approvers.
+pub fn signatures(document: &[u8]) -> Vec<(String, Vec<u8>)> {
+    [("alice.sig", &ALICE), ("bob.sig", &BOB)]
+        .map(|(file, key)| (file.into(), sign(MANIFEST_NAMESPACE, document, &key.private).unwrap().into_bytes()))
+        .into()
+}
