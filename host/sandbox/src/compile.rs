@@ -30,7 +30,7 @@ pub enum Compiling {
 /// What compiling one component may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompileLimits {
-    /// Processor time, of all threads together. Four times as long by the clock.
+    /// Processor time, of all threads together. Ten times as long by the clock.
     pub time: Duration,
     /// Bytes of memory that can be written to.
     pub memory: u64,

@@ -18,8 +18,8 @@ use wardkeep_capabilities::shown;
 use super::{CompileLimits, Described, Order, frame};
 use crate::{EngineOptions, InspectError, code::Code};
 
-/// How much longer than its processor time a child may take by the clock: it has to share the processors.
-const PATIENCE: u32 = 4;
+/// How much longer than its processor time a child may take by the clock: it has to share the processors, and lets others go first.
+const PATIENCE: u32 = 10;
 /// Bytes of a child's last words.
 const LAST_WORDS: u64 = 4 << 10;
 /// What the standard library says when memory is refused; the process has no other way to tell.

@@ -13,7 +13,7 @@ use wardkeep_model::Description;
 use super::{ChildError, Children, CompileLimits, Described, bound_schemas};
 use crate::{EngineOptions, InspectError, tests::wait};
 
-const LIMITS: CompileLimits = CompileLimits { time: Duration::from_millis(200), memory: 64 << 20 };
+const LIMITS: CompileLimits = CompileLimits { time: Duration::from_millis(100), memory: 64 << 20 };
 
 struct Script {
     directory: tempfile::TempDir,
@@ -59,8 +59,8 @@ fn a_child_that_never_ends_is_ended_by_the_clock_and_reaped() {
     let script = Script::new("cat >/dev/null\nexec sleep 60");
     let begun = Instant::now();
     let error = script.failed();
-    assert!(matches!(error, ChildError::Clock(limit) if limit == LIMITS.time * 4), "{error:?}");
-    assert!(begun.elapsed() >= LIMITS.time * 4 && begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(matches!(error, ChildError::Clock(limit) if limit == LIMITS.time * 10), "{error:?}");
+    assert!(begun.elapsed() >= LIMITS.time * 10 && begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert!(script.is_reaped());
 }
 
@@ -94,7 +94,7 @@ fn a_child_that_closes_its_output_and_stays_is_not_waited_for() {
     let script = Script::new("cat >/dev/null\nexec >&-\nexec sleep 60");
     let begun = Instant::now();
     assert!(matches!(script.failed(), ChildError::Killed));
-    assert!(begun.elapsed() < LIMITS.time * 3, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < LIMITS.time * 8, "{:?}", begun.elapsed());
     assert!(script.is_reaped());
 }
 
