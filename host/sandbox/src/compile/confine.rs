@@ -6,7 +6,7 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::CompileLimits;
+use wardkeep_model::CompileLimits;
 
 /// A child that could not bound itself. It compiles nothing.
 #[derive(Debug, thiserror::Error)]

@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wardkeep_model::Description;
+use wardkeep_model::{CompileLimits, Description};
 
-use super::{ChildError, Children, CompileLimits, Described, bound_schemas};
+use super::{ChildError, Children, Described, bound_schemas};
 use crate::{EngineOptions, InspectError, tests::wait};
 
 const LIMITS: CompileLimits = CompileLimits { time: Duration::from_millis(100), memory: 64 << 20 };
@@ -106,6 +106,10 @@ fn each_bound_is_told_by_its_own_name_and_where_to_raise_it() {
     let memory = Script::new("echo 'memory allocation of 64 bytes failed' >&2; kill -ABRT $$").failed();
     assert!(memory.to_string().starts_with("compiling the component took more than 64 MiB of memory\n"), "{memory}");
     assert!(memory.to_string().contains("`memory` in [compile] of wardkeep.toml"));
+    let unmapped = r#"{"Err":{"Compile":"failed to map code: Cannot allocate memory (os error 12)"}}"#;
+    let unmapped =
+        Script::new(&format!("printf 'v\\{:o}\\0\\0\\0\\0\\0\\0\\0%s' '{unmapped}'", unmapped.len())).failed();
+    assert!(matches!(unmapped, ChildError::Memory(_)), "{unmapped:?}");
     let killed = Script::new("kill -KILL $$").failed();
     assert!(matches!(killed, ChildError::Killed), "{killed:?}");
 }
