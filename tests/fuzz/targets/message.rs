@@ -23,6 +23,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| tokio::runtime::Builder::ne
 const MOST_VALUES: usize = 50_000;
 const DEEPEST: usize = 64;
 const LONGEST_NAME: usize = 256;
+const LONGEST_ID: usize = 256;
 
 fuzz_target!(|message: &[u8]| {
     let told = RUNTIME.block_on(screened(message.to_vec()));
@@ -44,6 +45,8 @@ fuzz_target!(|message: &[u8]| {
         Refusal::TooManyValues => written.values() > MOST_VALUES,
         Refusal::DuplicateKey => written.repeats_a_key(),
         Refusal::LongName => longest_name(&written) > LONGEST_NAME,
+        Refusal::LongId => written.text("id").is_some_and(|id| id.len() > LONGEST_ID),
+        Refusal::NoId => wants_an_id(&written) && id(message).is_none(),
         other => panic!("sound JSON was refused: {other}"),
     };
     assert!(named, "refused without a reason: {refusal}");
@@ -55,6 +58,23 @@ fn accepted(message: &[u8], written: &Written, screened: Screened) {
     assert!(longest_name(written) <= LONGEST_NAME);
     assert_eq!(screened.initializes, written.text("method") == Some("initialize"));
     assert!(serde_json::from_slice::<serde_json::Value>(message).is_ok(), "rmcp could not read it");
+    let asks = written.text("method").and_then(|_| id(message));
+    assert_eq!(screened.asks.as_deref(), asks.as_deref());
+    assert!(asks.is_some() || !wants_an_id(written), "a request that nobody could be answered");
+}
+
+/// Every method but those of notifications.
+fn wants_an_id(written: &Written) -> bool {
+    written.text("method").is_some_and(|method| !method.starts_with("notifications/"))
+}
+
+/// A text in quotes, or a whole number.
+fn id(message: &[u8]) -> Option<String> {
+    let message: serde_json::Value = serde_json::from_slice(message).ok()?;
+    match message.get("id")? {
+        serde_json::Value::String(text) => Some(format!("\"{text}\"")),
+        number => number.as_i64().map(|n| n.to_string()).or_else(|| number.as_u64().map(|n| n.to_string())),
+    }
 }
 
 fn longest_name(written: &Written) -> usize {
