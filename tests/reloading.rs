@@ -181,7 +181,7 @@ fn a_newcomer_that_publishes_a_name_in_use_is_out_whatever_its_own_name() {
     early.tools.push_str("publish_as = \"fixture_echo\"\n");
     home.install(&early);
     wait("it is refused", || ready(&serving)["rejected"] == json!(1));
-    assert!(serving.stderr().contains("plugin `early` is refused"), "{}", serving.stderr());
+    wait("it is told", || serving.stderr().contains("plugin `early` is refused"));
     assert_eq!(serving.mcp().tools(), ["fixture_echo"]);
     let told = serving.mcp().call("fixture_echo", json!({}));
     assert_eq!(told["result"]["_meta"]["dev.wardkeep/plugin"], json!("fixture"), "{told}");
