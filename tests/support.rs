@@ -3,5 +3,9 @@
 pub mod guests;
 pub mod home;
 pub mod http;
+pub mod keep_alive;
 pub mod serving;
 pub mod terminal;
+// Guests of a few lines of WebAssembly, for what no compiler would make: shared with the tests of the sandbox.
+#[path = "../host/sandbox/src/tests/guest.rs"]
+pub mod wat;

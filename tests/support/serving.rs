@@ -26,6 +26,15 @@ pub struct Serving {
 impl Home {
     /// Starts `wardkeep serve` and waits until it says where it listens.
     pub fn serve(&self) -> Serving {
+        self.started(true)
+    }
+
+    /// The same, and nobody reads what it writes on standard error after that.
+    pub fn serve_unread(&self) -> Serving {
+        self.started(false)
+    }
+
+    fn started(&self, reads_on: bool) -> Serving {
         let mut child =
             self.wardkeep(&["serve"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("wardkeep starts");
         let stderr = Arc::new(Mutex::new(String::new()));
@@ -36,6 +45,13 @@ impl Home {
                 let mut told = told.lock().unwrap();
                 told.push_str(&line);
                 told.push('\n');
+                if !reads_on && told.contains("http://") {
+                    drop(told);
+                    // the pipe stays open, and full
+                    loop {
+                        thread::park();
+                    }
+                }
             }
         });
         let deadline = Instant::now() + Duration::from_secs(60);

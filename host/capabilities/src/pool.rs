@@ -6,15 +6,28 @@ use tokio::sync::Semaphore;
 
 use crate::{CallToken, EndCall, Stop};
 
-/// Where file work runs. A clone is the same pool.
+/// Pieces of one plugin's work that run at once: what one of them does with a file system that hangs leaves threads to others.
+const OF_ONE: usize = 4;
+
+/// Where the file work of one plugin runs. A clone is the same plugin's.
 #[derive(Debug, Clone)]
-pub struct FilePool(Arc<Semaphore>);
+pub struct FilePool {
+    all: Arc<Semaphore>,
+    own: Arc<Semaphore>,
+}
 
 impl FilePool {
     /// A pool that runs this many pieces of work at once, on the blocking threads of the runtime that it is called from.
     #[must_use]
     pub fn new(threads: usize) -> Self {
-        Self(Arc::new(Semaphore::new(threads.clamp(1, Semaphore::MAX_PERMITS))))
+        let all = Arc::new(Semaphore::new(threads.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { all, own: Arc::new(Semaphore::new(OF_ONE)) }
+    }
+
+    /// Another plugin's part of the same pool.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self { all: Arc::clone(&self.all), own: Arc::new(Semaphore::new(OF_ONE)) }
     }
 
     /// Runs `work` unless the call has to end before or while it runs. Work that has begun runs to its end all the same and
@@ -24,13 +37,13 @@ impl FilePool {
         token: &CallToken,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, EndCall> {
-        let pool = Arc::clone(&self.0);
+        let Self { all, own } = self.clone();
         let done = token
             .race(async move {
-                // The semaphore is never closed.
-                let place = pool.acquire_owned().await;
+                // The semaphores are never closed. A plugin's own first: who waits for it must not hold a place of all.
+                let places = (own.acquire_owned().await, all.acquire_owned().await);
                 tokio::task::spawn_blocking(move || {
-                    let _place = place;
+                    let _places = places;
                     work()
                 })
                 .await
@@ -50,7 +63,7 @@ impl FilePool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::mpsc, time::Duration};
 
     use super::*;
 
@@ -64,5 +77,38 @@ mod tests {
         });
         assert!(asked.await.is_err_and(|error| error.is_panic()));
         assert_eq!(pool.run(&CallToken::new(Duration::from_secs(20)), || 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_plugin_whose_work_hangs_holds_its_own_part_and_no_more() {
+        let pool = FilePool::new(2 * OF_ONE + 1);
+        let token = CallToken::new(Duration::from_secs(20));
+        let (begun, begins) = mpsc::channel();
+        let mut ends = Vec::new();
+        for plugin in [pool.share(), pool.share()] {
+            for _ in 0..2 * OF_ONE {
+                let (end, ended) = mpsc::channel::<()>();
+                ends.push(end);
+                let (plugin, token, begun) = (plugin.clone(), token.clone(), begun.clone());
+                tokio::spawn(async move {
+                    let work = move || {
+                        begun.send(()).unwrap();
+                        let _ = ended.recv();
+                    };
+                    plugin.run(&token, work).await
+                });
+            }
+        }
+        let soon = Duration::from_secs(10);
+        let others = pool.share();
+        assert_eq!(tokio::time::timeout(soon, others.run(&token, || 7)).await.unwrap(), Ok(7));
+        tokio::task::spawn_blocking(move || {
+            (0..2 * OF_ONE).for_each(|_| begins.recv_timeout(soon).unwrap());
+            assert!(begins.recv_timeout(Duration::from_millis(100)).is_err(), "no more than their parts");
+            drop(ends);
+            (0..2 * OF_ONE).for_each(|_| begins.recv_timeout(soon).unwrap());
+        })
+        .await
+        .unwrap();
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn call(
     // decide: asked afresh for every call, since manifests, approvers and trust expire
     let permit = authorize(snapshot, &caller.principal, tool, &arguments, now)?;
     // admit
-    let ticket = fleet.admit(&permit)?;
+    let ticket = fleet.admit(&permit).await?;
     // confirm: nothing to ask; `authorize` refuses every tool that writes until confirmations exist
     // record
     let recorded = host.journal().intent(record::intent(id, caller, &permit)).await?;

@@ -11,7 +11,7 @@ pub struct Limits {
     pub memory: u64,
     /// Wall-clock time from the start of the guest, waiting in the host included.
     pub deadline: Duration,
-    /// Bytes of the answer: text, media and structured content together.
+    /// Bytes of the answer: text, media and structured content together, and 32 for each block and each item of a list.
     pub output: u64,
     /// Calls of capability functions (files and so on; the log does not count here).
     pub host_calls: u32,
@@ -66,7 +66,7 @@ impl Limits {
         log_lines: 1_000,
         log_bytes: 16 << 10,
         table_elements: 100_000,
-        // half of what a host runs at once: one tool cannot take every place
+        // far below what a host runs at once; what one plugin may take of that, the sandbox bounds besides
         concurrency: 32,
     };
 

@@ -78,6 +78,7 @@ impl Order {
         EngineOptions {
             workers: 1,
             calls: 1,
+            memory: self.memory,
             file_threads: 1,
             component_bytes: self.component_bytes,
             functions: self.functions,

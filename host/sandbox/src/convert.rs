@@ -98,34 +98,41 @@ pub(crate) fn failure(said: wit::Failure) -> Failure {
     }
 }
 
-/// Bytes of an answer: every text and every blob in it.
+/// What a block of content, a question or an item of a list counts besides its texts: about what it takes as JSON, so that a
+/// million empty ones are no way around the limit.
+const ITEM: usize = 32;
+
+/// Bytes of an answer: every text and every blob in it, and [`ITEM`] for each thing that holds some.
 pub(crate) fn bytes_of(answer: &Result<Reply, Failure>) -> u64 {
-    let texts = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
+    let texts = |texts: &[String]| texts.iter().map(|text| text.len() + ITEM).sum::<usize>();
     let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let bytes = match answer {
         Ok(Reply::Complete(done)) => {
             let content: usize = done
                 .content
                 .iter()
-                .map(|block| match block {
-                    Content::Text(text) => text.len(),
-                    Content::Image(media) | Content::Audio(media) => media.mime_type.len() + media.data.len(),
-                    Content::Resource(resource) => {
-                        let body = match &resource.body {
-                            ResourceBody::Text(text) => text.len(),
-                            ResourceBody::Blob(bytes) => bytes.len(),
-                        };
-                        resource.uri.len() + optional(&resource.mime_type) + body
-                    }
-                    Content::Link(link) => {
-                        link.uri.len() + link.name.len() + optional(&link.description) + optional(&link.mime_type)
+                .map(|block| {
+                    ITEM + match block {
+                        Content::Text(text) => text.len(),
+                        Content::Image(media) | Content::Audio(media) => media.mime_type.len() + media.data.len(),
+                        Content::Resource(resource) => {
+                            let body = match &resource.body {
+                                ResourceBody::Text(text) => text.len(),
+                                ResourceBody::Blob(bytes) => bytes.len(),
+                            };
+                            resource.uri.len() + optional(&resource.mime_type) + body
+                        }
+                        Content::Link(link) => {
+                            link.uri.len() + link.name.len() + optional(&link.description) + optional(&link.mime_type)
+                        }
                     }
                 })
                 .sum();
             content + optional(&done.structured) + texts(&done.touched)
         }
         Ok(Reply::InputRequired(pause)) => {
-            let asked: usize = pause.questions.iter().map(|it| it.id.len() + it.message.len() + it.schema.len()).sum();
+            let asked: usize =
+                pause.questions.iter().map(|it| ITEM + it.id.len() + it.message.len() + it.schema.len()).sum();
             asked + pause.state.len()
         }
         Err(failure) => match failure {

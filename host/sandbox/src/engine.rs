@@ -1,4 +1,4 @@
-//! The one wasmtime engine, its clock, and the runtime on which guests run: apart from the one that serves health and kill.
+//! The one wasmtime engine, its clock, and what all guests share: threads apart from those that serve health and kill, and room.
 
 use std::{
     hash::{Hash as _, Hasher},
@@ -9,12 +9,11 @@ use std::{
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tokio::sync::Semaphore;
 use wardkeep_capabilities::FilePool;
 use wardkeep_model::{Digest, Digester, Limits};
 use wasmtime::{Config, InstanceAllocationStrategy, ModuleVersionStrategy, PoolingAllocationConfig, WasmFeatures};
 
-use crate::{CodeCache, Compiling, validate::FUNCTION_BYTES};
+use crate::{CodeCache, Compiling, lanes::Lanes, memory, room::Room, validate::FUNCTION_BYTES};
 
 /// The epoch moves this often; a guest that has to end does so within two of them.
 const TICK: Duration = Duration::from_millis(10);
@@ -32,10 +31,12 @@ pub(crate) const TABLES: u32 = 8;
 /// What the host gives to guests altogether.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
-    /// Threads that run guests.
+    /// Threads that run guests which need much; two more run those that need little.
     pub workers: usize,
     /// Calls that run at once, of all plugins together.
     pub calls: u32,
+    /// Bytes that calls which run at once may come to use, of all plugins together.
+    pub memory: u64,
     /// The operator's ceilings: the pool is made for them.
     pub ceilings: Limits,
     /// Threads for blocking file work.
@@ -54,9 +55,10 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             workers: thread::available_parallelism().map_or(2, usize::from).max(2),
-            calls: 64,
+            calls: 256,
+            memory: memory::for_guests(),
             ceilings: Limits::CEILING,
-            file_threads: 8,
+            file_threads: 32,
             component_bytes: 32 << 20,
             functions: 200_000,
             compiling: Compiling::Here,
@@ -103,8 +105,8 @@ pub(crate) struct Inner {
     pub(crate) options: EngineOptions,
     /// What compiled code of this engine is bound to.
     pub(crate) binding: Digest,
-    pub(crate) runtime: Guests,
-    pub(crate) calls: Arc<Semaphore>,
+    pub(crate) lanes: Lanes,
+    pub(crate) room: Room,
     pub(crate) files: FilePool,
 }
 
@@ -124,18 +126,12 @@ impl Engine {
         let engine = config(&options)
             .and_then(|config| wasmtime::Engine::new(&config))
             .map_err(|error| EngineError::Wasmtime(WasmtimeError(error)))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(options.workers)
-            .max_blocking_threads(options.file_threads + 2)
-            .thread_name("guest")
-            .enable_time()
-            .build()
-            .map_err(EngineError::Threads)?;
+        let lanes = Lanes::new(options.workers, options.file_threads).map_err(EngineError::Threads)?;
         let binding = binding(&engine, &options);
         let inner = Arc::new(Inner {
             wasmtime: engine,
-            runtime: Guests(Some(runtime)),
-            calls: Arc::new(Semaphore::new(options.calls as usize)),
+            lanes,
+            room: Room::new(options.calls, options.memory),
             files: FilePool::new(options.file_threads),
             binding,
             options,
@@ -174,23 +170,6 @@ impl Hasher for Feeding {
     }
 }
 
-/// The guests' runtime. Dropping one must not wait, and must not happen inside another: it is told to end in the background.
-pub(crate) struct Guests(Option<tokio::runtime::Runtime>);
-
-impl Guests {
-    pub(crate) fn handle(&self) -> Option<&tokio::runtime::Handle> {
-        self.0.as_ref().map(tokio::runtime::Runtime::handle)
-    }
-}
-
-impl Drop for Guests {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 /// Moves the epoch from a thread of its own, so that no load on any runtime can hold it up. Ends with the engine.
 fn tick(engine: &wasmtime::Engine) -> io::Result<()> {
     let engine = engine.weak();
@@ -208,7 +187,8 @@ fn tick(engine: &wasmtime::Engine) -> io::Result<()> {
 /// earlier. NaNs are canonical so that results are the same everywhere. What guests may not use is off here too, although
 /// validation has refused it: most of wasmtime's advisories lie behind those switches.
 fn config(options: &EngineOptions) -> wasmtime::Result<Config> {
-    let calls = options.calls.saturating_add(2);
+    // Components describe themselves while all places for calls are taken.
+    let calls = options.calls.saturating_add((options.calls / 16).max(2));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
         .total_core_instances(calls.saturating_mul(INSTANCES))

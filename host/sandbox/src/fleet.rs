@@ -20,7 +20,7 @@ pub struct Fleet {
     engine: Engine,
     snapshot: Arc<Snapshot>,
     plugins: BTreeMap<PluginName, Plugin>,
-    environment: Environment,
+    roots: Roots,
 }
 
 /// What came of a call.
@@ -64,7 +64,7 @@ impl Fleet {
             engine: engine.clone(),
             snapshot,
             plugins: plugins.into_iter().map(|plugin| (plugin.name().clone(), plugin)).collect(),
-            environment: Environment { roots, pool: engine.0.files.clone() },
+            roots,
         }
     }
 
@@ -79,14 +79,14 @@ impl Fleet {
         self.plugins.values().filter(|plugin| plugin.is_out_of_service()).map(Plugin::name)
     }
 
-    /// A place for one call of the permit's tool.
+    /// A place for one call of the permit's tool. Waits a second for it at most.
     ///
     /// # Errors
     ///
-    /// There is none now, or the plugin is out of service.
-    pub fn admit(&self, permit: &Permit) -> Result<Ticket, NotAdmitted> {
+    /// There is none, or the plugin is out of service.
+    pub async fn admit(&self, permit: &Permit) -> Result<Ticket, NotAdmitted> {
         let plugin = self.plugins.get(permit.plugin()).ok_or(NotAdmitted::OutOfService)?;
-        admit(&self.engine.0.calls, plugin, permit.tool().name())
+        admit(&self.engine.0.room, plugin, permit.tool().name(), permit.limits()).await
     }
 
     /// Runs one call in a fresh store, on the guests' runtime. `recorded` is the proof that its intent is in the log.
@@ -111,14 +111,17 @@ impl Fleet {
             correlation: recorded.correlation().clone(),
         };
         let limits = *permit.limits();
-        let call = CallState::new(permit.grants(), &limits, token.clone(), &self.environment, context);
+        let Some(pace) = ticket.plugin.0.tools.get(tool).map(|tool| Arc::clone(&tool.pace)) else {
+            return Ran::host_error("the ticket is for a tool that the plugin does not have");
+        };
+        let environment = Environment { roots: self.roots.clone(), pool: ticket.plugin.0.files.clone() };
+        let call = CallState::new(permit.grants(), &limits, token.clone(), &environment, context);
         let request = Request { tool: tool.as_str().to_owned(), arguments: arguments.text().to_owned(), resume: None };
         let job = Job { request, call, limits };
 
-        let Some(runtime) = self.engine.0.runtime.handle() else { return Ran::host_error("the host is going down") };
         let engine = Arc::clone(&self.engine.0);
         let cancelled = CancelOnDrop(Some(token.clone()));
-        let running = runtime.spawn(async move {
+        let running = self.engine.0.lanes.run(pace, async move {
             let done = job.run(&engine, &ticket.plugin.0.guest).await;
             if done.panicked {
                 ticket.plugin.note_panic();
@@ -129,7 +132,7 @@ impl Fleet {
         cancelled.finished();
         match done {
             Ok(Done { result, cost, notes, .. }) => Ran { result, cost, notes },
-            Err(error) => Ran::host_error(&format!("the call's task failed: {error}")),
+            Err(lost) => Ran::host_error(&lost.to_string()),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     ended::{Stopped, why},
     engine::{Inner, WasmtimeError},
     instance::{Guest, call_of, caught, store},
+    lanes::Pace,
     plugin::is_test_only,
     validate::validate,
 };
@@ -180,9 +181,8 @@ impl Engine {
         let engine = self.clone();
         let compiled = self.blocking(move || engine.compiled(&bytes)).await??;
         let engine = self.clone();
-        let handle = self.0.runtime.handle().ok_or(InspectError::Interrupted)?;
-        // On the guests' runtime, like every guest.
-        let describing = handle.spawn(async move {
+        // Behind what callers wait for.
+        let describing = self.0.lanes.run(Arc::new(Pace::unhurried()), async move {
             let Described { description, fuel } = engine.described(&compiled).await?;
             bound_schemas(&description)?;
             let Compiled { digest, size, imports, exports, component, .. } = compiled;
@@ -193,13 +193,13 @@ impl Engine {
     }
 
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, InspectError> {
-        let handle = self.0.runtime.handle().ok_or(InspectError::Interrupted)?;
+        let handle = self.0.lanes.handle().ok_or(InspectError::Interrupted)?;
         handle.spawn_blocking(work).await.map_err(|_| InspectError::Interrupted)
     }
 
     /// Lets the cache give up what nobody uses. Call it when all that is used has been inspected.
     pub fn tidy(&self) {
-        if let (Some(cache), Some(handle)) = (self.0.options.cache.clone(), self.0.runtime.handle()) {
+        if let (Some(cache), Some(handle)) = (self.0.options.cache.clone(), self.0.lanes.handle()) {
             drop(handle.spawn_blocking(move || cache.sweep()));
         }
     }

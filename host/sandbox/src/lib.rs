@@ -21,8 +21,11 @@ mod engine;
 mod fleet;
 mod inspect;
 mod instance;
+mod lanes;
 mod limiter;
+mod memory;
 mod plugin;
+mod room;
 mod validate;
 
 pub use admission::{NotAdmitted, Ticket};

@@ -8,16 +8,17 @@ use std::{
     },
 };
 
-use tokio::sync::Semaphore;
-use wardkeep_capabilities::{Interface, Served, link};
+use wardkeep_capabilities::{FilePool, Interface, Served, link};
 use wardkeep_model::{PluginName, ToolName};
 use wasmtime::component::{Linker, types::ComponentItem};
 
 use crate::{
     Engine, Inspected,
+    admission::Places,
     bindings::PurePre,
     engine::WasmtimeError,
     instance::{Guest, call_of},
+    lanes::{Line, Pace},
 };
 
 /// Panics of host functions after which a plugin is out of service until the next load.
@@ -30,9 +31,16 @@ pub struct Plugin(pub(crate) Arc<Loaded>);
 pub(crate) struct Loaded {
     pub(crate) name: PluginName,
     pub(crate) guest: PurePre<Guest>,
-    /// How many calls of each tool may still begin.
-    pub(crate) places: BTreeMap<ToolName, Arc<Semaphore>>,
+    pub(crate) tools: BTreeMap<ToolName, Tool>,
+    /// Where its file work runs.
+    pub(crate) files: FilePool,
     panics: AtomicU32,
+}
+
+/// What the host keeps of one tool between its calls: nothing that a guest could see.
+pub(crate) struct Tool {
+    pub(crate) places: Places,
+    pub(crate) pace: Arc<Pace>,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -92,8 +100,10 @@ impl Plugin {
             return Err(LoadError::NotGranted { imports });
         }
         let guest = linked(engine, inspected, served).map_err(|error| LoadError::Link(WasmtimeError(error)))?;
-        let places = tools.map(|(tool, calls)| (tool, Arc::new(Semaphore::new(calls as usize)))).collect();
-        Ok(Self(Arc::new(Loaded { name, guest, places, panics: AtomicU32::new(0) })))
+        let line = Line::new();
+        let tool = |calls: u32| Tool { places: Places::new(calls), pace: Arc::new(Pace::new(line)) };
+        let tools = tools.map(|(name, calls)| (name, tool(calls))).collect();
+        Ok(Self(Arc::new(Loaded { name, guest, tools, files: engine.0.files.share(), panics: AtomicU32::new(0) })))
     }
 }
 

@@ -6,6 +6,7 @@ mod fleet;
 mod grants;
 mod guest;
 pub(crate) mod host;
+mod inner;
 mod inspecting;
 mod isolation;
 mod running;

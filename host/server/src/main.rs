@@ -13,6 +13,7 @@ mod document;
 mod home;
 mod journal;
 mod load;
+mod log;
 mod owner;
 mod reload;
 mod screen;
@@ -35,7 +36,10 @@ fn main() -> ExitCode {
     if let Some(order) = cli.compiles() {
         return wardkeep_sandbox::compile_child(order);
     }
-    log();
+    let log = match log() {
+        Ok(log) => log,
+        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the log")),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("wardkeep").build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the host's threads")),
@@ -45,11 +49,12 @@ fn main() -> ExitCode {
         Err(error) => failed(&error),
     };
     runtime.shutdown_timeout(LINGER);
+    log.flush(LINGER);
     exit
 }
 
 /// Logs go to standard error only: standard output belongs to answers, and with `--stdio` to the protocol.
-fn log() {
+fn log() -> io::Result<log::Log> {
     let wanted = std::env::var("WARDKEEP_LOG").or_else(|_| std::env::var("RUST_LOG")).unwrap_or_default();
     // rmcp logs whole messages below `warn`, which nothing of ours keeps, and each refused request at `warn`, which the audit
     // log tells better.
@@ -57,7 +62,9 @@ fn log() {
     let filter = EnvFilter::new(format!("warn,guest=info,{},rmcp=error", wanted.join(",")));
     let colour =
         io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
+    let log = log::Log::to_stderr()?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone()).with_ansi(colour).init();
+    Ok(log)
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

@@ -55,7 +55,7 @@ impl Engine {
             Ok(code) => say(&code)?,
             Err(error) => return Ok(Err(error)),
         }
-        let Some(handle) = self.0.runtime.handle() else { return Ok(Err(InspectError::Interrupted)) };
+        let Some(handle) = self.0.lanes.handle() else { return Ok(Err(InspectError::Interrupted)) };
         Ok(handle.block_on(self.described(&compiled)).and_then(|described| {
             bound_schemas(&described.description)?;
             Ok(described)

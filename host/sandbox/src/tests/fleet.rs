@@ -6,7 +6,7 @@ use wardkeep_capabilities::CallToken;
 use wardkeep_model::{NoteKind, Outcome};
 
 use super::{Guest, served::Served};
-use crate::NotAdmitted;
+use crate::{Engine, EngineOptions, NotAdmitted};
 
 /// Answers with one text: what lies at the address and has the length that the two locals hold.
 const ANSWER: &str = "(i32.store (i32.const 516) (local.get $at)) (i32.store (i32.const 520) (local.get $length))
@@ -49,7 +49,7 @@ async fn a_call_gets_the_checked_arguments_and_answers() {
     let served = Served::new(&Guest::that(echo.leak()), "").await;
     let ran = served.call("t", r#"{ "b": 1,  "a": "ä" }"#).await;
     assert_eq!(ran.text(), r#"{"b":1,"a":"ä"}"#);
-    assert!(ran.cost.fuel > 0 && ran.cost.output == 16 && ran.cost.host_calls == 0, "{:?}", ran.cost);
+    assert!(ran.cost.fuel > 0 && ran.cost.output == 32 + 16 && ran.cost.host_calls == 0, "{:?}", ran.cost);
 }
 
 #[tokio::test]
@@ -85,11 +85,11 @@ async fn a_tool_whose_host_calls_are_used_up_is_told_exhausted() {
 async fn a_place_is_given_back_when_its_call_really_ends() {
     let served = Served::new(&hook("wait"), "[limits]\nconcurrency = 1").await;
     let (permit, arguments) = served.permit("t", "{}");
-    let ticket = served.fleet.admit(&permit).unwrap();
+    let ticket = served.fleet.admit(&permit).await.unwrap();
     let full = NotAdmitted::Throttled { retry_after: Duration::from_secs(1) };
-    assert_eq!(served.fleet.admit(&permit).unwrap_err(), full);
+    assert_eq!(served.fleet.admit(&permit).await.unwrap_err(), full);
     let (other, _) = served.permit("u", "{}");
-    assert!(served.fleet.admit(&other).is_ok(), "another tool has places of its own");
+    assert!(served.fleet.admit(&other).await.is_ok(), "another tool has places of its own");
 
     let recorded = served.recorded(&permit).await;
     let token = CallToken::new(Duration::from_secs(60));
@@ -100,7 +100,7 @@ async fn a_place_is_given_back_when_its_call_really_ends() {
     // Whoever asked went away: the call is cancelled and ends by itself.
     assert_eq!(token.state(), Some(wardkeep_capabilities::Stop::Cancelled));
     for _ in 0..100 {
-        if served.fleet.admit(&permit).is_ok() {
+        if served.fleet.admit(&permit).await.is_ok() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -117,7 +117,7 @@ async fn the_third_panic_in_its_calls_puts_a_plugin_out_of_service() {
         assert_eq!(ran.outcome(), Outcome::HostError);
     }
     let (permit, _) = served.permit("t", "{}");
-    assert_eq!(served.fleet.admit(&permit).unwrap_err(), NotAdmitted::OutOfService);
+    assert_eq!(served.fleet.admit(&permit).await.unwrap_err(), NotAdmitted::OutOfService);
     assert_eq!(served.fleet.out_of_service().map(|name| name.as_str().to_owned()).collect::<Vec<_>>(), ["guest"]);
 }
 
@@ -125,11 +125,38 @@ async fn the_third_panic_in_its_calls_puts_a_plugin_out_of_service() {
 async fn a_ticket_of_one_tool_does_not_run_another() {
     let served = Served::new(&Guest::default(), "").await;
     let (permit, _) = served.permit("u", "{}");
-    let ticket = served.fleet.admit(&permit).unwrap();
+    let ticket = served.fleet.admit(&permit).await.unwrap();
     let (permit, arguments) = served.permit("t", "{}");
     let recorded = served.recorded(&permit).await;
     let token = CallToken::new(Duration::from_secs(20));
     let ran = served.fleet.run(&permit, ticket, &recorded, &arguments, &token).await;
     assert_eq!((ran.outcome(), ran.cost.fuel), (Outcome::HostError, 0));
     served.close(recorded, &ran).await;
+}
+
+#[tokio::test]
+async fn a_plugin_takes_no_more_room_than_it_leaves_to_others() {
+    let options = EngineOptions { calls: 8, memory: 1 << 30, workers: 1, ..EngineOptions::default() };
+    let engine = Engine::new(options).unwrap();
+    let served = Served::on(&engine, &Guest::default(), "[limits]\nconcurrency = 32\nmemory = \"64MiB\"").await;
+    let [(t, _), (u, _)] = ["t", "u"].map(|tool| served.permit(tool, "{}"));
+    let mut held = Vec::new();
+    for permit in [&t, &u, &t, &u] {
+        held.push(served.fleet.admit(permit).await.unwrap());
+    }
+    for permit in [&t, &u] {
+        assert!(matches!(served.fleet.admit(permit).await, Err(NotAdmitted::Throttled { .. })), "half of all places");
+    }
+    held.pop();
+    assert!(served.fleet.admit(&t).await.is_ok(), "given back");
+    drop(held);
+
+    let engine = Engine::new(EngineOptions { calls: 100, ..engine.0.options.clone() }).unwrap();
+    let served = Served::on(&engine, &Guest::default(), "[limits]\nconcurrency = 32\nmemory = \"128MiB\"").await;
+    let (permit, _) = served.permit("t", "{}");
+    let mut held = Vec::new();
+    while let Ok(ticket) = served.fleet.admit(&permit).await {
+        held.push(ticket);
+    }
+    assert_eq!(held.len(), 4, "half of a gigabyte");
 }

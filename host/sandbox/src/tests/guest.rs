@@ -1,4 +1,4 @@
-//! Plugins for tests, from a few lines of core WebAssembly: the contract's types come from `wit/`.
+//! Plugins for tests, from a few lines of core WebAssembly: the contract's types come from `wit/`. The end-to-end tests use it too.
 
 use std::path::Path;
 
@@ -58,12 +58,14 @@ pub(crate) struct Guest {
     pub(crate) call: &'static str,
     pub(crate) describe: &'static str,
     pub(crate) realloc: &'static str,
+    /// What runs after the host has read the answer of `call`; empty for a guest without it.
+    pub(crate) post_return: &'static str,
     pub(crate) memory: &'static str,
 }
 
 impl Default for Guest {
     fn default() -> Self {
-        Self { world: "", fields: String::new(), call: "", describe: "", realloc: "", memory: "1" }
+        Self { world: "", fields: String::new(), call: "", describe: "", realloc: "", post_return: "", memory: "1" }
     }
 }
 
@@ -80,7 +82,11 @@ impl Guest {
     /// The component. Memory: 0 `describe`'s answer, 64 its tools `t` and `u`, 256 the answer of `call`, 512 a content block,
     /// 1024 free for the test, from 4096 what `cabi_realloc` gives out.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let Self { fields, call, describe, realloc, memory, .. } = self;
+        let Self { fields, call, describe, realloc, post_return, memory, .. } = self;
+        let post_return = match *post_return {
+            "" => String::new(),
+            body => format!(r#"(func (export "cabi_post_wardkeep:tool/handler@0.1.0#call") (param i32) {body})"#),
+        };
         let module = format!(
             r#"(module
               {fields}
@@ -94,6 +100,7 @@ impl Guest {
                 (global.set $next (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
                 (global.get $next)
                 (global.set $next (i32.add (global.get $next) (local.get 3))))
+              {post_return}
               (data (i32.const 0) "{name}{version}{tools}")
               (data (i32.const 64) "{t}{none}{text}{schema}{none}{rest}{u}{none}{text}{schema}{none}{rest}")
               (data (i32.const 192) "guest1.0.0tu{{\"type\":\"object\"}}")

@@ -26,7 +26,11 @@ pub(crate) fn wait<F: Future>(future: F) -> F::Output {
 }
 
 pub(crate) fn inspect(guest: &Guest) -> Inspected {
-    wait(ENGINE.inspect(guest.bytes().into())).unwrap()
+    inspect_bytes(guest.bytes())
+}
+
+pub(crate) fn inspect_bytes(bytes: Vec<u8>) -> Inspected {
+    wait(ENGINE.inspect(bytes.into())).unwrap()
 }
 
 pub(crate) struct Call {
@@ -51,8 +55,12 @@ impl Default for Call {
 
 impl Call {
     pub(crate) fn plugin(&self, guest: &Guest) -> Result<Plugin, LoadError> {
+        self.link(&inspect(guest))
+    }
+
+    pub(crate) fn link(&self, inspected: &Inspected) -> Result<Plugin, LoadError> {
         let tools = [("t".parse().unwrap(), 8)].into_iter();
-        Plugin::link(&ENGINE, &inspect(guest), "guest".parse().unwrap(), &self.served, tools)
+        Plugin::link(&ENGINE, inspected, "guest".parse().unwrap(), &self.served, tools)
     }
 
     pub(crate) fn job(&self, token: &CallToken) -> Job {
@@ -69,7 +77,9 @@ impl Call {
 
     pub(crate) fn start(&self, plugin: &Plugin, token: &CallToken) -> tokio::task::JoinHandle<Done> {
         let (job, plugin, engine) = (self.job(token), plugin.clone(), Arc::clone(&ENGINE.0));
-        ENGINE.0.runtime.handle().unwrap().spawn(async move { job.run(&engine, &plugin.0.guest).await })
+        let pace = Arc::clone(&plugin.0.tools.values().next().unwrap().pace);
+        let running = async move { job.run(&engine, &plugin.0.guest).await };
+        ENGINE.0.lanes.handle().unwrap().spawn(async move { ENGINE.0.lanes.run(pace, running).await.unwrap() })
     }
 
     pub(crate) fn run(&self, guest: &Guest) -> Done {

@@ -11,8 +11,8 @@ use wardkeep_policy::{
     authorize, generate_key, sign,
 };
 
-use super::{ENGINE, Guest, running::inspect};
-use crate::{Fleet, Ran, Ticket};
+use super::{ENGINE, Guest};
+use crate::{Engine, Fleet, Ran, Ticket};
 
 pub(crate) struct Served {
     pub(crate) fleet: Fleet,
@@ -41,13 +41,17 @@ fn person() -> Principal {
 impl Served {
     /// `t` may read the root `mine`, `u` the root `theirs`; `extra` goes before the grants.
     pub(crate) async fn new(guest: &Guest, extra: &str) -> Self {
+        Self::on(&ENGINE, guest, extra).await
+    }
+
+    /// The same on an engine of its own.
+    pub(crate) async fn on(engine: &Engine, guest: &Guest, extra: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let [mine, theirs] = ["mine", "theirs"].map(|name| home.path().join(name));
         [&mine, &theirs].into_iter().for_each(|path| std::fs::create_dir(path).unwrap());
         let roots = [("mine", &mine), ("theirs", &theirs)].map(|(name, path)| (name.parse().unwrap(), path.clone()));
         let bytes = guest.bytes();
-        let guest = guest.clone();
-        let inspected = std::thread::spawn(move || inspect(&guest)).join().unwrap();
+        let inspected = engine.inspect(bytes.clone().into()).await.unwrap();
         let found = inspected.inspection();
         assert_eq!(found.size, bytes.len() as u64);
         let manifest = format!(
@@ -107,9 +111,9 @@ allow = ["user:me"]
         let evidence = Evidence { component: found.digest, imports: &imports, description: &found.description };
         let terms = approved.with_component(evidence, &host, &revocations).unwrap_or_else(|faults| panic!("{faults}"));
         let terms = Arc::new(terms);
-        let plugin = ENGINE.load(&inspected, &terms).unwrap();
+        let plugin = engine.load(&inspected, &terms).unwrap();
         let snapshot = Snapshot::new(vec![terms], &trust, &revocations).unwrap();
-        let fleet = Fleet::new(&ENGINE, Arc::new(snapshot), vec![plugin], Roots::open(roots).unwrap());
+        let fleet = Fleet::new(engine, Arc::new(snapshot), vec![plugin], Roots::open(roots).unwrap());
         let (journal, _) = Journal::open(Options::new(home.path().join("audit"))).unwrap();
         Self { fleet, journal, mine, theirs, _home: home }
     }
@@ -156,7 +160,7 @@ allow = ["user:me"]
     /// One whole call of the tool.
     pub(crate) async fn call(&self, tool: &str, arguments: &str) -> Ran {
         let (permit, arguments) = self.permit(tool, arguments);
-        let ticket: Ticket = self.fleet.admit(&permit).unwrap();
+        let ticket: Ticket = self.fleet.admit(&permit).await.unwrap();
         let recorded = self.recorded(&permit).await;
         let token = CallToken::new(Duration::from_secs(20));
         let ran = self.fleet.run(&permit, ticket, &recorded, &arguments, &token).await;
