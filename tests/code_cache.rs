@@ -39,7 +39,8 @@ fn called(home: &Home) -> String {
     let output = home.run(&["call", "fixture_echo", "{\"text\":\"well\"}"]);
     let (out, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && out.contains("well"), "{out}{told}");
-    told.into_owned()
+    // Under load even small ones take their time.
+    told.lines().filter(|line| !line.starts_with("compiling ")).collect::<Vec<_>>().join("\n")
 }
 
 fn swap(one: &Path, other: &Path) {
@@ -161,10 +162,10 @@ fn bomb(path: &Path) {
     const LOCALS: usize = 60;
     const DEEP: usize = 400;
     let set: String = (0..LOCALS).map(|n| format!("local.get 0 i32.const {n} i32.add local.set {n} ")).collect();
-    let targets: String = (0..DEEP).map(|n| format!("{n} ")).collect();
     let locals = "i32 ".repeat(LOCALS);
     let mut body = "block ".repeat(DEEP);
-    for _ in 0..DEEP {
+    for around in (1..=DEEP).rev() {
+        let targets: String = (0..around).map(|n| format!("{n} ")).collect();
         body += &format!("{set} local.get 0 br_table {targets} 0 end ");
     }
     // Nothing is pushed that branches would have to carry; what they carry is the locals.
@@ -205,21 +206,21 @@ fn a_compile_bomb_ends_alone_while_its_neighbour_serves() {
     assert!(component.metadata().unwrap().len() < 32 << 20);
     install_unseen(&home, "bomb", &component);
     // The neighbour's own compilation must fit.
-    with_compile(&home, "time = \"6s\"");
+    with_compile(&home, "time = \"3s\"");
     let begun = Instant::now();
     let serving = home.serve();
     let answer = serving.mcp().call("fixture_echo", json!({ "text": "well" }));
     assert!(answer.to_string().contains("well"), "{answer}");
     assert_eq!(serving.mcp().tools(), ["fixture_echo"]);
     let told = serving.stderr();
-    assert!(told.contains("compiling the component took more than 6 s of processor time"), "{told}");
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(told.contains("compiling the component took more than 3 s of processor time"), "{told}");
+    assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
     serving.terminate();
     let rejected = home.journal().into_iter().find(|record| record.to_string().contains("plugin-rejected"));
     let rejected = rejected.expect("it is on record").to_string();
-    assert!(rejected.contains("bomb") && rejected.contains("more than 6 s of processor time"), "{rejected}");
+    assert!(rejected.contains("bomb") && rejected.contains("more than 3 s of processor time"), "{rejected}");
     let text = home.refused(&["check"]);
-    assert!(text.contains("component.file: compiling the component took more than 6 s of processor time"), "{text}");
+    assert!(text.contains("component.file: compiling the component took more than 3 s of processor time"), "{text}");
     assert!(text.contains("\n  mend: ") && text.contains("`time` in [compile] of wardkeep.toml"), "{text}");
     assert!(text.contains("passed ") && text.contains("fixture"), "{text}");
 }

@@ -16,7 +16,7 @@ pub use cost::{Cost, Note, NoteKind};
 pub use description::{Ask, Definition, Description, FilesAsk, HttpAsk, SecretAsk};
 pub use digest::{Digest, Digester, InvalidDigest};
 pub use effect::Effect;
-pub use limits::{Limits, LimitsPatch};
+pub use limits::{CompileLimits, Limits, LimitsPatch};
 pub use name::{CorrelationId, GrantName, InvalidName, PluginName, PublishedName, RootName, ToolName};
 pub use outcome::{Blame, LimitKind, Outcome};
 pub use principal::{Authenticated, Principal};

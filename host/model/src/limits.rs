@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Bounds of one call, and how many calls of a tool may run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -23,6 +25,22 @@ pub struct Limits {
     pub table_elements: u32,
     /// Calls of one tool that run at once.
     pub concurrency: u32,
+}
+
+/// What compiling one component may use, in a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompileLimits {
+    /// Processor time, of all threads together. Ten times as long by the clock.
+    pub time: Duration,
+    /// Bytes of memory that can be written to.
+    pub memory: u64,
+}
+
+impl Default for CompileLimits {
+    /// Several times what a Python of 18 MB takes, the largest component that is known to be honest.
+    fn default() -> Self {
+        Self { time: Duration::from_secs(120), memory: 2 << 30 }
+    }
 }
 
 /// Some of the limits, as a document names them; what is absent is taken from elsewhere.

@@ -6,10 +6,8 @@ pub(crate) mod confine;
 mod frame;
 mod parent;
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
-use wardkeep_model::{Description, Limits};
+use wardkeep_model::{CompileLimits, Description, Limits};
 
 use crate::EngineOptions;
 
@@ -25,21 +23,6 @@ pub enum Compiling {
     Here,
     /// In a child for each component.
     Child(Children),
-}
-
-/// What compiling one component may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CompileLimits {
-    /// Processor time, of all threads together. Four times as long by the clock.
-    pub time: Duration,
-    /// Bytes of memory that can be written to.
-    pub memory: u64,
-}
-
-impl Default for CompileLimits {
-    fn default() -> Self {
-        Self { time: Duration::from_secs(120), memory: 2 << 30 }
-    }
 }
 
 /// What a component says of itself, as it goes over the pipe and into the cache.

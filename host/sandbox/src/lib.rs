@@ -30,7 +30,7 @@ mod validate;
 
 pub use admission::{NotAdmitted, Ticket};
 pub use cache::{CacheNote, CodeCache};
-pub use compile::{ChildError, Children, CompileLimits, Compiling, compile_child};
+pub use compile::{ChildError, Children, Compiling, compile_child};
 pub use ended::Stopped;
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use fleet::{Fleet, Ran};

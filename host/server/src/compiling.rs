@@ -1,9 +1,16 @@
 //! How this binary compiles components: in children of itself, which the hidden command below becomes, and once for each home,
 //! whose cache keeps what came of it.
 
-use wardkeep_sandbox::{Children, CodeCache, CompileLimits, Compiling, Engine, EngineError, EngineOptions};
+use std::path::Path;
 
-use crate::{home::Home, load::Terms, screen::note};
+use wardkeep_model::CompileLimits;
+use wardkeep_sandbox::{Children, CodeCache, Compiling, Engine, EngineError, EngineOptions};
+
+use crate::{
+    home::Home,
+    load::Terms,
+    screen::{escaped, note},
+};
 
 /// What the binary is called with to become a compiling child.
 pub(crate) const COMMAND: &str = "compile-component";
@@ -22,11 +29,20 @@ pub(crate) fn plain() -> Result<Engine, EngineError> {
     Engine::new(options(CompileLimits::default()))
 }
 
+/// An engine that keeps what it compiles in a directory that will not last.
+pub(crate) fn throwaway(directory: &Path) -> Result<Engine, EngineError> {
+    let cache = cache(&directory.join("cache"), &directory.join("cache.key"), Keep::Writes);
+    Engine::new(EngineOptions { cache, ..options(CompileLimits::default()) })
+}
+
 /// An engine with this operator's ceilings and this home's cache.
 pub(crate) fn engine(home: &Home, terms: &Terms, keep: Keep) -> Result<Engine, EngineError> {
-    let key = home.keys().join("cache.key");
-    let cache = CodeCache::open(&home.cache(), &key, keep == Keep::Writes, note);
+    let cache = cache(&home.cache(), &home.keys().join("cache.key"), keep);
     Engine::new(EngineOptions { ceilings: terms.host.ceilings, cache, ..options(terms.config.compile) })
+}
+
+fn cache(path: &Path, key: &Path, keep: Keep) -> Option<CodeCache> {
+    CodeCache::open(path, key, keep == Keep::Writes, |said| note(escaped(&said.to_string())))
 }
 
 fn options(limits: CompileLimits) -> EngineOptions {

@@ -13,13 +13,12 @@ use std::{
 };
 
 use wardkeep_gateway::Callers;
-use wardkeep_model::{Digest, Limits, RootName};
+use wardkeep_model::{CompileLimits, Digest, Limits, RootName};
 use wardkeep_policy::{
     Faults, HostTerms,
     document::{Document, Item, Lines, Table},
     manifest::limits_patch,
 };
-use wardkeep_sandbox::CompileLimits;
 
 pub(crate) use edit::{NewKey, add_key, remove_key};
 pub(crate) use key_name::KeyName;

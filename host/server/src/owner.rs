@@ -57,13 +57,18 @@ struct Opening {
 impl Owned {
     /// Opens journal and state under the lock, loads every plugin, and records what became of each.
     pub(crate) async fn open(home: &Home, lock: Owner) -> anyhow::Result<Self> {
+        Self::open_with(home, lock, None).await
+    }
+
+    /// The same with an engine that has compiled the home's components already.
+    pub(crate) async fn open_with(home: &Home, lock: Owner, engine: Option<Engine>) -> anyhow::Result<Self> {
         let now = Timestamp::now();
         // Before anything is read: what changes while it is read is found by the first look.
         let watch = Watch::new(home);
         let terms = Arc::new(Terms::read(home, now)?);
         let in_use = home.keys().exists();
         let (journal, opened) = journal::open(home, terms.config.sync).await?;
-        let opened_well = Self::load(home, &terms, &journal, opened, in_use, now).await;
+        let opened_well = Self::load(home, &terms, &journal, (opened, in_use), engine, now).await;
         let Opening { store, state, engine, loaded } = match opened_well {
             Ok(opening) => opening,
             Err(error) => {
@@ -99,8 +104,8 @@ impl Owned {
         home: &Home,
         terms: &Arc<Terms>,
         journal: &Journal,
-        opened: Opened,
-        in_use: bool,
+        (opened, in_use): (Opened, bool),
+        engine: Option<Engine>,
         now: Timestamp,
     ) -> anyhow::Result<Opening> {
         tell(&opened);
@@ -128,7 +133,10 @@ impl Owned {
             store.write(&state)?;
         }
         // Anything that is said of plugins stands on trust and revocations that are remembered already.
-        let engine = compiling::engine(home, terms, Keep::Writes)?;
+        let engine = match engine {
+            Some(engine) => engine,
+            None => compiling::engine(home, terms, Keep::Writes)?,
+        };
         let loaded = load::load(home, terms, &state, &engine, now).await?;
         let before = state.clone();
         record(journal, &loaded, &mut state).await?;

@@ -318,7 +318,9 @@ fn what_nobody_has_used_for_a_month_goes_and_what_is_no_entry_stays() {
     assert!(home.file(0).exists() && home.file(1).exists() && !directory.join(".abandoned.new").exists());
     // Used today, it is not a month old.
     let old = SystemTime::now() - Duration::from_secs(40 * 86_400);
-    [0, 1].map(|index| File::options().write(true).open(home.file(index)).unwrap().set_modified(old).unwrap());
+    for index in 0..2 {
+        File::options().write(true).open(home.file(index)).unwrap().set_modified(old).unwrap();
+    }
     assert!(home.find(0).is_some());
     sweep(day(0));
     assert!(home.file(0).exists() && !home.file(1).exists() && directory.join("notes.txt").exists());

@@ -6,7 +6,7 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::CompileLimits;
+use wardkeep_model::CompileLimits;
 
 /// A child that could not bound itself. It compiles nothing.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ pub(crate) fn bound(limits: &CompileLimits, parent: u32) -> Result<(), ConfineEr
         return Err(ConfineError::Orphan);
     }
     // Who serves goes before who compiles. Not everywhere allowed, and not needed.
-    let _ = rustix::process::nice(10);
+    let _ = rustix::process::nice(5);
     Ok(())
 }
 

@@ -14,16 +14,19 @@ use std::{
 use rustix::process::Signal;
 use tokio::sync::{Semaphore, oneshot};
 use wardkeep_capabilities::shown;
+use wardkeep_model::CompileLimits;
 
-use super::{CompileLimits, Described, Order, frame};
+use super::{Described, Order, frame};
 use crate::{EngineOptions, InspectError, code::Code};
 
-/// How much longer than its processor time a child may take by the clock: it has to share the processors.
-const PATIENCE: u32 = 4;
+/// How much longer than its processor time a child may take by the clock: it has to share the processors, and lets others go first.
+const PATIENCE: u32 = 10;
 /// Bytes of a child's last words.
 const LAST_WORDS: u64 = 4 << 10;
 /// What the standard library says when memory is refused; the process has no other way to tell.
 const NO_MEMORY: &str = "memory allocation of ";
+/// What the system says where wasmtime asked it for memory: `ENOMEM`.
+const NO_MAPPING: &str = "(os error 12)";
 
 /// How to start children, and how many at once: as many as there are processors.
 #[derive(Debug, Clone)]
@@ -163,6 +166,9 @@ impl Running {
         let _ = stderr.take(LAST_WORDS).read_to_end(&mut words);
         match said {
             Ok((Some(code), Ok(described))) if status.success() => Ok((code, described)),
+            Ok((_, Err(InspectError::Compile(error)))) if error.to_string().contains(NO_MAPPING) => {
+                Err(ChildError::Memory(limits.memory).into())
+            }
             Ok((_, Err(error))) if status.success() => Err(error),
             _ => Err(why(status, &String::from_utf8_lossy(&words), limits).into()),
         }

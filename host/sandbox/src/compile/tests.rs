@@ -8,12 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wardkeep_model::Description;
+use wardkeep_model::{CompileLimits, Description};
 
-use super::{ChildError, Children, CompileLimits, Described, bound_schemas};
+use super::{ChildError, Children, Described, bound_schemas};
 use crate::{EngineOptions, InspectError, tests::wait};
 
-const LIMITS: CompileLimits = CompileLimits { time: Duration::from_millis(200), memory: 64 << 20 };
+const LIMITS: CompileLimits = CompileLimits { time: Duration::from_millis(100), memory: 64 << 20 };
 
 struct Script {
     directory: tempfile::TempDir,
@@ -59,8 +59,8 @@ fn a_child_that_never_ends_is_ended_by_the_clock_and_reaped() {
     let script = Script::new("cat >/dev/null\nexec sleep 60");
     let begun = Instant::now();
     let error = script.failed();
-    assert!(matches!(error, ChildError::Clock(limit) if limit == LIMITS.time * 4), "{error:?}");
-    assert!(begun.elapsed() >= LIMITS.time * 4 && begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(matches!(error, ChildError::Clock(limit) if limit == LIMITS.time * 10), "{error:?}");
+    assert!(begun.elapsed() >= LIMITS.time * 10 && begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert!(script.is_reaped());
 }
 
@@ -94,7 +94,7 @@ fn a_child_that_closes_its_output_and_stays_is_not_waited_for() {
     let script = Script::new("cat >/dev/null\nexec >&-\nexec sleep 60");
     let begun = Instant::now();
     assert!(matches!(script.failed(), ChildError::Killed));
-    assert!(begun.elapsed() < LIMITS.time * 3, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < LIMITS.time * 8, "{:?}", begun.elapsed());
     assert!(script.is_reaped());
 }
 
@@ -106,6 +106,10 @@ fn each_bound_is_told_by_its_own_name_and_where_to_raise_it() {
     let memory = Script::new("echo 'memory allocation of 64 bytes failed' >&2; kill -ABRT $$").failed();
     assert!(memory.to_string().starts_with("compiling the component took more than 64 MiB of memory\n"), "{memory}");
     assert!(memory.to_string().contains("`memory` in [compile] of wardkeep.toml"));
+    let unmapped = r#"{"Err":{"Compile":"failed to map code: Cannot allocate memory (os error 12)"}}"#;
+    let unmapped =
+        Script::new(&format!("printf 'v\\{:o}\\0\\0\\0\\0\\0\\0\\0%s' '{unmapped}'", unmapped.len())).failed();
+    assert!(matches!(unmapped, ChildError::Memory(_)), "{unmapped:?}");
     let killed = Script::new("kill -KILL $$").failed();
     assert!(matches!(killed, ChildError::Killed), "{killed:?}");
 }

@@ -13,7 +13,9 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, Signal, getppid, kill_process, setrlimit};
 
-use crate::compile::{CompileLimits, confine};
+use wardkeep_model::CompileLimits;
+
+use crate::compile::confine;
 
 const MEMORY: u64 = 256 << 20;
 

@@ -29,6 +29,8 @@ pub(super) struct Stage {
     /// The API key of `service:visitor`.
     pub(super) key: String,
     pub(super) fingerprint: String,
+    /// Has both plugins compiled.
+    pub(super) engine: Engine,
 }
 
 /// What only the visitor's own manifests say of a plugin.
@@ -62,11 +64,11 @@ pub(super) async fn build(directory: &Path) -> anyhow::Result<Stage> {
     );
     write_new(&home.join(CONFIG), config.as_bytes(), 0o600)?;
 
-    let engine = compiling::plain()?;
+    let engine = compiling::throwaway(directory)?;
     for plugin in plugins() {
         install(&home, &plugin, &engine, &approver, &expires.to_string()).await?;
     }
-    Ok(Stage { home: Home::open(Some(&home))?, key, fingerprint: public.fingerprint().to_owned() })
+    Ok(Stage { home: Home::open(Some(&home))?, key, fingerprint: public.fingerprint().to_owned(), engine })
 }
 
 fn plugins() -> [Plugin; 2] {

@@ -30,7 +30,7 @@ pub(super) async fn tell(directory: &Path, steps: &mut Steps) -> anyhow::Result<
         "An SSH key was made; the operator's file pins it, and it signed one manifest for each of two WebAssembly plugins.",
         Ok(format!("approver {}", stage.fingerprint)),
     )?;
-    let owned = Owned::open(&stage.home, Owner::of(stage.home.path())?).await?;
+    let owned = Owned::open_with(&stage.home, Owner::of(stage.home.path())?, Some(stage.engine.clone())).await?;
     let stop = CancellationToken::new();
     let told = serve(&stage, &owned, &stop, steps).await;
     stop.cancel();
