@@ -23,6 +23,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| tokio::runtime::Builder::ne
 const MOST_VALUES: usize = 50_000;
 const DEEPEST: usize = 64;
 const LONGEST_NAME: usize = 256;
+const LONGEST_ID: usize = 256;
 
 fuzz_target!(|message: &[u8]| {
     let told = RUNTIME.block_on(screened(message.to_vec()));
@@ -44,6 +45,7 @@ fuzz_target!(|message: &[u8]| {
         Refusal::TooManyValues => written.values() > MOST_VALUES,
         Refusal::DuplicateKey => written.repeats_a_key(),
         Refusal::LongName => longest_name(&written) > LONGEST_NAME,
+        Refusal::LongId => written.text("id").is_some_and(|id| id.len() > LONGEST_ID),
         other => panic!("sound JSON was refused: {other}"),
     };
     assert!(named, "refused without a reason: {refusal}");
@@ -54,6 +56,10 @@ fn accepted(message: &[u8], written: &Written, screened: Screened) {
     assert!(!written.repeats_a_key(), "what decides and what runs might take another of the two");
     assert!(longest_name(written) <= LONGEST_NAME);
     assert_eq!(screened.initializes, written.text("method") == Some("initialize"));
+    if let Some(id) = &screened.asks {
+        assert!(written.text("method").is_some() && id.len() <= LONGEST_ID + 2, "no request asks");
+        assert_eq!(id.strip_prefix('"').and_then(|id| id.strip_suffix('"')), written.text("id"), "another id");
+    }
     assert!(serde_json::from_slice::<serde_json::Value>(message).is_ok(), "rmcp could not read it");
 }
 
