@@ -2,7 +2,6 @@
 //! out.
 
 use std::{
-    fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     process::{Child, ChildStdin, ChildStdout, Stdio},
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     guests,
-    home::{Home, KEY, Plugin},
+    home::{Home, KEY, Plugin, memory},
     http::{Response, send},
     serving::{Serving, wait},
 };
@@ -37,6 +36,10 @@ fn call(arguments: &str) -> String {
 }
 
 fn post(serving: &Serving, path: &str, more: &[(&str, &str)], body: &str) -> Response {
+    try_post(serving, path, more, body).unwrap()
+}
+
+fn try_post(serving: &Serving, path: &str, more: &[(&str, &str)], body: &str) -> std::io::Result<Response> {
     let bearer = format!("Bearer {KEY}");
     let mut headers = vec![
         ("authorization", bearer.as_str()),
@@ -49,7 +52,7 @@ fn post(serving: &Serving, path: &str, more: &[(&str, &str)], body: &str) -> Res
         headers.push(("mcp-name", "fixture_echo"));
     }
     headers.extend_from_slice(more);
-    send(serving.address, "POST", path, &headers, body.as_bytes()).unwrap()
+    send(serving.address, "POST", path, &headers, body.as_bytes())
 }
 
 /// `wardkeep serve --stdio`, and a client that sends text, not values: a value has no key twice.
@@ -81,20 +84,6 @@ impl Drop for Lines {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The most memory that the process which serves this home has had, in MiB.
-fn memory_peak(home: &Home) -> u64 {
-    let of_home = |process: &fs::DirEntry| {
-        let said = |file| fs::read(process.path().join(file)).unwrap_or_default();
-        let words = [said("cmdline"), said("environ")].concat();
-        let home = home.path().to_str().unwrap().as_bytes();
-        words.windows(home.len()).any(|part| part == home)
-    };
-    let process = fs::read_dir("/proc").unwrap().filter_map(Result::ok).find(of_home).expect("a process");
-    let status = fs::read_to_string(process.path().join("status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
 }
 
 /// What must not pass, the code of its refusal, and a word of it.
@@ -144,13 +133,19 @@ fn a_message_that_is_dear_to_read_or_says_a_key_twice_is_refused_over_http() {
     let body = call(&format!("{{\"list\":[{}]}}", vec!["{\"\":0}"; 500_000].join(",")));
     std::thread::scope(|scope| {
         for _ in 0..60 {
-            scope.spawn(|| assert_eq!(post(&serving, "/mcp", &[], &body).status, 400));
+            // one principal's part of the room holds nine of them
+            scope.spawn(|| match try_post(&serving, "/mcp", &[], &body) {
+                Ok(refused) => assert!([400, 503].contains(&refused.status), "{}", refused.text()),
+                // refused while it was still sending
+                Err(error) => assert!(["reset", "pipe"].iter().any(|w| error.to_string().contains(w)), "{error}"),
+            });
         }
         let begun = Instant::now();
         assert_eq!(send(serving.address, "GET", "/health", &[], b"").unwrap().status, 200);
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     });
-    let peak = memory_peak(&home);
+    let peak = memory(&home, "VmHWM:");
+    println!("peak {peak} MiB");
     assert!(peak < 700, "{peak} MiB");
 }
 
@@ -170,12 +165,55 @@ fn a_message_that_is_dear_to_read_or_says_a_key_twice_is_refused_over_stdio_too(
     for message in harmless().into_iter().chain([text(4 << 20)]) {
         assert_eq!(lines.ask(&message)["id"], json!(7));
     }
-    let peak = memory_peak(&home);
+    let peak = memory(&home, "VmHWM:");
+    println!("peak {peak} MiB");
     assert!(peak < 700, "{peak} MiB");
     lines.stdin.as_mut().unwrap().write_all(b"{\"unfinished\":").unwrap();
     // the end of input ends it, whatever came before
     drop(lines.stdin.take());
     assert!(wait(&mut lines.child, Duration::from_secs(10)).is_some());
+}
+
+#[test]
+fn garbage_between_lines_is_answered_and_breaks_no_message() {
+    let home = home();
+    let mut lines = Lines::new(&home);
+    let garbage: [&[u8]; 9] = [
+        b"\0\0\0\0",
+        b"\xff\xfe\xfa",
+        "\u{feff}{}".as_bytes(),
+        b"HTTP/1.1 200 OK",
+        b"Content-Length: 7",
+        b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"",
+        b"\x1b[2J",
+        b"{\"a\":\"\0\"}",
+        b"{\"a\":\"\xc3\x28\"}",
+    ];
+    for bytes in garbage {
+        let stdin = lines.stdin.as_mut().unwrap();
+        stdin.write_all(&[bytes, b"\r\n\n \t\n"].concat()).unwrap();
+        let mut answer = String::new();
+        lines.stdout.read_line(&mut answer).unwrap();
+        assert_refused(&String::from_utf8_lossy(bytes), &serde_json::from_str(&answer).unwrap(), -32_700, "JSON");
+        // the end of a line may be of the other kind, and blank lines are nothing
+        let answered = lines.ask(&format!("{}\r", call(r#"{"text":"x"}"#)));
+        assert_eq!(answered["result"]["structuredContent"], json!({ "text": "x" }), "{answered}");
+    }
+    for (what, line) in [
+        ("no id", call("{}").replace(r#""id":7,"#, "")),
+        ("a null id", call("{}").replace(r#""id":7"#, r#""id":null"#)),
+        ("half an id", call("{}").replace(r#""id":7"#, r#""id":7.5"#)),
+    ] {
+        assert_refused(what, &lines.ask(&line), -32_600, "id");
+    }
+    // an answer that nobody asked for gets none; what follows does
+    lines.stdin.as_mut().unwrap().write_all(b"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}\n").unwrap();
+    assert_eq!(lines.ask(&call("{}"))["id"], json!(7));
+    lines.stdin.as_mut().unwrap().write_all(&call("{}").as_bytes()[..60]).unwrap();
+    drop(lines.stdin.take());
+    assert!(wait(&mut lines.child, Duration::from_secs(10)).is_some());
+    let intents = home.journal().iter().filter(|r| r["unmapped"]["phase"] == json!("intent")).count();
+    assert_eq!(intents, garbage.len() + 1, "half a message calls nothing");
 }
 
 #[test]

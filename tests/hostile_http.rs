@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     guests,
-    home::{Home, KEY, Plugin},
+    home::{Home, KEY, Plugin, memory},
     http::{Response, send},
     serving::Serving,
 };
@@ -98,6 +98,22 @@ fn until(what: &str, most: Duration, mut done: impl FnMut() -> bool) -> Duration
         thread::sleep(Duration::from_millis(10));
     }
     begun.elapsed()
+}
+
+/// A key of another principal.
+fn other_key(home: &Home) -> &'static str {
+    let other = "wk_other_0123456789abcdef0123456789abcdef";
+    let file = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    let sha = crate::support::home::sha256(other.as_bytes());
+    let key =
+        format!("[callers.keys.other]\nsha256 = \"{sha}\"\nprincipal = \"service:other\"\ngroups = [\"tests\"]\n");
+    home.write("wardkeep.toml", &format!("{file}{key}"));
+    other
+}
+
+/// The most memory that the process which serves this home has had, in MiB.
+fn memory_peak(home: &Home) -> u64 {
+    memory(home, "VmHWM:")
 }
 
 /// A session of revision 2025-11-25.
@@ -232,15 +248,7 @@ fn rest_of_stream(stream: &mut TcpStream) -> String {
 #[test]
 fn answers_that_nobody_asked_for_change_nothing() {
     let home = home();
-    let other = "wk_other_0123456789abcdef0123456789abcdef";
-    let file = String::from_utf8(home.read("wardkeep.toml")).unwrap();
-    let sha = crate::support::home::sha256(other.as_bytes());
-    home.write(
-        "wardkeep.toml",
-        &format!(
-            "{file}[callers.keys.other]\nsha256 = \"{sha}\"\nprincipal = \"service:other\"\ngroups = [\"tests\"]\n"
-        ),
-    );
+    let other = other_key(&home);
     let serving = home.serve();
     let (session, theirs) = (Session::open(&serving, KEY), Session::open(&serving, other));
     let _stream = session.post_open(&waits("7"));
@@ -525,6 +533,119 @@ fn slow_heads_and_slow_bodies_end_and_hold_nobody_up() {
     };
     assert_eq!(statuses(&String::from_utf8_lossy(&answer[..read])), [408]);
     assert!(begun.elapsed() > Duration::from_secs(25), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn bodies_that_never_end_take_one_principal_s_part_of_the_memory_and_no_more() {
+    let home = home();
+    let other = other_key(&home);
+    let serving = home.serve();
+    assert_eq!(Session::open(&serving, other).id.is_empty(), false);
+    let before = memory_peak(&home);
+    let head = request("content-length: 4194304\r\n", "fixture_echo", "");
+    let most = vec![b' '; (4 << 20) - 1];
+    let refused = std::sync::atomic::AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let mut held = Vec::new();
+        for _ in 0..100 {
+            held.push(scope.spawn(|| {
+                let mut stream = connect(&serving);
+                let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&most));
+                stream.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
+                let mut answer = [0; 512];
+                let read = stream.read(&mut answer).unwrap_or(0);
+                let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+                if sent.is_err() || read > 0 {
+                    assert!(
+                        answer.is_empty() || statuses(&answer) == [503] && answer.contains("retry-after: 1"),
+                        "{answer}"
+                    );
+                    refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+                stream
+            }));
+        }
+        let streams: Vec<_> = held.into_iter().map(|held| held.join().unwrap()).collect();
+        let refused = refused.load(std::sync::atomic::Ordering::Relaxed);
+        assert!((90..100).contains(&refused), "32 MiB hold eight of a hundred: {refused} were refused");
+        // others are served, and so is health
+        let theirs = crate::support::http::Mcp { key: other.to_owned(), ..serving.mcp() };
+        assert_eq!(theirs.call("fixture_echo", json!({ "text": "x" }))["result"]["isError"], json!(false));
+        drop(streams);
+    });
+    let grown = memory_peak(&home) - before;
+    println!("peak {before} MiB before, {grown} MiB more");
+    assert!(grown < 100, "{grown} MiB");
+    until("room again", Duration::from_secs(5), || serving.mcp().request("tools/list", json!({})).status == 200);
+}
+
+#[test]
+fn a_flood_of_requests_and_cancellations_in_one_session_leaves_nothing_behind() {
+    let home = home();
+    let serving = home.serve();
+    let session = Session::open(&serving, KEY);
+    let flood = |rounds: usize| {
+        thread::scope(|scope| {
+            for worker in 0..4 {
+                let session = &session;
+                scope.spawn(move || {
+                    for round in 0..rounds {
+                        let id = worker * 1_000_000 + round;
+                        // the client goes away at once, takes back what it asked and what it never asked
+                        drop(session.post_open(&waits(&id.to_string())));
+                        for id in [id, id + 500_000] {
+                            let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
+                            assert_eq!(session.post(&cancel.to_string()).status, 202);
+                        }
+                    }
+                });
+            }
+        });
+    };
+    flood(50);
+    let before = memory(&home, "VmRSS:");
+    flood(500);
+    let grown = memory(&home, "VmRSS:").saturating_sub(before);
+    println!("resident {before} MiB, {grown} MiB more after 2,000 calls were asked for and taken back");
+    assert!(grown < 30, "{grown} MiB");
+    assert_eq!(session.post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).status, 200);
+    // a cancellation may have overtaken its request
+    session.send("DELETE", "").unwrap();
+    until("the calls' end", Duration::from_secs(5), || {
+        outcomes(&home, "waits_for_ever").len() == intents(&home, "waits_for_ever")
+    });
+    assert!(outcomes(&home, "waits_for_ever").iter().all(|outcome| outcome == "cancelled"));
+}
+
+#[test]
+fn streams_held_open_by_the_hundred_hold_nobody_else_up() {
+    let home = home();
+    let other = other_key(&home);
+    let serving = home.serve();
+    let session = Session::open(&serving, KEY);
+    let streams: Vec<_> = (0..200)
+        .map(|_| {
+            let mut stream = connect(&serving);
+            let head = format!(
+                "GET /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {KEY}\r\naccept: text/event-stream\r\n\
+                 mcp-session-id: {}\r\nmcp-protocol-version: 2025-11-25\r\n\r\n",
+                session.id
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(500));
+    let begun = Instant::now();
+    let theirs = crate::support::http::Mcp { key: other.to_owned(), ..serving.mcp() };
+    assert_eq!(theirs.call("fixture_echo", json!({ "text": "x" }))["result"]["isError"], json!(false));
+    assert_eq!(session.post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let deleted = session.send("DELETE", "").unwrap().status;
+    assert!((200..300).contains(&deleted), "{deleted}");
+    // the end of the session ends its streams
+    let mut last = streams.into_iter().next_back().unwrap();
+    assert!(rest_of_stream(&mut last).ends_with("0\r\n\r\n"));
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod grants;
 mod hostile_clients;
 mod hostile_guests;
 mod hostile_http;
+mod hostile_output;
 mod http_edge;
 mod installing;
 mod one_home;

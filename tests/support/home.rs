@@ -229,3 +229,17 @@ pub fn day(from_now: i64) -> String {
     let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     now.checked_add(jiff::Span::new().days(from_now)).unwrap().to_string()
 }
+
+/// A line of the status of the process that serves this home, in MiB: `VmHWM:` is the most it has had, `VmRSS:` what it has.
+pub fn memory(home: &Home, line: &str) -> u64 {
+    let of_home = |process: &fs::DirEntry| {
+        let said = |file| fs::read(process.path().join(file)).unwrap_or_default();
+        let words = [said("cmdline"), said("environ")].concat();
+        let home = home.path().to_str().unwrap().as_bytes();
+        words.windows(home.len()).any(|part| part == home)
+    };
+    let process = fs::read_dir("/proc").unwrap().filter_map(Result::ok).find(of_home).expect("a process");
+    let status = fs::read_to_string(process.path().join("status")).unwrap();
+    let of_line = status.lines().find_map(|status| status.strip_prefix(line)).expect("such a line");
+    of_line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
+}

@@ -58,36 +58,35 @@ impl Checks {
     }
 
     pub(crate) async fn arguments(&self, tool: &Arc<Tool>, arguments: Map<String, Value>) -> Result<Arguments, Unfit> {
-        let effort = tool.effort(&arguments);
-        self.run(tool, effort, move |tool| tool.check(arguments)).await
+        let (effort, checked) = (tool.effort(&arguments), Arc::clone(tool));
+        self.run(tool.published().as_str(), effort, move || checked.check(arguments)).await
     }
 
     /// A structured answer, given back as it is if it fits. Without a schema, everything does.
     pub(crate) async fn output(&self, tool: &Arc<Tool>, value: Value) -> Result<Value, Unfit> {
-        let effort = tool.output().map_or(0, |schema| schema.effort(&value));
-        let fits = move |tool: &Tool| tool.output().map_or(Ok(()), |schema| schema.check(&value)).map(|()| value);
-        self.run(tool, effort, fits).await
+        let (effort, checked) = (tool.output().map_or(0, |schema| schema.effort(&value)), Arc::clone(tool));
+        let fits = move || checked.output().map_or(Ok(()), |schema| schema.check(&value)).map(|()| value);
+        self.run(tool.published().as_str(), effort, fits).await
     }
 
-    async fn run<T, F>(&self, tool: &Arc<Tool>, effort: u64, check: F) -> Result<T, Unfit>
+    async fn run<T, F>(&self, tool: &str, effort: u64, check: F) -> Result<T, Unfit>
     where
         T: Send + 'static,
-        F: FnOnce(&Tool) -> Result<T, Mismatch> + Send + 'static,
+        F: FnOnce() -> Result<T, Mismatch> + Send + 'static,
     {
         if effort <= TRIFLE {
-            return check(tool).map_err(Unfit::Mismatch);
+            return check().map_err(Unfit::Mismatch);
         }
-        let (share, places) = (self.share(tool.published().as_str()), Arc::clone(&self.places));
+        let (share, places) = (self.share(tool), Arc::clone(&self.places));
         let turn = async {
             // the tool's own first: who waits for that takes no place from others
             Some((share.acquire_owned().await.ok()?, places.acquire_owned().await.ok()?))
         };
         let turn = tokio::time::timeout(self.patience, turn).await.ok().flatten().ok_or(Unfit::Busy)?;
-        let tool = Arc::clone(tool);
         let checking = tokio::task::spawn_blocking(move || {
             // held to the real end, whoever waits for it
             let _turn = turn;
-            check(&tool)
+            check()
         });
         checking.await.map_err(|_| Unfit::Busy)?.map_err(Unfit::Mismatch)
     }
@@ -101,5 +100,59 @@ impl Checks {
         let share = Arc::new(Semaphore::new(self.most_each));
         shares.insert(tool.to_owned(), Arc::downgrade(&share));
         share
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const DEAR: u64 = TRIFLE + 1;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_tool_s_checks_leave_places_for_another_s_and_wait_only_so_long() {
+        let mut checks = Checks::with_places(4);
+        checks.patience = Duration::from_millis(200);
+        let checks = Arc::new(checks);
+        let (begun, count) = mpsc::channel();
+        let mut holding = Vec::new();
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            let (hold, until) = mpsc::channel::<()>();
+            let (checks, begun) = (Arc::clone(&checks), begun.clone());
+            holding.push(hold);
+            held.push(tokio::spawn(async move {
+                let check = move || {
+                    begun.send(()).unwrap();
+                    let _ = until.recv();
+                    Ok(())
+                };
+                checks.run("slow", DEAR, check).await
+            }));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(count.try_iter().count(), 2, "half of the places");
+        assert_eq!(checks.run("other", DEAR, || Ok(7)).await, Ok(7));
+        assert_eq!(checks.run("slow", TRIFLE, || Ok(7)).await, Ok(7), "a trifle is done at once");
+        assert_eq!(checks.run("slow", DEAR, || Ok(7)).await, Err(Unfit::Busy));
+        drop(holding);
+        let mut ended = Vec::new();
+        for held in held {
+            ended.push(held.await.unwrap());
+        }
+        assert_eq!(ended.iter().filter(|ended| **ended == Ok(())).count(), 2, "the two that waited gave up: {ended:?}");
+        assert_eq!(checks.run("slow", DEAR, || Ok(7)).await, Ok(7));
+        checks.run("another", DEAR, || Ok(())).await.unwrap();
+        assert_eq!(checks.shares.lock().unwrap().len(), 1, "shares that nobody uses are forgotten");
+    }
+
+    #[tokio::test]
+    async fn a_check_that_panics_ends_alone() {
+        let checks = Checks::with_places(2);
+        let panics = || -> Result<(), Mismatch> { panic!("a check") };
+        assert_eq!(checks.run("tool", DEAR, panics).await, Err(Unfit::Busy));
+        assert_eq!(checks.run("tool", DEAR, || Ok(7)).await, Ok(7));
     }
 }

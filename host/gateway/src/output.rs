@@ -34,6 +34,9 @@ use crate::{Answer, META, answer::failed, checks::Checks, listing, record};
 use changes::Changes;
 use rejected::Rejected;
 
+/// An answer over this many bytes is read and cleaned away from the threads that serve.
+const AT_ONCE: u64 = 64 << 10;
+
 /// An answer that may leave, and how the call is closed in the record.
 pub(crate) struct Filtered {
     pub answer: Answer,
@@ -55,7 +58,7 @@ pub(crate) async fn filter(checks: &Checks, permit: &Permit, id: &CorrelationId,
         Ok(Ok(Reply::Complete(mut completion))) => {
             // what it touched goes on record even if its answer does not leave
             touched = std::mem::take(&mut completion.touched);
-            match complete(checks, tool, completion, &mut changes).await {
+            match complete(checks, tool, completion, ran.cost.output, &mut changes).await {
                 Ok(answer) => Verdict { outcome: Outcome::Ok, class: None, answer },
                 Err(rejected) => withheld(tool, id, rejected),
             }
@@ -83,11 +86,18 @@ async fn complete(
     checks: &Checks,
     tool: &Arc<Tool>,
     completion: Completion,
+    bytes: u64,
     changes: &mut Changes,
 ) -> Result<Answer, Rejected> {
     // read, characters
-    let mut structured = completion.structured.map(|text| structured::object(&text, changes)).transpose()?;
-    let mut content = content::blocks(completion.content, changes)?;
+    let said = if bytes <= AT_ONCE {
+        read(completion)
+    } else {
+        let reading = tokio::task::spawn_blocking(move || read(completion));
+        reading.await.unwrap_or((Err(Rejected::Unchecked), Changes::default()))
+    };
+    *changes = said.1;
+    let (mut structured, mut content) = said.0?;
     // schema
     structured = match (tool.output(), structured) {
         (Some(_), None) => return Err(Rejected::StructuredMissing),
@@ -101,6 +111,16 @@ async fn complete(
     let mut answer = Answer::success(content);
     answer.structured_content = structured;
     Ok(answer)
+}
+
+type Said = (Option<Value>, Vec<ContentBlock>);
+
+/// What the guest said as it may leave. What was changed is told even if it may not.
+fn read(completion: Completion) -> (Result<Said, Rejected>, Changes) {
+    let mut changes = Changes::default();
+    let structured = completion.structured.map(|text| structured::object(&text, &mut changes)).transpose();
+    let said = structured.and_then(|structured| Ok((structured, content::blocks(completion.content, &mut changes)?)));
+    (said, changes)
 }
 
 fn withheld(tool: &Tool, id: &CorrelationId, rejected: Rejected) -> Verdict {

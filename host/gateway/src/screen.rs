@@ -40,6 +40,7 @@ pub(crate) enum Refusal {
     DuplicateKey,
     LongName,
     LongId,
+    NoId,
     IdInUse,
     HeaderTwice,
     Unscreened,
@@ -72,6 +73,7 @@ impl fmt::Display for Refusal {
             Self::DuplicateKey => f.write_str("an object of the message has the same key twice"),
             Self::LongName => write!(f, "a method or name may have {LONGEST_NAME} bytes at most"),
             Self::LongId => write!(f, "a request's id may have {LONGEST_ID} bytes at most"),
+            Self::NoId => f.write_str("a request needs an id that is a string or a whole number"),
             Self::IdInUse => f.write_str("another request of this session has this id and is not answered yet"),
             Self::HeaderTwice => f.write_str("a header that decides how the request is read was given twice"),
             Self::Unscreened => f.write_str("the message could not be read"),
@@ -92,8 +94,14 @@ where
 }
 
 fn screen(message: &[u8]) -> Result<Screened, Refusal> {
-    walked(message, Place::Root)
-        .map(|walk| Screened { initializes: walk.initializes, asks: walk.id.filter(|_| walk.has_method) })
+    let Walk { method, id, .. } = walked(message, Place::Root)?;
+    let initializes = method == Some(Method::Initialize);
+    match (method, id) {
+        // JSON-RPC answers nothing to it, and MCP has no such notification (MCP, Base Protocol, Requests: the id is no null)
+        (Some(Method::Initialize | Method::Other), None) => Err(Refusal::NoId),
+        (Some(_), asks) => Ok(Screened { initializes, asks }),
+        (None, _) => Ok(Screened::default()),
+    }
 }
 
 /// The same bounds for JSON that is no message: values, depth, no key twice.
@@ -102,7 +110,7 @@ pub(crate) fn shape(json: &[u8]) -> Result<(), Refusal> {
 }
 
 fn walked(json: &[u8], place: Place) -> Result<Walk, Refusal> {
-    let mut walk = Walk { values: 0, refusal: None, initializes: false, has_method: false, id: None };
+    let mut walk = Walk { values: 0, refusal: None, method: None, id: None };
     let mut json = serde_json::Deserializer::from_slice(json);
     let read = Node { walk: &mut walk, depth: 0, place }.deserialize(&mut json).and_then(|()| json.end());
     match (walk.refusal, read) {
@@ -115,9 +123,26 @@ fn walked(json: &[u8], place: Place) -> Result<Walk, Refusal> {
 struct Walk {
     values: usize,
     refusal: Option<Refusal>,
-    initializes: bool,
-    has_method: bool,
+    method: Option<Method>,
     id: Option<String>,
+}
+
+/// What there is to know of a message's method here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Initialize,
+    Notification,
+    Other,
+}
+
+impl Method {
+    fn of(text: &str) -> Self {
+        match text {
+            "initialize" => Self::Initialize,
+            text if text.starts_with("notifications/") => Self::Notification,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl Walk {
@@ -228,8 +253,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             self.walk.id = Some(format!("\"{text}\""));
         }
         if matches!(self.place, Place::Method) {
-            self.walk.has_method = true;
-            self.walk.initializes = text == "initialize";
+            self.walk.method = Some(Method::of(text));
         }
         Ok(())
     }

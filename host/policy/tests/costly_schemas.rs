@@ -95,6 +95,9 @@ fn cases() -> Vec<Case> {
         case("900 divisions", each(json!({"allOf": many(900, |_| json!({"multipleOf": 0.1}))})), n, |count| {
             list(count, |_| json!(1e15))
         }),
+        case("small divisors", each(json!({"allOf": many(100, |_| json!({"multipleOf": 5e-324}))})), n, |count| {
+            list(count, |_| json!(1.7e308))
+        }),
         case(
             "4000 properties",
             each(json!({"properties": named(4_000, |i| (format!("p{i}"), json!({})))})),

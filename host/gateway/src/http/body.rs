@@ -21,6 +21,8 @@ use crate::screen::{Refusal, Screened, screened};
 
 /// A body over the limit is read on to here before the answer: a client that is still sending would see a broken pipe.
 const DRAIN_BYTES: usize = 4 * BODY_BYTES;
+/// And one that finds no room, for so long.
+const DRAIN_TIME: Duration = Duration::from_secs(2);
 /// A client gets this long to send its body, and a body waits this long for its turn.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of all bodies that are being screened and parsed at once: a parsed body takes a multiple of its bytes.
@@ -56,7 +58,14 @@ impl Bodies {
     /// Reads this principal's body whole. What is given back holds its share of what may be parsed until rmcp has parsed it.
     pub(super) async fn read(&self, principal: &str, body: &mut Body) -> Result<(Body, Screened), Unread> {
         let mut reading = self.reading.share(principal);
-        let bytes = bounded(body, &mut reading).await?;
+        let bytes = match bounded(body, &mut reading).await {
+            Err(Unread::Busy) => {
+                drop(reading);
+                drain(body).await;
+                return Err(Unread::Busy);
+            }
+            bounded => bounded?,
+        };
         let share = self.share(bytes.len()).await?;
         let (bytes, screened) = screened(bytes).await.map_err(Unread::Refused)?;
         // rmcp parses before it lets go of the body, not of the frame
@@ -157,6 +166,13 @@ pub(super) fn refused(refusal: Refusal) -> Response {
     let status =
         if refusal == Refusal::Unscreened { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
     error(status, refusal.message())
+}
+
+/// What is refused while it is still being sent is read on for a moment, and not kept: the client would see a broken pipe else.
+async fn drain(body: &mut Body) {
+    let reading = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+    // a body that goes on longer is cut off; so is one whose client only says that it sends
+    let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
 }
 
 async fn bounded(body: &mut Body, share: &mut Share) -> Result<Bytes, Unread> {

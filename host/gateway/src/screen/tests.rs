@@ -57,12 +57,11 @@ fn what_is_no_json_is_told_from_what_is_too_much() {
 
 #[test]
 fn only_the_message_s_own_method_says_that_it_initializes() {
-    let opens = Ok(Screened { initializes: true, asks: None });
-    let asks = Ok(Screened { initializes: true, asks: Some("1".into()) });
-    assert_eq!(told(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#), asks);
-    assert_eq!(told(r#"{"method":"initi\u0061lize"}"#), opens);
+    let opens = Ok(Screened { initializes: true, asks: Some("1".into()) });
+    assert_eq!(told(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#), opens);
+    assert_eq!(told(r#"{"id":1,"method":"initi\u0061lize"}"#), opens);
     for other in [
-        r#"{"method":"tools/call","params":{"method":"initialize"}}"#,
+        r#"{"method":"notifications/x","params":{"method":"initialize"}}"#,
         r#"[{"method":"initialize"}]"#,
         r#"{"method":["initialize"]}"#,
     ] {
@@ -73,18 +72,22 @@ fn only_the_message_s_own_method_says_that_it_initializes() {
 #[test]
 fn a_method_and_a_name_may_be_so_long_and_not_one_byte_longer() {
     let (at, beyond) = ("x".repeat(LONGEST_NAME), "x".repeat(LONGEST_NAME + 1));
-    for (before, after) in [(r#"{"method":""#, r#""}"#), (r#"{"params":{"name":""#, r#""}}"#)] {
+    for (before, after) in
+        [(r#"{"result":1,"method":["x"],"params":{"uri":""#, r#""}}"#), (r#"{"params":{"name":""#, r#""}}"#)]
+    {
         assert_eq!(told(&format!("{before}{at}{after}")), PASSES);
         assert_eq!(told(&format!("{before}{beyond}{after}")), Err(Refusal::LongName));
     }
+    assert!(told(&format!(r#"{{"id":1,"method":"{at}"}}"#)).is_ok());
+    assert_eq!(told(&format!(r#"{{"id":1,"method":"{beyond}"}}"#)), Err(Refusal::LongName));
     // an argument may be called so too
     assert_eq!(told(&format!(r#"{{"params":{{"arguments":{{"name":"{beyond}"}}}}}}"#)), PASSES);
 }
 
 #[tokio::test]
 async fn a_long_message_is_screened_like_a_short_one() {
-    let long = format!("{{\"method\":\"initialize\",\"text\":\"{}\"}}", "x".repeat(1 << 20));
-    assert_eq!(screened(long.clone()).await, Ok((long, Screened { initializes: true, asks: None })));
+    let long = format!("{{\"id\":1,\"method\":\"initialize\",\"text\":\"{}\"}}", "x".repeat(1 << 20));
+    assert_eq!(screened(long.clone()).await, Ok((long, Screened { initializes: true, asks: Some("1".into()) })));
     assert_eq!(screened("[".repeat(1 << 20)).await, Err(Refusal::TooDeep));
 }
 
@@ -105,8 +108,12 @@ fn the_id_of_a_request_is_told_as_it_was_written_and_bounded() {
     assert_eq!(asks(r#"{"id":7,"method":"x"}"#), Ok(Some("7".into())));
     assert_eq!(asks(r#"{"method":"x","id":-7}"#), Ok(Some("-7".into())));
     assert_eq!(asks(r#"{"method":"x","id":"7"}"#), Ok(Some("\"7\"".into())));
-    for other in [r#"{"id":7,"result":{}}"#, r#"{"method":"x","params":{"id":7}}"#, r#"{"method":"x","id":null}"#] {
+    for other in [r#"{"id":7,"result":{}}"#, r#"{"method":"notifications/x","params":{"id":7}}"#] {
         assert_eq!(asks(other), Ok(None), "{other}");
+    }
+    for none in ["", r#""id":null,"#, r#""id":7.5,"#, r#""id":true,"#, r#""id":{"id":7},"#] {
+        let message = format!(r#"{{{none}"method":"tools/call"}}"#);
+        assert_eq!(asks(&message), Err(Refusal::NoId), "{message}");
     }
     let id = |bytes: usize| format!(r#"{{"method":"x","id":"{}"}}"#, "i".repeat(bytes));
     assert!(told(&id(LONGEST_ID)).is_ok());

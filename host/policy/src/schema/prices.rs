@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{DEEPEST_VALUE, pattern};
 
 /// Any keyword, or any subschema that is looked at.
-const KEYWORD: u64 = 10;
+const KEYWORD: u64 = 20;
 /// `multipleOf` may divide with fractions.
 const MULTIPLE_OF: u64 = 400;
 /// One pattern that is begun.
@@ -20,6 +20,8 @@ const PATTERN: u64 = 150;
 const COMPARED: u64 = 30;
 /// One value below an array whose items are to be unique.
 const UNIQUE: u64 = 300;
+/// One key, or one value below, of what looks at all that those beside it have seen.
+const UNEVALUATED: u64 = 200;
 
 /// One value, and one byte of a string: what does not fit is quoted.
 const VALUE: u64 = 40;
@@ -47,7 +49,7 @@ pub(super) struct Price {
     key: u64,
     key_byte: u64,
     compared: u64,
-    unique: u64,
+    below: u64,
     pub(super) names: Option<usize>,
     pub(super) named: HashMap<Box<str>, usize>,
     pub(super) other: Option<usize>,
@@ -85,7 +87,9 @@ impl Price {
                 self.value += PATTERN;
                 self.compared += COMPARED * containers(value);
             }
-            ("uniqueItems", Value::Bool(true)) => self.unique += UNIQUE,
+            ("uniqueItems", Value::Bool(true)) => self.below += UNIQUE,
+            ("unevaluatedProperties", _) => self.key += UNEVALUATED,
+            ("unevaluatedItems", _) => self.below += UNEVALUATED / 10,
             _ => {}
         }
     }
@@ -145,7 +149,7 @@ impl Prices {
                     sum = sum.saturating_add(cost);
                     values += below;
                 }
-                (sum.saturating_add(price.unique.saturating_mul(values)), values)
+                (sum.saturating_add(price.below.saturating_mul(values)), values)
             }
             Value::Object(map) => self.within(price, map, left),
             _ => (sum, 1),

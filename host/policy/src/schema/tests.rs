@@ -158,3 +158,49 @@ fn clients_get_the_same_value_in_the_same_order() {
     let schema = Schema::compile(text).unwrap();
     assert_eq!(serde_json::to_string(schema.value().as_ref()).unwrap(), text);
 }
+
+#[test]
+fn numbers_of_a_schema_are_numbers_and_huge_ones_harm_nobody() {
+    for text in [
+        r#"{"type":"object","properties":{"a":{"minimum":1e400}}}"#.to_owned(),
+        format!(r#"{{"type":"object","maxProperties":1{}}}"#, "0".repeat(400)),
+    ] {
+        assert!(matches!(Schema::compile(&text), Err(SchemaFault::Json { .. })), "{}", &text[..60]);
+    }
+    for keyword in [json!({"minLength": -1}), json!({"multipleOf": 0}), json!({"maxItems": 0.5}), json!({"pattern": 7})]
+    {
+        let schema = json!({"type": "object", "properties": {"a": keyword}});
+        assert!(matches!(refused(&schema), SchemaFault::Invalid { .. }), "{schema}");
+    }
+    let value = json!({"a": [1.7e308, 5e-324, u64::MAX, i64::MIN, 0.1]});
+    for keyword in [
+        json!({"multipleOf": 5e-324}),
+        json!({"multipleOf": 1.7e308}),
+        json!({"maximum": 1e308}),
+        json!({"minLength": 1e15}),
+    ] {
+        let started = Instant::now();
+        let schema = json!({"type": "object", "properties": {"a": {"items": keyword}}});
+        let _ = compile(&schema).unwrap().check(&value);
+        assert!(started.elapsed() < Duration::from_secs(1), "{schema}: {:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn names_and_bases_within_a_schema_lead_nowhere() {
+    for within in [
+        json!({"$anchor": "here", "properties": {"a": {"$ref": "#here"}}}),
+        json!({"properties": {"a": {"$id": "https://example.com/x", "$ref": "#/$defs/y"}}}),
+        json!({"$dynamicAnchor": "node", "properties": {"a": {"$dynamicRef": "#node"}}}),
+        json!({"properties": {"a": {"$recursiveRef": "#"}}}),
+        json!({"not": {"anyOf": [{"items": {"$ref": "file:///etc/passwd"}}]}}),
+        json!({"$defs": {"deep": {"if": {"$ref": "https://169.254.169.254/"}}}}),
+    ] {
+        let mut schema = within.clone();
+        schema["type"] = json!("object");
+        assert!(matches!(refused(&schema), SchemaFault::Reference { .. }), "{schema}");
+    }
+    // nowhere at all
+    let missing = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/absent"}}});
+    assert!(matches!(refused(&missing), SchemaFault::Invalid { .. }));
+}
