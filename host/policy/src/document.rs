@@ -86,7 +86,12 @@ impl<'i> Document<'i> {
         let sink = Sink { file: file.into(), faults: RefCell::new(Faults::none()), starts };
         let (root, errors) = DeTable::parse_recoverable(text);
         let broken = errors.iter().any(|error| error.message() != DUPLICATE);
-        for error in &errors {
+        for (index, error) in errors.iter().enumerate() {
+            if sink.faults.borrow().is_full() {
+                // They come in the order of the text; to find where each stands costs as much as there is text above it.
+                sink.faults.borrow_mut().count(errors.len().saturating_sub(index));
+                break;
+            }
             sink.push(syntax(&sink, text, error));
         }
         if broken {

@@ -60,6 +60,7 @@ fn main() {
                 signed_by: vec!["SHA256:x".into()],
             },
             Event::PluginRejected { plugin: "bad one".into(), reason: "not signed".into(), manifest: Some(digest) },
+            Event::ReloadRefused { reason: "wardkeep.toml: not valid TOML".into() },
             Event::Revoked { target: Revoked::Component(digest), document: digest },
         ] {
             journal.event(event).await.unwrap();
@@ -88,7 +89,7 @@ fn main() {
         journal.event(unfinished).await.unwrap();
         std::mem::forget(open);
         journal.event(Event::StateReset { by: "me".into(), reason: "lost".into() }).await.unwrap();
-        journal.event(Event::PluginRemoved { plugin: plugin() }).await.unwrap();
+        journal.event(Event::PluginRemoved { plugin: plugin(), reason: "removed".into() }).await.unwrap();
         journal.event(Event::Stopped { reason: "sigterm".into() }).await.unwrap();
         journal.shutdown().await;
     });

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::shown;
 
@@ -61,20 +61,42 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Everything that is wrong, sorted by document and line. Never empty where it is the error of a result.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(transparent)]
-pub struct Faults(Vec<Fault>);
+/// Faults that are told; of further ones only how many there are.
+const MOST: usize = 100;
+
+/// Everything that is wrong, sorted by document and line: the first hundred, and how many more. A document of 64 KiB has room for
+/// tens of thousands, which nobody reads and which cost the host seconds. Never empty where it is the error of a result.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Faults {
+    told: Vec<Fault>,
+    more: usize,
+}
 
 impl Faults {
     /// None yet.
     #[must_use]
     pub const fn none() -> Self {
-        Self(Vec::new())
+        Self { told: Vec::new(), more: 0 }
+    }
+
+    /// Whether one that is pushed now stands a chance to be told.
+    pub(super) const fn is_full(&self) -> bool {
+        self.told.len() >= MOST
+    }
+
+    /// Counts faults without telling them.
+    pub(super) const fn count(&mut self, more: usize) {
+        self.more = self.more.saturating_add(more);
     }
 
     /// Adds one.
     pub fn push(&mut self, fault: Fault) {
+        fn place(fault: &Fault) -> (&str, usize) {
+            (&fault.file, fault.line.unwrap_or(0))
+        }
+        if self.is_full() && self.told.last().is_some_and(|last| place(last) <= place(&fault)) {
+            return self.count(1);
+        }
         // What a document says comes back in its faults; on a terminal it must not be able to move the cursor.
         let fault = Fault {
             file: shown(&fault.file),
@@ -83,26 +105,36 @@ impl Faults {
             mend: fault.mend.map(|mend| mend.lines().map(shown).collect::<Vec<_>>().join("\n")),
             line: fault.line,
         };
-        let place = |fault: &Fault| (fault.file.clone(), fault.line.unwrap_or(0));
-        let index = self.0.partition_point(|known| place(known) <= place(&fault));
-        self.0.insert(index, fault);
+        let index = self.told.partition_point(|known| place(known) <= place(&fault));
+        self.told.insert(index, fault);
+        if self.told.len() > MOST {
+            self.told.truncate(MOST);
+            self.count(1);
+        }
     }
 
     /// Whether nothing is wrong.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.told.is_empty()
     }
 
-    /// How many.
+    /// How many, with those that are not told.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.0.len()
+        self.told.len().saturating_add(self.more)
     }
 
-    /// In order.
+    /// Those that are told, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
-        self.0.iter()
+        self.told.iter()
+    }
+
+    /// In the place of those that are not told.
+    fn rest(&self) -> Option<Fault> {
+        let last = self.told.last().filter(|_| self.more > 0)?;
+        let faults = if self.more == 1 { "fault is" } else { "faults are" };
+        Some(Fault::of(&last.file, format!("{} more {faults} not told", self.more)).mend("mend these first"))
     }
 
     /// The value if nothing is wrong.
@@ -128,12 +160,20 @@ impl Extend<Fault> for Faults {
     }
 }
 
+/// Those that are told, and in the place of others a last one that says how many.
 impl IntoIterator for Faults {
     type Item = Fault;
-    type IntoIter = std::vec::IntoIter<Fault>;
+    type IntoIter = std::iter::Chain<std::vec::IntoIter<Fault>, std::option::IntoIter<Fault>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        let rest = self.rest();
+        self.told.into_iter().chain(rest)
+    }
+}
+
+impl Serialize for Faults {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.told.iter().chain(self.rest().as_ref()))
     }
 }
 
@@ -142,13 +182,13 @@ impl<'a> IntoIterator for &'a Faults {
     type IntoIter = std::slice::Iter<'a, Fault>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.told.iter()
     }
 }
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
+        for (index, fault) in self.told.iter().chain(self.rest().as_ref()).enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
@@ -174,6 +214,23 @@ mod tests {
             faults.to_string(),
             "m.toml: first\nm.toml:2: b: second\n  mend: one\n        two\nm.toml:9: c: third"
         );
+    }
+
+    #[test]
+    fn the_first_hundred_are_told_and_the_rest_is_counted() {
+        let mut faults = Faults::none();
+        for line in (1..=300).rev() {
+            faults.push(Fault::of("m.toml", "wrong").at(Some(line), "k"));
+        }
+        assert_eq!(faults.len(), 300);
+        assert!(faults.iter().zip(1..).all(|(fault, line)| fault.line == Some(line)), "the first ones of the document");
+        let text = faults.to_string();
+        assert!(text.ends_with("m.toml:100: k: wrong\nm.toml: 200 more faults are not told\n  mend: mend these first"));
+        assert_eq!(serde_json::to_value(&faults).unwrap().as_array().map(Vec::len), Some(101));
+        let mut all = Faults::none();
+        all.push(Fault::of("a.toml", "wrong"));
+        all.extend(faults);
+        assert_eq!((all.iter().count(), all.len()), (100, 102), "one of another document, and what was counted");
     }
 
     #[test]

@@ -67,3 +67,17 @@ fn a_deep_document_is_refused_and_does_not_exhaust_the_stack() {
 fn no_value_without_a_fault_is_a_fault_itself() {
     assert_eq!(faults(b"", |_| None), "d.toml: cannot be read");
 }
+
+/// Found by fuzzing: each fault was put in its place among all others, and looked for its table in all the text above it, which took
+/// seconds for one document.
+#[test]
+fn a_document_of_nothing_but_faults_is_told_by_its_beginning() {
+    for (line, faulty) in [("a=1\n", 16_383), ("=\n", 98_303), ("[a]\n", 16_383)] {
+        let text = line.repeat(LARGEST / line.len());
+        let told = Document::read("d.toml", text.as_bytes())
+            .and_then(|document| document.parse(|mut table| table.optional("a").map(drop)))
+            .unwrap_err();
+        assert_eq!((told.iter().count(), told.len()), (100, faulty), "{line:?}");
+        assert!(told.to_string().len() < 20_000);
+    }
+}

@@ -129,7 +129,7 @@ fn uses(item: &Item<'_>, grants: &Placed<'_>, unread: &[GrantKey]) -> Option<Vec
             element.fault(message, Some("use one of them"));
         }
         if !grants.contains_key(&key) && !unread.contains(&key) {
-            let known: Vec<String> = grants.keys().map(|key| format!("`{key}`")).collect();
+            let known: Vec<String> = grants.keys().take(20).map(|key| format!("`{key}`")).collect();
             let mend = match known.is_empty() {
                 true => format!("add [grants.{key}]"),
                 false => format!("add [grants.{key}], or use one of {}", known.join(", ")),

@@ -66,3 +66,12 @@ fn a_key_with_a_passphrase_or_of_no_kind_does_not_sign() {
     assert_eq!(sign(MANIFEST_NAMESPACE, DOCUMENT, "not a key"), Err(SignFault::Malformed));
     assert_eq!(sign(MANIFEST_NAMESPACE, DOCUMENT, &key(1).public), Err(SignFault::Malformed));
 }
+
+#[test]
+fn a_signature_file_that_is_too_long_is_refused_however_sound_it_is() {
+    for (purpose, refused) in [("n".repeat(2_500), None), ("n".repeat(3_500), Some(SignatureFault::Malformed))] {
+        let file = sign(&purpose, DOCUMENT, &key(1).private).unwrap();
+        assert_eq!(file.len() > LARGEST_SIGNATURE, refused.is_some(), "{} bytes", file.len());
+        assert_eq!(verify_signature(&purpose, DOCUMENT, file.as_bytes()).err(), refused);
+    }
+}
