@@ -146,7 +146,7 @@ fn a_message_that_is_dear_to_read_or_says_a_key_twice_is_refused_over_http() {
     });
     let peak = memory(&home, "VmHWM:");
     println!("peak {peak} MiB");
-    assert!(peak < 700, "{peak} MiB");
+    assert!(peak < 250, "{peak} MiB");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_message_that_is_dear_to_read_or_says_a_key_twice_is_refused_over_stdio_too(
     }
     let peak = memory(&home, "VmHWM:");
     println!("peak {peak} MiB");
-    assert!(peak < 700, "{peak} MiB");
+    assert!(peak < 250, "{peak} MiB");
     lines.stdin.as_mut().unwrap().write_all(b"{\"unfinished\":").unwrap();
     // the end of input ends it, whatever came before
     drop(lines.stdin.take());

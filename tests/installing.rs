@@ -345,3 +345,26 @@ fn scripts_read_what_was_installed_and_removed() {
     assert_eq!(it.home.json(&["install", "--yes", path.to_str().unwrap()])["replaced"], json!(true));
     assert_eq!(it.home.json(&["remove", "--yes", "fixture"]), json!({ "removed": "fixture" }));
 }
+
+#[test]
+fn a_running_host_serves_what_is_installed_and_stops_serving_what_is_removed() {
+    let it = Fixture::new();
+    it.install(&it.package("1", 1, &["echo"]));
+    let (two, serving) = (it.package("2", 2, &["echo", "slow"]), it.home.serve());
+    let until = |tools: &[&str]| {
+        let begun = Instant::now();
+        while serving.mcp().tools() != tools {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{tools:?}: {}", serving.stderr());
+            // Replaced, it is the one or the other at every moment.
+            let now = serving.mcp().tools();
+            assert!(tools.is_empty() || now.first().is_some_and(|tool| tool == "fixture_echo"), "{now:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    until(&["fixture_echo"]);
+    it.install(&two);
+    until(&["fixture_echo", "fixture_slow"]);
+    assert!(it.home.run(&["remove", "fixture", "--yes"]).status.success());
+    until(&[]);
+    serving.terminate();
+}

@@ -16,6 +16,7 @@ mod bounds;
 mod careless_admin;
 mod clients;
 mod code_cache;
+mod displays;
 mod documents;
 mod durability;
 mod fairness;

@@ -157,7 +157,9 @@ fn a_bad_newcomer_is_recorded_once_and_shown_while_what_it_would_replace_goes_on
     assert!(told.contains("plugin `fixture` is refused; 1.0.0, serial 1, goes on serving"), "{told}");
 
     for n in 0..3 {
-        let reloads = |serving: &Serving| serving.stderr().matches("reloaded: no plugin changed\n").count();
+        let reloads = |serving: &Serving| {
+            serving.stderr().matches("reloaded: no plugin changed; 1 refused (see `wardkeep check`)\n").count()
+        };
         serving.hang_up();
         wait("another reload", || reloads(&serving) > n);
     }
@@ -181,7 +183,7 @@ fn a_newcomer_that_publishes_a_name_in_use_is_out_whatever_its_own_name() {
     early.tools.push_str("publish_as = \"fixture_echo\"\n");
     home.install(&early);
     wait("it is refused", || ready(&serving)["rejected"] == json!(1));
-    assert!(serving.stderr().contains("plugin `early` is refused"), "{}", serving.stderr());
+    wait("it is told", || serving.stderr().contains("plugin `early` is refused"));
     assert_eq!(serving.mcp().tools(), ["fixture_echo"]);
     let told = serving.mcp().call("fixture_echo", json!({}));
     assert_eq!(told["result"]["_meta"]["dev.wardkeep/plugin"], json!("fixture"), "{told}");
@@ -317,6 +319,9 @@ fn a_broken_operators_file_or_trust_keeps_everything_as_it_is_and_says_so_once()
     wait("it is on record", || events(&home, "reload-refused").len() == 2);
     assert_eq!(serving.mcp().tools().len(), 2);
     assert_eq!(serving.mcp().call("fixture_echo", json!({}))["result"]["isError"], json!(false));
+    // which keeps no key alive
+    home.json(&["keys", "revoke", "test"]);
+    wait("the key is refused", || serving.mcp().request("tools/list", json!({})).status == 401);
 }
 
 #[test]

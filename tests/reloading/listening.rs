@@ -216,6 +216,11 @@ fn clients_over_standard_input_are_told_as_owner_as_relay_and_after_a_take_over(
         let message = client.receive().unwrap();
         assert_eq!(message["method"], json!("notifications/subscriptions/acknowledged"), "{message}");
     }
+    // SIGHUP ends neither
+    for client in [&owner, &relay] {
+        let process = rustix::process::Pid::from_child(&client.child);
+        rustix::process::kill_process(process, rustix::process::Signal::HUP).unwrap();
+    }
     thread::sleep(Duration::from_millis(1_200));
     install_for(&home, "mine", "user:me");
     let message = owner.receive().unwrap();

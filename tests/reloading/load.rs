@@ -112,7 +112,7 @@ fn no_call_fails_in_reloads_under_load_and_memory_returns_to_where_it_was() {
     );
     assert_eq!(failed, Vec::<String>::new());
     assert!(done.load(Ordering::Relaxed) > count, "there was load");
-    assert!(after.resident_kib < before.resident_kib + 32 * 1024, "{before:?} {after:?}");
+    assert!(after.resident_kib < before.resident_kib + 12 * 1024, "{before:?} {after:?}");
     assert!(after.descriptors <= before.descriptors + 8, "{before:?} {after:?}");
     assert!(after.threads <= before.threads + 4, "{before:?} {after:?}");
     assert_eq!(serving.terminate().0, Some(0));

@@ -14,7 +14,8 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 pub struct Asked {
     child: Child,
     terminal: File,
-    said: Arc<Mutex<String>>,
+    /// Standard output and standard error, each for itself: pieces of the two must not mix.
+    said: [Arc<Mutex<String>>; 2],
 }
 
 impl Asked {
@@ -27,11 +28,11 @@ impl Asked {
         let user = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
         let mut child =
             command.stdin(user).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("wardkeep starts");
-        let said = Arc::new(Mutex::new(String::new()));
+        let said = [(); 2].map(|()| Arc::new(Mutex::new(String::new())));
         let streams: [Box<dyn std::io::Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
-        for mut stream in streams {
-            let said = Arc::clone(&said);
+        for (mut stream, said) in streams.into_iter().zip(&said) {
+            let said = Arc::clone(said);
             thread::spawn(move || {
                 let mut bytes = [0; 4096];
                 while let Ok(count @ 1..) = stream.read(&mut bytes) {
@@ -46,7 +47,7 @@ impl Asked {
     pub fn until(&self, words: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            let said = self.said.lock().unwrap().clone();
+            let said = self.said();
             if said.contains(words) {
                 return said;
             }
@@ -61,7 +62,11 @@ impl Asked {
         let status = super::serving::wait(&mut self.child, Duration::from_secs(60)).expect("it ends");
         // The readers see the end of both streams soon after.
         thread::sleep(Duration::from_millis(100));
-        (status.code(), self.said.lock().unwrap().clone())
+        (status.code(), self.said())
+    }
+
+    fn said(&self) -> String {
+        self.said.iter().map(|said| said.lock().unwrap().clone()).collect()
     }
 }
 

@@ -10,10 +10,11 @@ mod path;
 mod read;
 mod walk;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use cap_std::fs::Dir;
 
+pub(crate) use self::ignored::PATTERNS_OF_A_CALL;
 use self::path::GuestPath;
 use crate::{
     CallState, CallToken, EndCall,
@@ -32,6 +33,8 @@ const BATCH: usize = 4_096;
 struct Work {
     root: Arc<Dir>,
     token: CallToken,
+    /// Patterns of ignore files that the call may still heed.
+    patterns: Arc<AtomicUsize>,
 }
 
 impl CallState {
@@ -51,7 +54,7 @@ impl CallState {
         root: Arc<Dir>,
         work: impl FnOnce(&Work) -> Result<R, Error> + Send + 'static,
     ) -> Result<Result<R, Error>, EndCall> {
-        let it = Work { root, token: self.token.clone() };
+        let it = Work { root, token: self.token.clone(), patterns: Arc::clone(&self.patterns) };
         self.pool.run(&self.token, move || work(&it)).await
     }
 

@@ -1,13 +1,18 @@
 //! What one call holds while it runs: the grants of its tool, its bounds, what it used so far.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Instant,
+};
 
 use cap_std::fs::Dir;
 use wardkeep_model::{Limits, Note, NoteKind, RootName};
 use wardkeep_policy::Grants;
 use wasmtime::component::ResourceTable;
 
-use crate::{CallToken, EndCall, FilePool, LogContext, Roots, log::GuestLog, notes::Notes, wasi::Seed};
+use crate::{
+    CallToken, EndCall, FilePool, LogContext, Roots, files::PATTERNS_OF_A_CALL, log::GuestLog, notes::Notes, wasi::Seed,
+};
 
 /// Handles of host resources that one call may hold at a time.
 const HANDLES: usize = 1_000;
@@ -31,6 +36,7 @@ pub struct CallState {
     pub(crate) inert: bool,
     pub(crate) token: CallToken,
     pub(crate) pool: FilePool,
+    pub(crate) patterns: Arc<AtomicUsize>,
     pub(crate) log: GuestLog,
     pub(crate) table: ResourceTable,
     pub(crate) started: Instant,
@@ -92,6 +98,7 @@ impl CallState {
             inert: false,
             token,
             pool,
+            patterns: Arc::new(AtomicUsize::new(PATTERNS_OF_A_CALL)),
             log: GuestLog::new(context, limits),
             table,
             started: Instant::now(),

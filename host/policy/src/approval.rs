@@ -7,7 +7,7 @@ use wardkeep_model::{Digest, Effect, Limits, RootName};
 
 use crate::{
     day,
-    document::{Fault, Faults, quoted},
+    document::{Fault, Faults, quoted, shown},
     key::PublicKey,
     manifest::{Grant, LONGEST_DAYS, Manifest, Sketch},
     revocation::Revocations,
@@ -160,7 +160,9 @@ fn signers(
     for (file, bytes) in candidate.signatures.iter().take(MOST_SIGNATURES) {
         match verify_signature(MANIFEST_NAMESPACE, candidate.manifest, bytes) {
             Ok(signed) => {
-                objections.extend(trust.objection(&signed.key, revocations, now).map(|why| format!("{file} is {why}")));
+                // A mend may have several lines: a name of a file must not make one of them.
+                let objection = trust.objection(&signed.key, revocations, now);
+                objections.extend(objection.map(|why| format!("{} is {why}", shown(file))));
                 keys.push(signed.key);
             }
             Err(error) => {
@@ -172,7 +174,7 @@ fn signers(
     let (needed, signed) = (trust.threshold(effect), trust.signed(&keys, revocations, now));
     if signed < needed {
         let message = format!("signed by {signed} of the {needed} people whom a manifest with a {effect} tool needs");
-        let sign = format!("have an approver sign it: wardkeep sign {}", candidate.file);
+        let sign = format!("have an approver sign it: wardkeep sign {}", shown(candidate.file));
         let mend = objections.into_iter().chain([sign]).collect::<Vec<_>>().join("\n");
         faults.push(Fault::of(candidate.file, message).mend(mend));
     }

@@ -3,6 +3,8 @@
 //! The component's words are foreign: they are written as one-line TOML strings or, in comments, with everything hidden spelled out, so
 //! that no newline of theirs becomes a live line.
 
+use std::collections::BTreeSet;
+
 use jiff::{Timestamp, ToSpan};
 use wardkeep_model::{Ask, Definition, Description, Digest, Effect, PluginName, RootName, ToolName};
 
@@ -65,8 +67,15 @@ pub fn draft(draft: &Draft<'_>) -> String {
     imports(&mut out, draft.imports);
     let asks = Asks::of(description);
     asks.grants(&mut out);
+    let mut names = BTreeSet::new();
     for tool in &description.tools {
-        self::tool(&mut out, tool, &asks);
+        if names.insert(&tool.name) {
+            self::tool(&mut out, tool, &asks);
+        } else {
+            // A table given twice would make the whole draft unreadable.
+            out.line("");
+            out.comment(&format!("Another tool is named {} too: such a component is not served.", quoted(&tool.name)));
+        }
     }
     out.0
 }

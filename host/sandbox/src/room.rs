@@ -56,9 +56,11 @@ impl Room {
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         let together = taken.together.with(share);
         let own = taken.plugins.get(plugin).copied().unwrap_or_default();
+        let nothing = Share::default();
+        let is_fair = own == nothing || own.with(share).fits(all.without(together));
         // A machine on which the call fits into no share still runs it, alone.
-        let alone = own == Share::default() && (taken.together == Share::default() || together.fits(*all));
-        if !alone && !(together.fits(*all) && own.with(share).fits(all.without(together))) {
+        let fits = taken.together == nothing || (together.fits(*all) && is_fair);
+        if !fits {
             return None;
         }
         taken.together = together;

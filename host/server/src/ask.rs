@@ -10,7 +10,8 @@ pub(crate) fn yes(question: &str, mend: &str) -> anyhow::Result<bool> {
         bail!("nobody can be asked: standard input is no terminal\n  mend: {mend}");
     }
     let mut error = io::stderr().lock();
-    write!(error, "{question} [y/N] ").and_then(|()| error.flush())?;
+    // In one piece: what others write to the terminal meanwhile must not stand in the middle of it.
+    error.write_all(format!("{question} [y/N] ").as_bytes()).and_then(|()| error.flush())?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use serde::Serialize;
 use wardkeep_model::{Description, Digest, PluginName};
 use wardkeep_policy::{
@@ -14,7 +14,7 @@ use crate::{
     approved, compiling,
     document::{self, MANIFEST},
     home::{Foreign, Home, ReadError, cap},
-    screen::{Ink, Screen, Told as _, escaped, note},
+    screen::{Ink, Screen, Told as _, chain, escaped, note},
     state::State,
 };
 
@@ -98,7 +98,9 @@ async fn describe(manifest: &Manifest, component: Vec<u8>) -> anyhow::Result<Opt
         return Ok(None);
     }
     let inspected = compiling::plain()?.inspect(component.into()).await;
-    let inspected = inspected.with_context(|| format!("`{}` beside `{}`", pinned.file, manifest.file()))?;
+    // On one line: names of functions, which the component chose, stand in a trap's words.
+    let inspected = inspected
+        .map_err(|error| anyhow!("`{}` beside `{}`: {}", pinned.file, manifest.file(), escaped(&chain(&error))))?;
     let description = inspected.inspection().description.clone();
     if description.contract_digest() != pinned.contract_sha256 {
         note(format!("`{}` does not tell the story that `{}` pins", pinned.file, manifest.file()));

@@ -31,7 +31,10 @@ use tracing_subscriber::EnvFilter;
 const LINGER: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     // Before there is a thread, a log or anything else that a child of hostile bytes should not have.
     if let Some(order) = cli.compiles() {
         return wardkeep_sandbox::compile_child(order);
@@ -51,6 +54,16 @@ fn main() -> ExitCode {
     runtime.shutdown_timeout(LINGER);
     log.flush(LINGER);
     exit
+}
+
+/// A wrong use quotes what was typed, or what a script has put there.
+fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if !error.use_stderr() || !text.chars().any(|c| c != '\n' && wardkeep_policy::document::hidden(c)) {
+        error.exit();
+    }
+    screen::note(text.trim_end());
+    ExitCode::from(2)
 }
 
 /// Logs go to standard error only: standard output belongs to answers, and with `--stdio` to the protocol.

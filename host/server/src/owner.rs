@@ -89,6 +89,7 @@ impl Owned {
             state,
             host: Arc::clone(&host),
             watch,
+            judged: now,
             started: Arc::clone(&terms),
             terms: Arc::clone(&terms),
             serving: served.into_iter().map(|served| (served.terms.plugin().clone(), served)).collect(),

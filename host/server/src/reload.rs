@@ -54,6 +54,8 @@ pub(crate) struct Reloader {
     pub(crate) state: State,
     pub(crate) host: Arc<Host>,
     pub(crate) watch: Watch,
+    /// When it was last asked what the clock takes away.
+    pub(crate) judged: Timestamp,
     /// What the host started with: what cannot change while it runs is held at this.
     pub(crate) started: Arc<Terms>,
     pub(crate) terms: Arc<Terms>,
@@ -89,7 +91,8 @@ impl Reloader {
         let mut again: Option<Why> = None;
         let mut asked = false;
         loop {
-            let due = self.host.next_change(Timestamp::now());
+            // From when it was looked last, so that nothing expires unseen while a reload is busy.
+            let due = self.host.next_change(self.judged);
             let why = tokio::select! {
                 () = stop.cancelled() => break,
                 () = hang_ups.asked() => {
@@ -127,6 +130,7 @@ impl Reloader {
         // First, since nothing has to be read for it: what has expired ends, whatever hangs afterwards.
         let mut ended = self.host.settle();
         let now = Timestamp::now();
+        self.judged = now;
         self.terms = Arc::new(self.documents(now).await);
         let revocations = self.terms.revocations(&self.state);
         let mut story = Story::default();
@@ -212,12 +216,19 @@ impl Reloader {
         Ok(terms)
     }
 
+    /// What was read before, with the revocations of the home; and with its callers if the operator's file is in order and the trust
+    /// is not: they do not depend on it, and a key that was revoked must not wait for another document to be mended.
     fn old_documents(&self, now: Timestamp) -> Terms {
-        block_in_place(|| self.terms.revoked_again(&self.home, now)).unwrap_or_else(|error| {
+        let again = block_in_place(|| self.terms.revoked_again(&self.home, now));
+        let mut terms = again.unwrap_or_else(|error| {
             // Those that were read before are remembered.
             note(format!("revocations cannot be read: {}", chain(error.as_ref())));
             Terms::clone(&self.terms)
-        })
+        });
+        if let Ok(config) = block_in_place(|| Terms::config(&self.home)) {
+            terms.config.callers = config.callers;
+        }
+        terms
     }
 
     /// Says once what is wrong with the home's documents, and once that it is mended.
@@ -304,7 +315,8 @@ impl Reloader {
         self.serving = served.iter().map(|served| (served.terms.plugin().clone(), served.clone())).collect();
         self.rejected = rejected;
         story.ended = self.swap(&snapshot, &served);
-        story.refused = self.tell_rejected().await;
+        let new = self.tell_rejected().await;
+        story.refused = if asked { self.rejected.len() } else { new };
         if asked || !story.is_empty() {
             note(&story);
         }

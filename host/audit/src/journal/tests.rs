@@ -115,6 +115,31 @@ async fn what_others_wrote_is_capped_and_escaped() {
 }
 
 #[tokio::test]
+async fn what_others_wrote_is_kept_whole_up_to_its_cap() {
+    let home = tempdir().unwrap();
+    let (journal, _) = open(home.path());
+    let mut call = intent(1, Effect::Read);
+    call.origin.client = Some(ClaimedClient { name: "n".repeat(128), version: "v".repeat(64) });
+    call.origin.request_id = Some("9".repeat(64));
+    let recorded = journal.intent(call).await.unwrap();
+    let mut end = closing(Outcome::Ok);
+    end.touched = vec!["t".repeat(256); 16];
+    journal.outcome(recorded, end).await.unwrap();
+    let line: serde_json::Value = serde_json::from_str(&records(home.path())[1].raw).unwrap();
+    let text = |pointer: &str| line.pointer(pointer).and_then(|value| value.as_str()).unwrap().to_owned();
+    assert_eq!(text("/actor/app_name"), "n".repeat(128));
+    assert_eq!((text("/unmapped/client/version"), text("/api/request/uid")), ("v".repeat(64), "9".repeat(64)));
+    assert_eq!((line["resources"].as_array().unwrap().len(), text("/resources/15/uid")), (16, "t".repeat(256)));
+    assert_eq!(line["unmapped"].get("resources_dropped"), None);
+
+    let mut beyond = intent(2, Effect::Read);
+    beyond.origin.client = Some(ClaimedClient { name: "n".repeat(129), version: String::new() });
+    drop(journal.intent(beyond).await.unwrap());
+    let record = &records(home.path())[2];
+    assert!(record.raw.contains(&format!("\"{}…\"", "n".repeat(125))), "{}", record.raw);
+}
+
+#[tokio::test]
 async fn the_worst_line_stays_below_what_readers_take() {
     let home = tempdir().unwrap();
     let (journal, _) = open(home.path());

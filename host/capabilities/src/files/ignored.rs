@@ -1,7 +1,8 @@
 //! `.gitignore` and `.ignore`, read through the root's own directory handles: the matcher never sees a path of the machine.
 //!
 //! Compiling their patterns costs the host far more than reading them, and who fills a root decides how many there are: what one
-//! page of a walk heeds is bounded. They are a convenience and no wall: what is not heeded is told, and counted.
+//! page of a walk heeds is bounded, and what all pages of a call do, since each reads those above it again. They are a convenience
+//! and no wall: what is not heeded is told, and counted.
 
 use cap_std::fs::Dir;
 use ignore::{
@@ -17,6 +18,8 @@ const LONGEST: usize = 64 << 10;
 const BYTES: usize = 256 << 10;
 /// Patterns in all of them.
 const PATTERNS: usize = 4_000;
+/// Patterns in the ignore files of all pages of a call: what a walk of a million files through one long ignore file needs.
+pub(crate) const PATTERNS_OF_A_CALL: usize = 50 * PATTERNS;
 /// Stronger first, as in ripgrep.
 const NAMES: [&str; 2] = [".ignore", ".gitignore"];
 
@@ -36,12 +39,18 @@ struct Level {
 struct Budget {
     bytes: usize,
     patterns: usize,
+    compiled: usize,
 }
 
 impl Ignored {
-    /// For one page.
-    pub(super) const fn new() -> Self {
-        Self { levels: Vec::new(), left: Budget { bytes: BYTES, patterns: PATTERNS } }
+    /// For one page of a call that may still heed so many patterns.
+    pub(super) fn new(patterns: usize) -> Self {
+        Self { levels: Vec::new(), left: Budget { bytes: BYTES, patterns: patterns.min(PATTERNS), compiled: 0 } }
+    }
+
+    /// Patterns that were heeded.
+    pub(super) const fn compiled(&self) -> usize {
+        self.left.compiled
     }
 
     /// Enters a directory. Tells how many of its ignore files could not be heeded.
@@ -101,7 +110,9 @@ fn read(directory: &Dir, name: &str, left: &mut Budget) -> Result<Option<Gitigno
     let Ok(bytes) = read_at(&file, 0, size) else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes);
     let patterns = || text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    left.take(0, patterns().count())?;
+    let count = patterns().count();
+    left.take(0, count)?;
+    left.compiled += count;
     let mut builder = GitignoreBuilder::new("");
     for pattern in patterns() {
         // A pattern that is none is left out, as git does.

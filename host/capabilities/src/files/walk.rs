@@ -1,6 +1,8 @@
 //! A tree, a page at a time, in the order of the paths' bytes. Nothing is held between two pages: the cursor is the last path
 //! that was looked at, and a guest that invents one only skips entries for itself.
 
+use std::sync::atomic::Ordering;
+
 use cap_std::fs::Dir;
 
 use super::{
@@ -31,12 +33,13 @@ impl Work {
         }
         let page = if options.page == 0 { PAGE } else { options.page.min(PAGE) };
         let start = open_directory(&self.root, path.as_str())?;
+        let patterns = self.patterns.load(Ordering::Relaxed);
         let mut walk = Walk {
             work: self,
             options,
             page: page as usize,
             after: cursor,
-            ignored: Ignored::new(),
+            ignored: Ignored::new(patterns),
             last: None,
             steps: 0,
             bytes: 0,
@@ -51,7 +54,10 @@ impl Work {
             Flow::Done => None,
             Flow::PageFull => walk.last,
         };
-        Ok(WalkPage { entries: walk.entries, skipped: walk.skipped, cursor })
+        // The host calls of one call come one after the other.
+        self.patterns.store(patterns.saturating_sub(walk.ignored.compiled()), Ordering::Relaxed);
+        let unheeded = u32::from(options.heed_ignore_files && patterns == 0);
+        Ok(WalkPage { entries: walk.entries, skipped: walk.skipped.saturating_add(unheeded), cursor })
     }
 }
 

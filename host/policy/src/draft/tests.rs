@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use wardkeep_model::{FilesAsk, HttpAsk, SecretAsk};
 
 use super::*;
@@ -71,4 +72,103 @@ fn no_word_of_the_component_becomes_a_live_line() {
     let tools: Vec<&str> = table["tools"].as_table().unwrap().keys().map(String::as_str).collect();
     assert_eq!(tools, ["search"]);
     assert!(!text.contains(['\r', '\u{202e}', '\u{2028}', '\u{85}']), "{text}");
+}
+
+/// Text that means to be read as something else: pieces of manifests, quotes, ends of lines, what hides.
+fn foreign() -> impl Strategy<Value = String> {
+    let piece = proptest::sample::select(vec![
+        "\n",
+        "\r",
+        "\u{2028}",
+        "\u{85}",
+        "\"",
+        "\"\"\"",
+        "'",
+        "'''",
+        "\\",
+        "#",
+        "[",
+        "]",
+        "[grants.files.all]\n",
+        "root = \"all\"\n",
+        "access = \"write\"\n",
+        "allow = [\"user:me\"]\n",
+        "uses = [\"clock.now\"]\n",
+        "stage = \"general\"\n",
+        "\u{202e}",
+        "\u{0}",
+        "search",
+        "a",
+        "-",
+        " = ",
+        ".",
+        "`",
+        "\u{1f600}",
+    ]);
+    prop_oneof![
+        proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat()),
+        any::<String>(),
+        // Names that are names, few enough to meet.
+        "[a-c]{1,2}",
+    ]
+}
+
+fn asked() -> impl Strategy<Value = Ask> {
+    (0..5, foreign(), foreign(), any::<bool>()).prop_map(|(kind, name, purpose, write)| match kind {
+        0 => Ask::Http(HttpAsk { host: name.clone(), methods: vec![name], purpose }),
+        1 => Ask::Secret(SecretAsk { name, purpose }),
+        2 => Ask::Files(FilesAsk { root: name, write, purpose }),
+        3 => Ask::Clock(purpose),
+        _ => Ask::Random(purpose),
+    })
+}
+
+fn described() -> impl Strategy<Value = Description> {
+    let effect = prop_oneof![Just(Effect::Read), Just(Effect::Write), Just(Effect::Destructive)];
+    let tool = (foreign(), foreign(), effect, proptest::collection::vec(asked(), 0..4));
+    let tool = tool.prop_map(|(name, words, effect, asks)| Definition {
+        title: Some(words.clone()),
+        description: words.clone(),
+        input_schema: words.clone(),
+        output_schema: Some(words),
+        ..definition(&name, effect, asks)
+    });
+    let parts = (foreign(), foreign(), proptest::collection::vec(tool, 0..5));
+    parts.prop_map(|(name, version, tools)| Description { name, version, tools })
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_component_says_its_draft_is_toml_that_grants_nothing_and_serves_nobody(
+        description in described(),
+        imports in proptest::collection::vec(foreign(), 0..4),
+        (file, owner) in (foreign(), foreign()),
+    ) {
+        let text = draft(&Draft {
+            file: &file,
+            component: Digest::of(b"component"),
+            description: &description,
+            imports: &imports,
+            owner: &owner,
+            now: "2026-11-22T12:00:00Z".parse().unwrap(),
+        });
+        prop_assert!(!text.chars().any(|c| c != '\n' && crate::document::hidden(c)), "{text:?}");
+        let table: toml::Table = text.parse().map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        let known = ["component", "format", "plugin", "tools"];
+        prop_assert!(table.keys().all(|key| known.contains(&key.as_str())), "{text}");
+        let keys = |table: &toml::Value| table.as_table().unwrap().keys().cloned().collect::<Vec<_>>();
+        prop_assert_eq!(keys(&table["plugin"]), ["expires", "name", "owner", "purpose", "serial", "version"]);
+        prop_assert_eq!(keys(&table["component"]), ["contract_sha256", "file", "sha256"]);
+        prop_assert_eq!(table["plugin"]["version"].as_str(), Some(description.version.as_str()));
+        prop_assert_eq!(table["plugin"]["owner"].as_str(), Some(owner.as_str()));
+        prop_assert_eq!(table["component"]["file"].as_str(), Some(file.as_str()));
+        let tools = table.get("tools").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+        for (name, tool) in &tools {
+            prop_assert!(description.tools.iter().any(|told| told.name == *name), "{text}");
+            let tool = tool.as_table().unwrap();
+            prop_assert!(tool["uses"].as_array().unwrap().is_empty() && tool["allow"].as_array().unwrap().is_empty());
+            let known = ["allow", "effect", "side_effects", "uses"];
+            prop_assert!(tool.keys().all(|key| known.contains(&key.as_str())), "{text}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The shape of `[grants.http.<name>]`. This host cannot enforce such a grant yet; its words are checked all the same, so that a
 //! manifest written for a later host is told all its faults at once.
 
-use crate::document::{Item, Table};
+use crate::document::{Item, Table, quoted};
 
 use super::Grant;
 
@@ -15,7 +15,10 @@ pub(super) fn read(mut table: Table<'_>, secrets: &[&str]) -> Option<Grant> {
         && let Some(name) = item.text()
         && !secrets.contains(&name)
     {
-        item.fault("no secret of this name is in [secrets]", Some(&format!("add [secrets.{name}]")));
+        item.fault(
+            "no secret of this name is in [secrets]",
+            Some(&format!("add a table for {} to [secrets]", quoted(name))),
+        );
     }
     let read_only = table.optional("read_only").and_then(|item| item.boolean()).unwrap_or(false);
     let _ = table.optional("private").and_then(|item| item.list_of(network));

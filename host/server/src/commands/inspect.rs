@@ -14,7 +14,7 @@ use crate::{
     cli::Globals,
     compiling,
     home::{cap, read_anywhere},
-    screen::{Ink, Screen, Told as _, escaped, escaped_lines},
+    screen::{Ink, Screen, Told as _, chain, escaped, escaped_lines},
 };
 
 #[derive(Debug, clap::Args)]
@@ -72,9 +72,10 @@ pub(crate) async fn inspect(file: &Path) -> anyhow::Result<Inspection> {
         Err(error @ InspectError::UnknownImports { .. }) => {
             let mend =
                 "no manifest can grant these; build it for the interfaces of wit/, or with `wasi` ones that are known";
-            bail!("{}: {error}\n  mend: {mend}", file.told())
+            bail!("{}: {}\n  mend: {mend}", file.told(), escaped(&error.to_string()))
         }
-        Err(error) => Err(anyhow::Error::new(error).context(file.told())),
+        // On one line: names of functions, which the component chose, stand in a trap's words.
+        Err(error) => bail!("{}: {}", file.told(), escaped(&chain(&error))),
     }
 }
 
@@ -132,10 +133,11 @@ fn print(screen: Screen, shown: &Shown<'_>) -> std::io::Result<()> {
         screen.line("")?;
         screen.line(format!("{}  ({}{again})", screen.paint(Ink::Bold, escaped(tool.name)), tool.effect))?;
         if let Some(title) = tool.title {
-            screen.line(format!("  {}", escaped(title)))?;
+            screen.line(format!("  title   {}", escaped(title)))?;
         }
+        // Behind a bar: a line of its own words must not look like one of those below.
         for line in escaped_lines(tool.description).lines() {
-            screen.line(format!("  {line}"))?;
+            screen.line(format!("  | {line}"))?;
         }
         for ask in &tool.asks {
             screen.line(format!("  {} {}", screen.paint(Ink::Warning, "asks for"), escaped(ask)))?;

@@ -138,7 +138,7 @@ async fn keep(
                         tokio::select! {
                             () = relay.closed() => break,
                             () = stop.cancelled() => return Ok(()),
-                            () = hang_ups.asked() => note(format!("nothing is reloaded here: {taken}, and passes on to it")),
+                            () = hang_ups.asked() => note(format!("nothing to reload here: {taken}, and that one reloads")),
                         }
                     }
                     waiting = Waiting::new(stop.clone());

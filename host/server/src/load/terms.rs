@@ -45,7 +45,7 @@ pub(crate) struct Revoking {
 impl Terms {
     /// Reads all of them. An error here stops everything: without operator's file and trust nothing can be decided.
     pub(crate) fn read(home: &Home, now: Timestamp) -> anyhow::Result<Self> {
-        let config = Config::parse(home::CONFIG, &read_file(&home.config(), cap::DOCUMENT)?, home.path())?;
+        let config = Self::config(home)?;
         let trust_bytes = read_file(&home.trust(), cap::DOCUMENT).map_err(|error| match error {
             ReadError::Absent(_) => {
                 anyhow::Error::from(Faults::from(Fault::of(home::TRUST, "does not exist").mend(format!(
@@ -63,6 +63,11 @@ impl Terms {
         let (roots, host) = roots(&config, &mut faults);
         let revoking = revoking(home, &trust, now, &mut faults)?;
         Ok(Self { config, host, trust: Arc::new(trust), trust_bytes, trust_signatures, roots, revoking, faults })
+    }
+
+    /// The operator's file alone.
+    pub(crate) fn config(home: &Home) -> anyhow::Result<Config> {
+        Ok(Config::parse(home::CONFIG, &read_file(&home.config(), cap::DOCUMENT)?, home.path())?)
     }
 
     /// The same documents with the revocations that lie in the home now: they count whatever became of the others.

@@ -213,6 +213,34 @@ async fn the_next_page_has_a_budget_of_its_own_and_heeds_the_directories_above_f
 }
 
 #[tokio::test]
+async fn all_pages_of_a_call_heed_so_many_patterns_and_then_none() {
+    let mut tree = Tree::new();
+    // every page reads it again
+    tree.file(".gitignore", format!("hidden*\n{}", "x\n".repeat(3_999)));
+    for number in 0..60 {
+        tree.file(&format!("file{number:02}"), "1");
+        tree.file(&format!("hidden{number:02}"), "1");
+    }
+    let (mut heeded, mut unheeded, mut cursor) = (0, 0, None);
+    loop {
+        let told = page(&mut tree, "", WalkOptions { page: 1, ..HEEDING }, cursor).await;
+        if told.skipped == 0 {
+            heeded += 1;
+            assert!(told.entries.iter().all(|entry| entry.name.starts_with("file")), "{:?}", told.entries);
+        } else {
+            assert_eq!(told.skipped, 1, "said on each page");
+            unheeded += 1;
+        }
+        cursor = told.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(heeded, 50, "200,000 patterns");
+    assert!(unheeded >= 60, "and {unheeded} pages with all that is there");
+}
+
+#[tokio::test]
 async fn a_tree_full_of_heavy_ignore_files_costs_little() {
     let mut tree = Tree::new();
     let rules: String = (0..2_000).map(|number| format!("**/*a*{number}*b?[!c-e]*/**\n")).collect();
@@ -233,7 +261,7 @@ fn a_walk_whose_call_has_ended_enters_no_directory() {
     let start = GuestPath::parse("a").unwrap();
     let walk = |token: &CallToken, options: WalkOptions| {
         let root = cap_std::fs::Dir::open_ambient_dir(tree.at(""), cap_std::ambient_authority()).unwrap();
-        Work { root: Arc::new(root), token: token.clone() }.walk(&start, options, None)
+        Work { root: Arc::new(root), token: token.clone(), patterns: Arc::default() }.walk(&start, options, None)
     };
     let token = CallToken::new(Duration::from_secs(20));
     assert_eq!(walk(&token, HEEDING).unwrap().entries.len(), 3);
