@@ -165,7 +165,7 @@ fn numbers_of_a_schema_are_numbers_and_huge_ones_harm_nobody() {
         r#"{"type":"object","properties":{"a":{"minimum":1e400}}}"#.to_owned(),
         format!(r#"{{"type":"object","maxProperties":1{}}}"#, "0".repeat(400)),
     ] {
-        assert!(matches!(Schema::compile(&text), Err(SchemaFault::Json { .. })), "{}", &text[..60]);
+        assert!(matches!(Schema::compile(&text), Err(SchemaFault::Json { .. })), "{}", text.get(..60).unwrap_or(&text));
     }
     for keyword in [json!({"minLength": -1}), json!({"multipleOf": 0}), json!({"maxItems": 0.5}), json!({"pattern": 7})]
     {
