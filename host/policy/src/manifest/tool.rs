@@ -122,8 +122,8 @@ fn uses(item: &Item<'_>, grants: &Placed<'_>, unread: &[GrantKey]) -> Option<Vec
             Some((Grant::Files(grant), _)) => Some(&grant.root),
             _ => None,
         };
-        if let Some(other) =
-            uses.iter().find(|other| **other != key && root(*other).is_some() && root(*other) == root(&key))
+        if let Some(own) = root(&key)
+            && let Some(other) = uses.iter().find(|other| **other != key && root(*other) == Some(own))
         {
             let message = format!("`{key}` and `{other}` are the same root, which a guest could not tell apart");
             element.fault(message, Some("use one of them"));

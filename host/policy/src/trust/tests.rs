@@ -115,3 +115,40 @@ fn a_revocation_is_remembered_whole_and_told_apart_by_key_and_component() {
     assert!(revocations.revokes_component(&component) && !revocations.revokes_component(&Digest::of(b"")));
     assert_eq!(trust.signed(&[public(1)], &revocations, now()), 0);
 }
+
+#[test]
+fn a_document_tells_its_name_its_version_and_each_person_s_keys() {
+    let trust = parse(&text(3, "", &[("alice", 1), ("bob", 2)]));
+    assert_eq!((trust.file(), trust.version()), ("trust.toml", 3));
+    let people: Vec<_> = trust.approvers().iter().map(|person| (person.name(), person.keys().to_vec())).collect();
+    assert_eq!(people, [("alice", vec![public(1)]), ("bob", vec![public(2)])]);
+}
+
+#[test]
+fn a_person_s_name_is_a_hundred_bytes_without_blanks_and_hidden_characters() {
+    let named = |name: &str| {
+        let text = text(1, "", &[(&crate::document::basic_string(name), 1)]);
+        Trust::parse("trust.toml", text.as_bytes())
+            .map(|trust| trust.approvers().len())
+            .map_err(|faults| faults.to_string())
+    };
+    assert_eq!(named(&"x".repeat(100)), Ok(1));
+    for bad in ["", &"x".repeat(101), "a b", "a\tb", "a\u{200b}b", "a\nb"] {
+        let told = named(bad).unwrap_err();
+        assert!(told.contains("is not valid here\n  mend: a person's name is 1 to 100 bytes without blanks"), "{told}");
+    }
+}
+
+#[test]
+fn a_person_may_approve_for_a_single_day_and_no_less() {
+    let of_days = |from: &str, to: &str| {
+        let days = format!("not_before = {from}\nnot_after = {to}\n");
+        Trust::parse("trust.toml", format!("{}{days}", text(1, "", &[("alice", 1)])).as_bytes())
+    };
+    let trust = of_days("2026-11-22", "2026-11-22").unwrap();
+    let alice = trust.approvers().first().unwrap();
+    let valid = |time: &str| alice.valid_at(time.parse().unwrap());
+    assert!(valid("2026-11-22T00:00:00Z") && valid("2026-11-22T23:59:59.999Z"));
+    assert!(!valid("2026-11-21T23:59:59.999Z") && !valid("2026-11-23T00:00:00Z"));
+    assert!(of_days("2026-11-23", "2026-11-22").unwrap_err().to_string().contains("lies before not_before"));
+}
