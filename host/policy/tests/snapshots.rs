@@ -1,4 +1,4 @@
-//! A snapshot as a whole: how much it serves, and which plugin of it is out of service.
+//! A snapshot as a whole: how much it serves, which plugin of it is out of service, and which running calls may go on.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 #[path = "home/common.rs"]
@@ -9,15 +9,19 @@ use std::sync::Arc;
 use common::{Surroundings, component, now, trust};
 use jiff::Timestamp;
 use wardkeep_model::{Digest, PluginName};
-use wardkeep_policy::{PluginTerms, Remembered, Revocations, Rule, Snapshot, Trust};
+use wardkeep_policy::{PluginTerms, PublicKey, Remembered, Revocations, Rule, Snapshot, Trust};
 
 const MANIFEST: &str = "format = 1\n[plugin]\nname = \"github\"\nversion = \"1.4.0\"\nserial = 7\nexpires = 2027-06-30\n\
     owner = \"me\"\n[component]\nfile = \"github.wasm\"\nsha256 = \"@component@\"\ncontract_sha256 = \"@contract@\"\n\
     [tools.search]\neffect = \"read\"\n[tools.list]\neffect = \"read\"\n";
 
 fn plugin() -> Arc<PluginTerms> {
-    let manifest = common::fill(MANIFEST.as_bytes());
-    let surroundings = Surroundings::default();
+    signed_by("")
+}
+
+fn signed_by(signers: &str) -> Arc<PluginTerms> {
+    let manifest = common::fill(format!("{signers}{MANIFEST}").as_bytes());
+    let surroundings = Surroundings::of(&manifest);
     let approved = surroundings.approve(&manifest).unwrap_or_else(|faults| panic!("{faults}"));
     Arc::new(surroundings.with_component(approved).unwrap())
 }
@@ -59,4 +63,16 @@ fn a_plugin_is_out_of_service_for_the_rule_that_refuses_all_its_calls() {
     assert_eq!(serving.out_of_service(&name("github"), at("2027-07-01T00:00:00Z")), Some(Rule::Expired));
     let after = snapshot(&plugin, &trust(), &revoked());
     assert_eq!(after.out_of_service(&name("github"), now()), Some(Rule::Revoked));
+}
+
+#[test]
+fn a_running_call_is_judged_by_its_own_signers_and_not_by_those_of_what_took_its_place() {
+    let (running, newer) = (signed_by("#! signers = [1]\n"), signed_by("#! signers = [2]\n"));
+    let alice: PublicKey = common::key(1).public.parse().unwrap();
+    let keys = vec![alice.fingerprint().to_owned()];
+    let (digest, reason, components) = (Digest::of(b""), String::new(), Vec::new());
+    let revocations = Revocations::from_iter([Remembered { digest, reason, keys, components }]);
+    let serving = snapshot(&newer, &trust(), &revocations);
+    assert_eq!(serving.objection(&running, now()), Some(Rule::NotApproved));
+    assert_eq!(serving.objection(&newer, now()), None);
 }
