@@ -17,7 +17,7 @@ fn home() -> Home {
 }
 
 /// The value of an environment variable that names a client.
-fn client(variable: &str) -> Option<String> {
+pub fn client(variable: &str) -> Option<String> {
     match env::var(variable) {
         Ok(path) => Some(path),
         Err(_) if env::var_os("CI").is_some_and(|ci| !ci.is_empty()) => {
