@@ -33,6 +33,7 @@ mod one_home;
 mod progress;
 mod questions;
 mod reloading;
+mod revisions;
 mod stopping;
 mod stories;
 mod support;

@@ -34,7 +34,8 @@ pub(crate) struct Leg<'a> {
 #[expect(clippy::large_enum_variant, reason = "one for each leg, moved twice")]
 pub(crate) enum Step {
     Done(Answer),
-    Asks(Asked),
+    /// With the arguments, which the next leg is checked with again.
+    Asks(Asked, Map<String, Value>),
 }
 
 /// One call, from the request to its answer. Nothing is run that is not on record, nothing is answered that is not.
@@ -76,7 +77,7 @@ pub(crate) async fn call(
     let ran = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, leg, &token)).await;
     // filter
     let (step, closing) = match questions::pause(&permit, ran) {
-        Ok((pause, ran)) => questions::filter(&permit, id, ran, asked(pause, id, before, &belongs)),
+        Ok((pause, ran)) => questions::filter(&permit, id, ran, &arguments, asked(pause, id, before, &belongs)),
         Err(ran) => {
             let filtered = output::filter(host.checks(), &permit, id, ran).await;
             (Step::Done(filtered.answer), filtered.closing)

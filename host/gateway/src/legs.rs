@@ -36,7 +36,7 @@ pub(crate) async fn call(
     gone: &CancellationToken,
 ) -> Result<Response, (CorrelationId, NoAnswer)> {
     let mut id = first.clone();
-    let ToolCall { tool, arguments, retry } = request;
+    let ToolCall { tool, mut arguments, retry } = request;
     let (mut resumed, mut offered) = match retry {
         None => (None, None),
         Some(Retry { state: None, answers }) => (None, Some(answers)),
@@ -53,11 +53,14 @@ pub(crate) async fn call(
         },
     };
     loop {
-        let leg = call::Leg { tool: &tool, arguments: arguments.clone(), resumed, reporter: line.reporter.clone() };
+        let leg = call::Leg { tool: &tool, arguments, resumed, reporter: line.reporter.clone() };
         let asked = match call::call(host, caller, &id, leg, gone).await {
             Err(none) => return Err((id, none)),
             Ok(Step::Done(answer)) => return Ok(Response::Complete(answer)),
-            Ok(Step::Asks(asked)) => asked,
+            Ok(Step::Asks(asked, again)) => {
+                arguments = again;
+                asked
+            }
         };
         resumed = Some(match answered(host, asked, offered.take(), &line.person, &id, gone).await {
             Ok(resumed) => resumed,

@@ -2,7 +2,7 @@
 
 use wardkeep_audit::Closing;
 use wardkeep_model::{Completion, CorrelationId, Outcome, Pause, Reply};
-use wardkeep_policy::Permit;
+use wardkeep_policy::{Arguments, Permit};
 use wardkeep_sandbox::Ran;
 
 use super::{Rejected, Verdict, pinned, withheld};
@@ -25,10 +25,14 @@ pub(crate) fn filter(
     permit: &Permit,
     id: &CorrelationId,
     ran: Ran,
+    arguments: &Arguments,
     asked: Result<Asked, &'static str>,
 ) -> (Step, Closing) {
     match asked {
-        Ok(asked) => (Step::Asks(asked), record::closing(Outcome::InputRequired, None, ran, Vec::new())),
+        Ok(asked) => {
+            let arguments = arguments.value().as_object().cloned().unwrap_or_default();
+            (Step::Asks(asked, arguments), record::closing(Outcome::InputRequired, None, ran, Vec::new()))
+        }
         Err(class) => {
             let Verdict { outcome, class, answer } = withheld(permit.tool(), id, Rejected::Question(class));
             (Step::Done(pinned(permit.tool(), id, answer)), record::closing(outcome, class, ran, Vec::new()))
