@@ -94,7 +94,7 @@ fn a_flood_is_thinned_counted_and_delays_no_answer() {
     let told = heard(&mut client, arguments(900, 0), Some("mine"));
     let took = begun.elapsed();
     expect_reports(&told, 900);
-    assert!(told.len() < 40, "{}", told.len());
+    assert!(told.len() < 60, "{}", told.len());
     assert!(took < Duration::from_secs(5), "{took:?}");
     drop(client);
     assert!(dropped(&home).is_some_and(|dropped| dropped > 800), "{:?}", dropped(&home));
@@ -104,7 +104,8 @@ fn a_flood_is_thinned_counted_and_delays_no_answer() {
 fn over_http_the_reports_come_on_the_stream_of_the_call_before_its_answer() {
     let home = home();
     let serving = home.serve();
-    let answer = serving.mcp().request_with_meta("tools/call", arguments(3, 1_000_000), json!({ "progressToken": "mine" }));
+    let answer =
+        serving.mcp().request_with_meta("tools/call", arguments(3, 1_000_000), json!({ "progressToken": "mine" }));
     assert_eq!(answer.header("content-type"), Some("text/event-stream"));
     let text = answer.text();
     let events = text.lines().filter_map(|line| line.strip_prefix("data:")).filter(|event| !event.trim().is_empty());

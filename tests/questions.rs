@@ -18,9 +18,7 @@ const ASKS: &str = "asks_ask";
 
 fn tools(names: &[&str], asks: bool) -> String {
     let tool = |name: &&str| {
-        format!(
-            "[tools.{name}]\neffect = \"read\"\nuses = []\nallow = [\"group:tests\", \"user:me\"]\nasks = {asks}\n"
-        )
+        format!("[tools.{name}]\neffect = \"read\"\nuses = []\nallow = [\"group:tests\", \"user:me\"]\nasks = {asks}\n")
     };
     names.iter().map(tool).collect()
 }
@@ -88,7 +86,11 @@ fn a_question_is_the_result_of_the_call_and_its_answer_another_call_with_a_link_
 
     let done = call(&mcp, ASKS, json!({ "about": "cake" }), answer(&asked, json!({ "flavour": "plum" })));
     let done = done.message()["result"].clone();
-    assert_eq!(done["structuredContent"], json!({ "about": "cake", "flavour": "plum", "state": "secret cake" }), "{done}");
+    assert_eq!(
+        done["structuredContent"],
+        json!({ "about": "cake", "flavour": "plum", "state": "secret cake" }),
+        "{done}"
+    );
 
     let (intents, outcomes) = (lines(&home, "intent"), lines(&home, "outcome"));
     assert_eq!((intents.len(), outcomes.len()), (2, 2), "{intents:?}");
@@ -117,6 +119,8 @@ fn what_is_answered_altered_or_anothers_is_refused_on_record() {
     // another caller's, another tool's, other arguments': none of them uses it up
     let other = Mcp { key: OTHER.to_owned(), ..mcp.clone() };
     refused(call(&other, ASKS, cake(), answer(&asked, plum())), "state-of-another-call");
+    // nor is another told what was asked, by not answering
+    refused(call(&other, ASKS, cake(), json!({ "requestState": asked["requestState"] })), "state-of-another-call");
     refused(call(&mcp, "asks_other", cake(), answer(&asked, plum())), "state-of-another-call");
     refused(call(&mcp, ASKS, json!({ "about": "pie" }), answer(&asked, plum())), "state-of-another-call");
     // altered in its first, a middle and its last character
@@ -156,7 +160,8 @@ fn an_answer_that_is_missing_or_does_not_fit_is_asked_for_again_and_uses_nothing
     again(json!({ "requestState": asked["requestState"], "inputResponses": { "flavour": 5 } }));
     again(answer(&asked, json!({ "flavour": 5 })));
     again(answer(&asked, json!({})));
-    let declined = json!({ "requestState": asked["requestState"], "inputResponses": { "flavour": { "action": "decline" } } });
+    let declined =
+        json!({ "requestState": asked["requestState"], "inputResponses": { "flavour": { "action": "decline" } } });
     let done = call(&mcp, ASKS, cake(), declined).message();
     assert_eq!(done["result"]["structuredContent"]["flavour"], "declined", "{done}");
     assert_eq!(lines(&home, "intent").len(), 2);
@@ -270,8 +275,10 @@ fn older_clients_are_asked_inside_the_call_by_the_same_plugin() {
         assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("does not fit the form"), "{answer}");
         drop(client);
         assert_eq!(last_refusal(&home), ("answers".to_owned(), "invalid-arguments".to_owned()));
-        let outcomes: Vec<_> =
-            lines(&home, "outcome").iter().map(|line| line["unmapped"]["outcome"].as_str().unwrap().to_owned()).collect();
+        let outcomes: Vec<_> = lines(&home, "outcome")
+            .iter()
+            .map(|line| line["unmapped"]["outcome"].as_str().unwrap().to_owned())
+            .collect();
         assert_eq!(outcomes, ["input-required", "ok", "input-required", "ok", "input-required"], "{revision}");
         let intents = lines(&home, "intent");
         assert_eq!(intents[1]["unmapped"]["resumes"], intents[0]["metadata"]["correlation_uid"]);
@@ -284,8 +291,8 @@ fn a_relay_carries_questions_of_both_kinds() {
     let home = home();
     let serving = home.serve();
     let mut client = older(&home, "2025-11-25", json!({ "elicitation": {} }));
-    let (_, answer) = asked_inside(&mut client, &json!({ "action": "accept", "content": { "flavour": "plum" } }));
-    assert_eq!(answer["result"]["structuredContent"]["flavour"], "plum", "{answer}");
+    let (_, told) = asked_inside(&mut client, &json!({ "action": "accept", "content": { "flavour": "plum" } }));
+    assert_eq!(told["result"]["structuredContent"]["flavour"], "plum", "{told}");
     drop(client);
 
     let mut client = home.stdio();

@@ -139,7 +139,9 @@ fn a_failure_arrives_with_its_class_and_stands_on_record_with_it() {
     ] {
         let call = json!({ "name": "fixture_fail", "arguments": { "kind": kind } });
         let session = Session::open(serving.address, "2025-06-18");
-        for message in [serving.mcp().request("tools/call", call.clone()).message(), session.request("tools/call", call)] {
+        for message in
+            [serving.mcp().request("tools/call", call.clone()).message(), session.request("tools/call", call)]
+        {
             let result = &message["result"];
             assert_eq!(result["isError"], true, "{message}");
             assert_eq!(result["content"][0]["text"], text, "{message}");
@@ -237,14 +239,16 @@ fn a_cancel_stops_the_guest_in_a_session_over_http() {
         for tool in ENDLESS {
             let session = Session::open(serving.address, revision);
             thread::scope(|scope| {
-                let calling = scope.spawn(|| session.request("tools/call", json!({ "name": tool, "arguments": {} })));
+                // no answer comes to what was cancelled, only the end of the session
+                let call = json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {
+                    "name": tool, "arguments": {} } });
+                let session = &session;
+                scope.spawn(move || session.post(&call));
                 wait_for(&home, "intent", tool, 1);
                 let cancelled = json!({ "requestId": 5 });
                 session.post(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled }));
                 expect_cancelled(&home, tool, 1);
-                drop(calling);
-                // what the client left open
-                session_ended(&session);
+                session_ended(session);
             });
         }
     }

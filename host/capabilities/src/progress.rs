@@ -118,10 +118,10 @@ impl Reports {
         }
     }
 
-    /// The newest report that was not read, at once. What comes after it is lost.
+    /// The reports that were not read, at once: a few, the newest among them. What comes after them is lost.
     #[must_use]
-    pub fn last(self) -> Option<Progress> {
-        self.shared.waiting().reports.pop_back()
+    pub fn rest(self) -> VecDeque<Progress> {
+        std::mem::take(&mut self.shared.waiting().reports)
     }
 
     async fn its_time(&mut self) {

@@ -5,10 +5,13 @@
 //! [`Asked`]: with a client of revision 2026-07-28 it travels through the client, [sealed](seal); with an older one it waits here.
 
 pub(crate) mod seal;
+pub(crate) mod thinking;
 
 use std::collections::{BTreeMap, HashSet};
 
-use rmcp::model::{ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema, InputRequest};
+use rmcp::model::{
+    ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema, InputRequest,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wardkeep_model::{Action, Answered, CorrelationId, Digest, Pause, PluginName, Question, Resumption, hidden, shown};

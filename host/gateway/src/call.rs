@@ -3,7 +3,7 @@
 //! Each step takes what only the step before can give: no `Permit` without `authorize`, no `Ticket` without a permit, no
 //! `Recorded` without a committed intent, and the sandbox can be entered with all three only.
 
-use std::pin::pin;
+use std::{collections::BTreeMap, pin::pin};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use wardkeep_sandbox::{self as sandbox, CallToken, Ran, Reporter};
 use crate::{
     Answer, Caller, CancellationToken, Host, NoAnswer,
     asking::{
-        Asked, Belongs, Resumed,
+        Asked, Belongs, Unanswered,
         seal::{Seals, StateFault},
     },
     output::{self, questions},
@@ -25,8 +25,8 @@ use crate::{
 pub(crate) struct Leg<'a> {
     pub tool: &'a str,
     pub arguments: Map<String, Value>,
-    /// The questions of the leg before, answered.
-    pub resumed: Option<Resumed>,
+    /// The questions of the leg before, and what came back; nothing of it is checked yet.
+    pub back: Option<(Asked, BTreeMap<String, Value>)>,
     pub reporter: Option<Reporter>,
 }
 
@@ -36,6 +36,8 @@ pub(crate) enum Step {
     Done(Answer),
     /// With the arguments, which the next leg is checked with again.
     Asks(Asked, Map<String, Value>),
+    /// Some answer is missing or does not fit; nothing was run, and nothing used up.
+    Unanswered(Asked, Unanswered),
 }
 
 /// One call, from the request to its answer. Nothing is run that is not on record, nothing is answered that is not.
@@ -46,7 +48,7 @@ pub(crate) async fn call(
     leg: Leg<'_>,
     gone: &CancellationToken,
 ) -> Result<Step, NoAnswer> {
-    let Leg { tool, arguments, resumed, reporter } = leg;
+    let Leg { tool, arguments, back, reporter } = leg;
     let now = Timestamp::now();
     // find: one moment's fleet for the whole call, whatever is reloaded meanwhile
     let fleet = host.fleet();
@@ -55,10 +57,14 @@ pub(crate) async fn call(
     // check
     let arguments = host.checks().arguments(tool, arguments).await?;
     let belongs = Belongs { principal: &caller.principal.name, tool, arguments: &arguments };
-    let before = resumed.as_ref().map(|resumed| &resumed.asked);
-    before.map_or(Ok(()), |asked| asked.belongs(&belongs))?;
+    back.as_ref().map_or(Ok(()), |(asked, _)| asked.belongs(&belongs))?;
     // decide: asked afresh for every call, since manifests, approvers and trust expire
     let permit = authorize(snapshot, &caller.principal, tool, &arguments, now)?;
+    let resumed = match back.map(|(asked, answers)| asked.answered(&answers)).transpose() {
+        Ok(resumed) => resumed,
+        Err((asked, what)) => return Ok(Step::Unanswered(asked, what)),
+    };
+    let before = resumed.as_ref().map(|resumed| &resumed.asked);
     // admit
     let ticket = fleet.admit(&permit).await?;
     // answers count once, and only where they are about to be used
@@ -89,12 +95,7 @@ pub(crate) async fn call(
     Ok(step)
 }
 
-fn asked(
-    pause: Pause,
-    id: &CorrelationId,
-    before: Option<&Asked>,
-    of: &Belongs<'_>,
-) -> Result<Asked, &'static str> {
+fn asked(pause: Pause, id: &CorrelationId, before: Option<&Asked>, of: &Belongs<'_>) -> Result<Asked, &'static str> {
     Asked::new(pause, id, before, of, Seals::nonce().ok_or("no-random-bytes")?)
 }
 

@@ -19,7 +19,7 @@ use wardkeep_sandbox::{CallToken, Fleet};
 
 use crate::{
     Answer, Caller, Line, Moment, NoAnswer, Refused, Response, ToolCall, ToolView,
-    asking::seal::Seals,
+    asking::{seal::Seals, thinking::Thinking},
     checks::Checks,
     identity::{Credential, Unauthenticated},
     legs, listing, record,
@@ -36,6 +36,8 @@ pub struct Host {
     checks: Checks,
     /// What plugins ask, on its way through clients.
     seals: Seals,
+    /// Calls of older clients that wait for a person.
+    thinking: Thinking,
     /// Every call's task, until its record is closed.
     calls: TaskTracker,
     /// Ends what runs when the host stops.
@@ -55,6 +57,7 @@ impl Host {
             bell: watch::Sender::new(None),
             checks: Checks::new(),
             seals: Seals::new(),
+            thinking: Thinking::default(),
             calls: TaskTracker::new(),
             closing: CancellationToken::new(),
             stopping: CancellationToken::new(),
@@ -217,6 +220,10 @@ impl Host {
             tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
         }
         none.into_answer(tool, id)
+    }
+
+    pub(crate) fn thinking(&self) -> &Thinking {
+        &self.thinking
     }
 
     pub(crate) fn seals(&self) -> &Seals {

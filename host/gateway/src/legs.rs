@@ -9,14 +9,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use rmcp::model::{ClientCapabilities, ElicitationCapability, InputRequiredResult};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use wardkeep_model::CorrelationId;
+use wardkeep_sandbox::NotAdmitted;
 
 use crate::{
     Caller, Host, Line, META, NoAnswer, Response, ToolCall,
     answer::failed,
-    asking::{Asked, Resumed, seal::EXPIRY},
+    asking::{Asked, seal::EXPIRY},
     call::{self, Step},
     caller::Retry,
     host::correlation_id,
@@ -25,6 +26,19 @@ use crate::{
 
 /// How long a person may think about a question of an older client's call.
 pub(crate) const THINKING: Duration = Duration::from_secs(EXPIRY.unsigned_abs());
+
+/// When a client may try again whose person is asked enough already.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// Where answers came from: what happens if they do not fit depends on it.
+enum Source {
+    /// From a client that brought the sealed state back.
+    State(String),
+    /// From a client that lost the state and began anew.
+    Offered,
+    /// From the person, while the call waited.
+    Person,
+}
 
 /// One call to its answer, or to its questions. An error carries the id of the leg that it happened in.
 pub(crate) async fn call(
@@ -37,85 +51,87 @@ pub(crate) async fn call(
 ) -> Result<Response, (CorrelationId, NoAnswer)> {
     let mut id = first.clone();
     let ToolCall { tool, mut arguments, retry } = request;
-    let (mut resumed, mut offered) = match retry {
-        None => (None, None),
-        Some(Retry { state: None, answers }) => (None, Some(answers)),
+    let (mut back, mut source, mut offered) = match retry {
+        None => (None, Source::Person, None),
+        Some(Retry { state: None, answers }) => (None, Source::Offered, Some(answers)),
         Some(Retry { state: Some(state), answers }) => match host.seals().open(&state, Timestamp::now()) {
             Err(fault) => return Err((id, NoAnswer::State(fault))),
-            Ok(asked) => match asked.answered(&answers) {
-                Ok(resumed) => (Some(resumed), None),
-                // nothing was used up: the same questions, once more
-                Err((asked, _)) => {
+            Ok(asked) => (Some((asked, answers)), Source::State(state), None),
+        },
+    };
+    loop {
+        let leg = call::Leg { tool: &tool, arguments, back: back.take(), reporter: line.reporter.clone() };
+        let asked = match call::call(host, caller, &id, leg, gone).await {
+            Err(none) => return Err((id, none)),
+            Ok(Step::Done(answer)) => return Ok(Response::Complete(answer)),
+            Ok(Step::Unanswered(asked, what)) => match source {
+                Source::Person => return Err((id, NoAnswer::Answers(what.to_string()))),
+                Source::Offered => return later(host, &asked, &line.person, &id).map_err(|none| (id, none)),
+                Source::State(state) => {
                     host.note_unanswered(caller, &tool, &id).await;
                     return Ok(questions(&asked, state, &id));
                 }
             },
-        },
-    };
-    loop {
-        let leg = call::Leg { tool: &tool, arguments, resumed, reporter: line.reporter.clone() };
-        let asked = match call::call(host, caller, &id, leg, gone).await {
-            Err(none) => return Err((id, none)),
-            Ok(Step::Done(answer)) => return Ok(Response::Complete(answer)),
             Ok(Step::Asks(asked, again)) => {
                 arguments = again;
                 asked
             }
         };
-        resumed = Some(match answered(host, asked, offered.take(), &line.person, &id, gone).await {
-            Ok(resumed) => resumed,
-            Err(Ok(response)) => return Ok(response),
-            Err(Err(none)) => return Err((id, none)),
-        });
+        let answers = match (offered.take(), &line.person) {
+            (Some(answers), _) => answers,
+            (None, Person::Now(inquiries)) => {
+                source = Source::Person;
+                match ask(host, caller, &asked, inquiries, gone).await {
+                    Ok(answers) => answers,
+                    Err(none) => return Err((id, none)),
+                }
+            }
+            (None, person) => return later(host, &asked, person, &id).map_err(|none| (id, none)),
+        };
+        back = Some((asked, answers));
         id = correlation_id().map_err(|_| (id, NoAnswer::Unanswered))?;
     }
 }
 
-/// The answers; or else what the client is told instead.
-async fn answered(
-    host: &Host,
-    asked: Asked,
-    offered: Option<BTreeMap<String, Value>>,
-    person: &Person,
-    id: &CorrelationId,
-    gone: &CancellationToken,
-) -> Result<Resumed, Result<Response, NoAnswer>> {
-    // a client that comes with answers and without their state has lost it: it is asked again only for what its answers leave open
-    let asked = match offered {
-        None => asked,
-        Some(answers) => match asked.answered(&answers) {
-            Ok(resumed) => return Ok(resumed),
-            Err((asked, _)) => asked,
-        },
-    };
+/// The questions as a result, or why there can be none.
+fn later(host: &Host, asked: &Asked, person: &Person, id: &CorrelationId) -> Result<Response, NoAnswer> {
     match person {
-        Person::Nobody => {
-            let text = "the tool asks a question, and this client declares no way to answer one (MCP, Elicitation)";
-            Err(Ok(Response::Complete(failed(text.to_owned(), id))))
+        Person::Undeclared => Err(NoAnswer::Elicitation),
+        Person::Later => {
+            let state = host.seals().seal(asked, Timestamp::now()).ok_or(NoAnswer::Unanswered)?;
+            Ok(questions(asked, state, id))
         }
-        Person::Undeclared => Err(Err(NoAnswer::Elicitation)),
-        Person::Later => match host.seals().seal(&asked, Timestamp::now()) {
-            Some(state) => Err(Ok(questions(&asked, state, id))),
-            None => Err(Err(NoAnswer::Unanswered)),
-        },
-        Person::Now(inquiries) => {
-            let mut answers = BTreeMap::new();
-            for (question, request) in asked.requests() {
-                let (answer, told) = oneshot::channel();
-                let asking = async {
-                    inquiries.send(Inquiry { request, answer }).await.ok()?;
-                    told.await.ok().flatten()
-                };
-                let told = tokio::select! {
-                    told = tokio::time::timeout(THINKING, asking) => told.ok().flatten(),
-                    () = gone.cancelled() => None,
-                };
-                let told = told.and_then(|told| serde_json::to_value(told).ok());
-                answers.insert(question, told.ok_or(Err(NoAnswer::Unanswered))?);
-            }
-            asked.answered(&answers).map_err(|(_, what)| Err(NoAnswer::Answers(what.to_string())))
+        Person::Nobody | Person::Now(_) => {
+            let text = "the tool asks a question, and this client declares no way to answer one (MCP, Elicitation)";
+            Ok(Response::Complete(failed(text.to_owned(), id)))
         }
     }
+}
+
+/// Puts each question to an older client, one after the other.
+async fn ask(
+    host: &Host,
+    caller: &Caller,
+    asked: &Asked,
+    inquiries: &mpsc::Sender<Inquiry>,
+    gone: &CancellationToken,
+) -> Result<BTreeMap<String, Value>, NoAnswer> {
+    let busy = NotAdmitted::Throttled { retry_after: RETRY_AFTER };
+    let _place = host.thinking().enter(&caller.principal.name).ok_or(NoAnswer::NotAdmitted(busy))?;
+    let asking = async {
+        let mut answers = BTreeMap::new();
+        for (question, request) in asked.requests() {
+            let (answer, told) = oneshot::channel();
+            inquiries.send(Inquiry { request, answer }).await.ok()?;
+            answers.insert(question, serde_json::to_value(told.await.ok()??).ok()?);
+        }
+        Some(answers)
+    };
+    tokio::select! {
+        answers = tokio::time::timeout(THINKING, asking) => answers.ok().flatten(),
+        () = gone.cancelled() => None,
+    }
+    .ok_or(NoAnswer::Unanswered)
 }
 
 fn questions(asked: &Asked, state: String, id: &CorrelationId) -> Response {

@@ -23,7 +23,7 @@ use crate::{legs::THINKING, wire::Reach};
 
 /// Bytes of the longest progress token that is echoed: each report repeats it.
 const LONGEST_TOKEN: usize = 256;
-/// How long an answer waits for a client to take the last report.
+/// How long an answer waits for a client to take the last reports.
 const LAST_WORD: Duration = Duration::from_millis(250);
 
 /// The call's end. By default the client wants to hear nothing but the answer.
@@ -138,16 +138,26 @@ pub(crate) async fn hear<T, Told: Future<Output = bool>>(
 ) -> T {
     let mut call = pin!(call);
     let answer = {
-        let telling = async { while let Some(report) = reports.next().await && tell(report).await {} };
+        let telling = async {
+            while let Some(report) = reports.next().await
+                && tell(report).await
+            {}
+        };
         tokio::select! {
             biased;
             answer = &mut call => answer,
             () = telling => call.await,
         }
     };
-    if let Some(report) = reports.last() {
-        let _ = timeout(LAST_WORD, tell(report)).await;
-    }
+    let telling = async {
+        for report in reports.rest() {
+            if !tell(report).await {
+                return;
+            }
+        }
+    };
+    // a client that does not take them goes without
+    let _ = timeout(LAST_WORD, telling).await;
     answer
 }
 

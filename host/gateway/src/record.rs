@@ -7,12 +7,7 @@ use wardkeep_sandbox::{NotAdmitted, Ran};
 
 use crate::{Caller, NoAnswer, identity::Unauthenticated};
 
-pub(crate) fn intent(
-    id: &CorrelationId,
-    caller: &Caller,
-    permit: &Permit,
-    resumes: Option<&CorrelationId>,
-) -> Intent {
+pub(crate) fn intent(id: &CorrelationId, caller: &Caller, permit: &Permit, resumes: Option<&CorrelationId>) -> Intent {
     let tool = permit.tool();
     Intent {
         correlation: id.clone(),

@@ -156,7 +156,9 @@ impl Relay {
         match self.0.ask(id, ask, Line::default(), CancellationToken::new()).await? {
             Tale::Tools(tools) => Ok(tools),
             Tale::Refused(refused) => Err(refused),
-            Tale::Answer(_) | Tale::InputRequired(_) | Tale::Progress(_) | Tale::Inquiry(_) | Tale::Changed => Err(lost()),
+            Tale::Answer(_) | Tale::InputRequired(_) | Tale::Progress(_) | Tale::Inquiry(_) | Tale::Changed => {
+                Err(lost())
+            }
         }
     }
 

@@ -33,7 +33,10 @@ impl Greeting {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Ask {
-    List { id: u64, claims: Claims },
+    List {
+        id: u64,
+        claims: Claims,
+    },
     Call {
         id: u64,
         claims: Claims,
@@ -48,7 +51,9 @@ pub(crate) enum Ask {
         id: u64,
         answer: Option<Box<ElicitResult>>,
     },
-    Cancel { id: u64 },
+    Cancel {
+        id: u64,
+    },
 }
 
 /// As [`Person`], without the way there.

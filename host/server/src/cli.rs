@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        audit, call, check, client_config, completions, diff, draft, init, inspect, install, keys, remove, serve, sign, state, tools,
-        verify,
+        audit, call, check, client_config, completions, diff, draft, init, inspect, install, keys, remove, serve, sign,
+        state, tools, verify,
     },
     compiling, demo,
     screen::Screen,

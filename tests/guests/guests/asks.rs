@@ -75,8 +75,12 @@ fn badly(how: &str) -> Result<Reply> {
     let form = |schema: Value| Question { schema: schema.to_string(), ..one() };
     let questions = match how {
         "nested" => vec![form(json!({ "type": "object", "properties": { "a": { "type": "object" } } }))],
-        "pattern" => vec![form(json!({ "type": "object", "properties": { "a": { "type": "string", "pattern": "^a$" } } }))],
-        "hidden" => vec![form(json!({ "type": "object", "properties": { "a": { "type": "string", "title": "\u{202e}x" } } }))],
+        "pattern" => {
+            vec![form(json!({ "type": "object", "properties": { "a": { "type": "string", "pattern": "^a$" } } }))]
+        }
+        "hidden" => {
+            vec![form(json!({ "type": "object", "properties": { "a": { "type": "string", "title": "\u{202e}x" } } }))]
+        }
         "id" => vec![question("one two", "one", json!({}))],
         "twice" => vec![one(), one()],
         "long" => vec![question("one", &"x".repeat(1_025), json!({}))],

@@ -14,9 +14,9 @@ use wasip2::clocks::monotonic_clock;
 
 /// One red pixel.
 const PNG: &[u8] = &[
-    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, 1, 0, 0, 0, 1, 8, 2, 0,
-    0, 0, 0x90, 0x77, 0x53, 0xde, 0, 0, 0, 0x0c, 0x49, 0x44, 0x41, 0x54, 8, 0xd7, 0x63, 0xf8, 0xcf, 0xc0, 0, 0, 3, 1, 1,
-    0, 0x18, 0xdd, 0x8d, 0xb0, 0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, 1, 0, 0, 0, 1, 8,
+    2, 0, 0, 0, 0x90, 0x77, 0x53, 0xde, 0, 0, 0, 0x0c, 0x49, 0x44, 0x41, 0x54, 8, 0xd7, 0x63, 0xf8, 0xcf, 0xc0, 0, 0,
+    3, 1, 1, 0, 0x18, 0xdd, 0x8d, 0xb0, 0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
 ];
 /// A header without a sample.
 const WAV: &[u8] = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\0\0\0\0";
@@ -110,7 +110,8 @@ fn progress() -> Result<Reply> {
 /// The tools that ask. Their state is the number of the round, so that one that comes back altered would be seen.
 fn asking(request: &Request) -> Result<Reply> {
     let Some(resumed) = &request.resume else { return ask(request, 1) };
-    let told = resumed.answers.iter().map(|answer| answer.content.clone().unwrap_or_else(|| format!("{:?}", answer.action)));
+    let told =
+        resumed.answers.iter().map(|answer| answer.content.clone().unwrap_or_else(|| format!("{:?}", answer.action)));
     let told = told.collect::<Vec<_>>().join(", ");
     match (request.tool.as_str(), resumed.state.as_slice()) {
         ("test_input_required_result_multi_round", [1]) => ask(request, 2),

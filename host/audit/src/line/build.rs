@@ -38,15 +38,8 @@ impl<'a> Line<'a> {
             .collect();
         let Cost { fuel, memory_peak, elapsed, host_calls, output, log_lines_dropped, progress_dropped } = *cost;
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        line.unmapped.cost = Some(LineCost {
-            fuel,
-            memory_peak,
-            elapsed_us,
-            host_calls,
-            output,
-            log_lines_dropped,
-            progress_dropped,
-        });
+        line.unmapped.cost =
+            Some(LineCost { fuel, memory_peak, elapsed_us, host_calls, output, log_lines_dropped, progress_dropped });
         line.unmapped.notes = Cow::Borrowed(notes);
         line.unmapped.notes_dropped = Some(tidy.notes_dropped).filter(|count| *count > 0);
         line.unmapped.resources_dropped = Some(tidy.touched_dropped).filter(|count| *count > 0);

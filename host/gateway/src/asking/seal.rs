@@ -26,6 +26,8 @@ const REMEMBERED: usize = 100_000;
 /// Apart from whatever else may once be sealed with such a key.
 const PURPOSE: &[u8] = b"wardkeep request state 1";
 const NONCE: usize = 24;
+/// Bytes of a state; the longest that is sealed has some 130 KiB.
+const LONGEST: usize = 256 << 10;
 
 /// Names one round of questions.
 pub(crate) type Nonce = [u8; 16];
@@ -107,6 +109,9 @@ impl Seals {
     /// What was sealed, if it is whole and not too old.
     pub(crate) fn open(&self, state: &str, now: Timestamp) -> Result<Asked, StateFault> {
         let altered = StateFault::Altered;
+        if state.len() > LONGEST {
+            return Err(altered);
+        }
         let bytes = BASE64.decode(state).map_err(|_| altered)?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or(altered)?;
         let payload = Payload { msg: sealed, aad: PURPOSE };

@@ -63,7 +63,10 @@ fn an_answer_reaches_the_plugin_only_if_it_fits_the_form_that_was_shown() {
     assert_eq!(told.len(), 1, "what was not asked is left out");
     assert_eq!((told[0].action, told[0].content.as_deref()), (Action::Accept, Some(r#"{"name":"Ada"}"#)));
     let resumed = asked().answered(&answers(json!({ "action": "decline", "content": { "name": "Ada" } }))).unwrap();
-    assert_eq!((resumed.resumption.answers[0].action, &resumed.resumption.answers[0].content), (Action::Decline, &None));
+    assert_eq!(
+        (resumed.resumption.answers[0].action, &resumed.resumption.answers[0].content),
+        (Action::Decline, &None)
+    );
     for bad in [
         json!(12345),
         json!({ "action": "accept" }),

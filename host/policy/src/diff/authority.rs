@@ -67,7 +67,8 @@ pub(super) fn of(manifest: &Manifest) -> BTreeSet<Authority> {
 }
 
 fn tool(manifest: &Manifest, terms: &ToolTerms, all: &mut BTreeSet<Authority>) {
-    let ToolTerms { name, effect, systems: _, side_effects: _, uses, allow, stage, limits: _, asks, published: _ } = terms;
+    let ToolTerms { name, effect, systems: _, side_effects: _, uses, allow, stage, limits: _, asks, published: _ } =
+        terms;
     for key in uses {
         if let Some(grant) = manifest.grants().get(key) {
             held(name, *effect, key, grant, all);

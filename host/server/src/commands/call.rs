@@ -5,7 +5,9 @@ use std::{io::Read, process::ExitCode, time::Duration};
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 use wardkeep_audit::Origin;
-use wardkeep_gateway::{Answer, Caller, CancellationToken, Entrance, Line, Refused, Relay, RelayError, Response, ToolCall};
+use wardkeep_gateway::{
+    Answer, Caller, CancellationToken, Entrance, Line, Refused, Relay, RelayError, Response, ToolCall,
+};
 use wardkeep_model::{Authenticated, Principal};
 use wardkeep_policy::parse_json;
 

@@ -104,8 +104,12 @@ fn document(client: Client, server: Value, http: bool) -> Value {
 
 fn file(client: Client, http: bool) -> &'static str {
     match client {
-        Client::Claude if http => "`.mcp.json` of a project (Claude Code), with the key in the environment as WARDKEEP_KEY",
-        Client::Claude => "`claude_desktop_config.json` (Claude Desktop: Settings, Developer, Edit Config) or `.mcp.json` of a project (Claude Code)",
+        Client::Claude if http => {
+            "`.mcp.json` of a project (Claude Code), with the key in the environment as WARDKEEP_KEY"
+        }
+        Client::Claude => {
+            "`claude_desktop_config.json` (Claude Desktop: Settings, Developer, Edit Config) or `.mcp.json` of a project (Claude Code)"
+        }
         Client::Vscode => "`.vscode/mcp.json` of a workspace, or the user's own (command MCP: Open User Configuration)",
         Client::Cursor if http => "`~/.cursor/mcp.json`, with the key in the environment as WARDKEEP_KEY",
         Client::Cursor => "`~/.cursor/mcp.json`, or `.cursor/mcp.json` of a project",
