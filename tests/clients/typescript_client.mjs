@@ -45,7 +45,7 @@ const call = (name, args, options) => generation === 'v1'
   : client.callTool({ name, arguments: args }, options);
 const tools = await client.listTools();
 const echoed = await call('fixture_echo', { text: 'grüße' });
-const reported = await call('reports_report', { times: 3, steps: 1000000 }, { onprogress });
+const reported = await call('reports_report', { times: 3, steps: 10000000 }, { onprogress });
 const asked = await call('asks_ask', { about: 'cake' });
 console.log(JSON.stringify({
   revision: client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion ?? null,

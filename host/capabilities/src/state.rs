@@ -11,10 +11,8 @@ use wardkeep_policy::Grants;
 use wasmtime::component::ResourceTable;
 
 use crate::{
-use crate::{
     CallToken, EndCall, FilePool, LogContext, Reporter, Roots, files::PATTERNS_OF_A_CALL, log::GuestLog, notes::Notes,
     progress::CallProgress, wasi::Seed,
-};
 };
 
 /// Handles of host resources that one call may hold at a time.
