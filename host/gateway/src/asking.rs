@@ -156,14 +156,14 @@ impl Asked {
     }
 
     /// What the plugin is entered with again. An answer to what was not asked is left out.
-    pub(crate) fn answered(self, answers: &BTreeMap<String, Value>) -> Result<Resumed, (Self, Unanswered)> {
+    pub(crate) fn answered(self, answers: &BTreeMap<String, Value>) -> Result<Resumed, Box<(Self, Unanswered)>> {
         let mut told = Vec::new();
         for asking in &self.questions {
             match asking.answered(answers.get(&asking.id)) {
                 Ok(answer) => told.push(answer),
                 Err(what) => {
                     let unanswered = Unanswered { id: asking.id.clone(), what };
-                    return Err((self, unanswered));
+                    return Err(Box::new((self, unanswered)));
                 }
             }
         }

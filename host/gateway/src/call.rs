@@ -31,13 +31,12 @@ pub(crate) struct Leg<'a> {
 }
 
 /// What a leg comes to.
-#[expect(clippy::large_enum_variant, reason = "one for each leg, moved twice")]
 pub(crate) enum Step {
     Done(Answer),
     /// With the arguments, which the next leg is checked with again.
     Asks(Asked, Map<String, Value>),
     /// Some answer is missing or does not fit; nothing was run, and nothing used up.
-    Unanswered(Asked, Unanswered),
+    Unanswered(Box<(Asked, Unanswered)>),
 }
 
 /// One call, from the request to its answer. Nothing is run that is not on record, nothing is answered that is not.
@@ -62,7 +61,7 @@ pub(crate) async fn call(
     let permit = authorize(snapshot, &caller.principal, tool, &arguments, now)?;
     let resumed = match back.map(|(asked, answers)| asked.answered(&answers)).transpose() {
         Ok(resumed) => resumed,
-        Err((asked, what)) => return Ok(Step::Unanswered(asked, what)),
+        Err(unanswered) => return Ok(Step::Unanswered(unanswered)),
     };
     let before = resumed.as_ref().map(|resumed| &resumed.asked);
     // admit

@@ -64,14 +64,17 @@ pub(crate) async fn call(
         let asked = match call::call(host, caller, &id, leg, gone).await {
             Err(none) => return Err((id, none)),
             Ok(Step::Done(answer)) => return Ok(Response::Complete(answer)),
-            Ok(Step::Unanswered(asked, what)) => match source {
-                Source::Person => return Err((id, NoAnswer::Answers(what.to_string()))),
-                Source::Offered => return later(host, &asked, &line.person, &id).map_err(|none| (id, none)),
-                Source::State(state) => {
-                    host.note_unanswered(caller, &tool, &id).await;
-                    return Ok(questions(&asked, state, &id));
+            Ok(Step::Unanswered(unanswered)) => {
+                let (asked, what) = *unanswered;
+                match source {
+                    Source::Person => return Err((id, NoAnswer::Answers(what.to_string()))),
+                    Source::Offered => return later(host, &asked, &line.person, &id).map_err(|none| (id, none)),
+                    Source::State(state) => {
+                        host.note_unanswered(caller, &tool, &id).await;
+                        return Ok(questions(&asked, state, &id));
+                    }
                 }
-            },
+            }
             Ok(Step::Asks(asked, again)) => {
                 arguments = again;
                 asked

@@ -52,7 +52,6 @@ pub type ToolView = rmcp::model::Tool;
 pub type Answer = rmcp::model::CallToolResult;
 /// What a call comes to.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one for each call, moved twice")]
 pub enum Response {
     /// It is done.
     Complete(Answer),
