@@ -17,7 +17,7 @@ fn home() -> Home {
 }
 
 /// The value of an environment variable that names a client.
-fn client(variable: &str) -> Option<String> {
+pub fn client(variable: &str) -> Option<String> {
     match env::var(variable) {
         Ok(path) => Some(path),
         Err(_) if env::var_os("CI").is_some_and(|ci| !ci.is_empty()) => {
@@ -117,4 +117,88 @@ fn the_inspector_lists_strictly_and_calls_over_http_and_stdio_in_both_eras() {
         }
     }
     assert_eq!(outcomes(&home), 4);
+}
+
+/// Both TypeScript clients: what they speak, a call, its progress, an answered question.
+fn typescript(generation: &str, revision: &str, target: &[&str]) -> Option<Value> {
+    let (node, modules) = (client("WARDKEEP_TEST_NODE")?, client("WARDKEEP_TEST_TYPESCRIPT")?);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/typescript_client.mjs");
+    Some(json_of(Command::new(node).args([script, &modules, generation, revision]).args(target)))
+}
+
+const TYPESCRIPT: [(&str, &str); 4] =
+    [("v1", "2025-11-25"), ("v2", "2025-06-18"), ("v2", "2025-11-25"), ("v2", "2026-07-28")];
+
+fn home_with_questions() -> Home {
+    let home = home();
+    home.install(&Plugin::plain("reports", &guests::path("reports"), &["report"]));
+    let wasm = guests::path("asks");
+    let tools =
+        "[tools.ask]\neffect = \"read\"\nallow = [\"group:tests\", \"user:me\"]\nuses = []\nasks = true\n".to_owned();
+    home.install(&Plugin { tools, ..Plugin::granted("asks", &wasm, &[], "") });
+    home
+}
+
+fn expect_all(got: &Value, generation: &str, revision: &str) {
+    assert_eq!(got["tools"], json!(["asks_ask", "fixture_echo", "reports_report"]), "{got}");
+    assert_eq!(got["isError"], json!(false), "{got}");
+    assert!(got["text"].to_string().contains("grüße"), "{got}");
+    assert_eq!(got["reported"], json!({ "reported": 3 }), "{got}");
+    // these clients forget what comes with the same read as the answer; `progress.rs` holds that all of it is sent
+    let progress = got["progress"].as_array().unwrap();
+    assert!(!progress.is_empty() && [1, 2, 3].map(Value::from).starts_with(progress), "{generation} {revision}: {got}");
+    assert_eq!(got["asked"]["flavour"], "plum: plugin asks asks: Which cake?", "{generation} {revision}: {got}");
+}
+
+fn protocols(home: &Home) -> Vec<String> {
+    let journal = home.journal();
+    let calls = journal.iter().filter(|line| line["unmapped"]["phase"] == "intent");
+    calls.map(|line| line["unmapped"]["protocol"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn the_typescript_clients_call_are_told_progress_and_answer_questions_over_http() {
+    let home = home_with_questions();
+    let serving = home.serve();
+    let mut spoken = Vec::new();
+    for (generation, revision) in TYPESCRIPT {
+        let Some(got) = typescript(generation, revision, &["http", &serving.url(), KEY]) else { return };
+        expect_all(&got, generation, revision);
+        // two calls, and two legs of the one that asks
+        spoken.extend([revision; 4]);
+    }
+    assert_eq!(protocols(&home), spoken);
+}
+
+#[test]
+fn the_typescript_clients_call_are_told_progress_and_answer_questions_over_stdio() {
+    let home = home_with_questions();
+    let path = home.path().to_str().unwrap();
+    let mut spoken = Vec::new();
+    for (generation, revision) in TYPESCRIPT {
+        let target = ["stdio", env!("CARGO_BIN_EXE_wardkeep"), "--home", path, "serve", "--stdio"];
+        let Some(got) = typescript(generation, revision, &target) else { return };
+        expect_all(&got, generation, revision);
+        spoken.extend([revision; 4]);
+    }
+    assert_eq!(protocols(&home), spoken);
+}
+
+/// What a client is given to paste starts the host, as the Inspector sees it.
+#[test]
+fn what_client_config_says_starts_a_host_that_the_inspector_can_call() {
+    let home = home();
+    for (name, key) in [("claude", "mcpServers"), ("cursor", "mcpServers"), ("vscode", "servers")] {
+        let config = home.json(&["client-config", name]);
+        let server = &config[key]["wardkeep"];
+        let arguments: Vec<_> = server["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+        let target = [&[server["command"].as_str().unwrap()], &arguments[..], &["--transport", "stdio"]].concat();
+        let call = ["--method", "tools/call", "--tool-name", "fixture_echo", "--tool-args-json", "{\"text\":\"hi\"}"];
+        let Some(called) = inspector("modern", &call, &target) else { return };
+        assert!(called.to_string().contains("hi"), "{name}: {called}");
+        let http = home.json(&["client-config", name, "--http"]);
+        assert_eq!(http[key]["wardkeep"]["url"], "http://127.0.0.1:0/mcp", "{http}");
+        assert!(!http.to_string().contains(KEY), "{http}");
+    }
+    assert_eq!(outcomes(&home), 3);
 }

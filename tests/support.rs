@@ -4,6 +4,7 @@ pub mod guests;
 pub mod home;
 pub mod http;
 pub mod keep_alive;
+pub mod proxy;
 pub mod serving;
 pub mod terminal;
 // Guests of a few lines of WebAssembly, for what no compiler would make: shared with the tests of the sandbox.

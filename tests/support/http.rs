@@ -107,12 +107,24 @@ impl Mcp {
         self.try_request(method, params).expect("the host answers")
     }
 
-    pub fn try_request(&self, method: &str, mut params: Value) -> std::io::Result<Response> {
+    pub fn try_request(&self, method: &str, params: Value) -> std::io::Result<Response> {
+        self.post(method, params, json!({}))
+    }
+
+    /// With more in `_meta`, or something else in place of what every request says.
+    pub fn request_with_meta(&self, method: &str, params: Value, meta: Value) -> Response {
+        self.post(method, params, meta).expect("the host answers")
+    }
+
+    fn post(&self, method: &str, mut params: Value, meta: Value) -> std::io::Result<Response> {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientInfo": { "name": "wardkeep-tests", "version": "1" },
             "io.modelcontextprotocol/clientCapabilities": {},
         });
+        for (key, value) in meta.as_object().into_iter().flatten() {
+            params["_meta"][key] = value.clone();
+        }
         let name = params.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
         let bearer = format!("Bearer {}", self.key);

@@ -161,6 +161,8 @@ pub(crate) struct Unmapped<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rule: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    resumes: Option<CorrelationId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     authenticated: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client: Option<Name<'a>>,
@@ -205,6 +207,8 @@ pub(crate) struct LineCost {
     pub(crate) output: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) log_lines_dropped: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) progress_dropped: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

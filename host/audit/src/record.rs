@@ -72,6 +72,8 @@ pub struct Intent {
     pub rule: String,
     /// The limits in force for this call.
     pub limits: Limits,
+    /// The call that this one goes on with, after the plugin's questions were answered: always the first of them.
+    pub resumes: Option<CorrelationId>,
 }
 
 /// How a call ended.

@@ -61,6 +61,7 @@ pub(crate) fn intent(number: u128, effect: Effect) -> Intent {
         origin: origin(),
         rule: "allow".to_owned(),
         limits: Limits::DEFAULT,
+        resumes: None,
     }
 }
 

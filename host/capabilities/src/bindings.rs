@@ -8,6 +8,7 @@ wasmtime::component::bindgen!({
         world capabilities {
             import wardkeep:files/reader@0.1.0;
             import wardkeep:log/log@0.1.0;
+            import wardkeep:progress/progress@0.1.0;
         }
     ",
     world: "wardkeep:host/capabilities",
@@ -16,3 +17,4 @@ wasmtime::component::bindgen!({
 
 pub(crate) use wardkeep::files::reader;
 pub(crate) use wardkeep::log::log;
+pub(crate) use wardkeep::progress::progress;

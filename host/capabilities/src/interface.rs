@@ -9,6 +9,8 @@ pub enum Interface {
     FilesWriter,
     /// `wardkeep:log/log`. Needs no grant.
     Log,
+    /// `wardkeep:progress/progress`. Needs no grant.
+    Progress,
     /// One of WASI 0.2's.
     Wasi(Wasi),
 }
@@ -36,6 +38,7 @@ impl Interface {
             ("wardkeep", "files/reader") => Self::FilesReader,
             ("wardkeep", "files/writer") => Self::FilesWriter,
             ("wardkeep", "log/log") => Self::Log,
+            ("wardkeep", "progress/progress") => Self::Progress,
             ("wasi", rest) => Self::Wasi(match rest.split_once('/')? {
                 ("clocks", _) => Wasi::Clocks,
                 ("random", _) => Wasi::Random,
@@ -69,7 +72,7 @@ impl Served {
     #[must_use]
     pub const fn includes(&self, interface: Interface) -> bool {
         match interface {
-            Interface::Log => true,
+            Interface::Log | Interface::Progress => true,
             Interface::FilesReader => self.files,
             Interface::FilesWriter => false,
             Interface::Wasi(Wasi::Clocks | Wasi::Poll) => self.clock || self.inert,
@@ -105,9 +108,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_granted_serves_the_log_only() {
+    fn nothing_granted_serves_log_and_progress_only() {
         let none = Served::default();
-        assert!(none.includes(Interface::Log));
+        assert!(none.includes(Interface::Log) && none.includes(Interface::Progress));
         for wasi in [Wasi::Clocks, Wasi::Random, Wasi::Poll, Wasi::Baseline] {
             assert!(!none.includes(Interface::Wasi(wasi)));
         }

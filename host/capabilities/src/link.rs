@@ -7,7 +7,7 @@ use wasmtime::{
 
 use crate::{
     CallState, EndCall,
-    bindings::{log, reader},
+    bindings::{log, progress, reader},
     interface::{Interface, Served},
     wasi,
 };
@@ -30,6 +30,7 @@ pub fn link<T: Send + 'static>(
     };
     match interface {
         Interface::Log => log::add_to_linker::<T, HasSelf<CallState>>(linker, call),
+        Interface::Progress => progress::add_to_linker::<T, HasSelf<CallState>>(linker, call),
         Interface::FilesReader => reader::add_to_linker::<T, HasSelf<CallState>>(linker, call),
         // Not served by any grant yet.
         Interface::FilesWriter => Ok(()),

@@ -11,7 +11,8 @@ use wardkeep_policy::Grants;
 use wasmtime::component::ResourceTable;
 
 use crate::{
-    CallToken, EndCall, FilePool, LogContext, Roots, files::PATTERNS_OF_A_CALL, log::GuestLog, notes::Notes, wasi::Seed,
+    CallToken, EndCall, FilePool, LogContext, Reporter, Roots, files::PATTERNS_OF_A_CALL, log::GuestLog, notes::Notes,
+    progress::CallProgress, wasi::Seed,
 };
 
 /// Handles of host resources that one call may hold at a time.
@@ -38,6 +39,7 @@ pub struct CallState {
     pub(crate) pool: FilePool,
     pub(crate) patterns: Arc<AtomicUsize>,
     pub(crate) log: GuestLog,
+    pub(crate) progress: CallProgress,
     pub(crate) table: ResourceTable,
     pub(crate) started: Instant,
     pub(crate) seed: Seed,
@@ -53,6 +55,8 @@ pub struct Used {
     pub host_calls: u32,
     /// Log lines that were dropped.
     pub log_lines_dropped: u32,
+    /// Reports of progress that were dropped, or took another's place.
+    pub progress_dropped: u32,
     /// What the record keeps.
     pub notes: Vec<Note>,
 }
@@ -88,6 +92,12 @@ impl CallState {
         Self { inert: true, ..Self::bare(&Limits::DEFAULT, token, FilePool::new(1), None) }
     }
 
+    /// The same with somebody who wants to know how far the call is.
+    #[must_use]
+    pub fn reporting(self, reporter: Option<Reporter>) -> Self {
+        Self { progress: CallProgress::to(reporter), ..self }
+    }
+
     fn bare(limits: &Limits, token: CallToken, pool: FilePool, context: Option<LogContext>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
@@ -100,6 +110,7 @@ impl CallState {
             pool,
             patterns: Arc::new(AtomicUsize::new(PATTERNS_OF_A_CALL)),
             log: GuestLog::new(context, limits),
+            progress: CallProgress::default(),
             table,
             started: Instant::now(),
             seed: Seed::FIXED,
@@ -147,6 +158,7 @@ impl CallState {
         Used {
             host_calls: self.host_calls,
             log_lines_dropped: self.log.dropped,
+            progress_dropped: self.progress.dropped,
             notes: std::mem::take(&mut self.notes).into_vec(),
         }
     }

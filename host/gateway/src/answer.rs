@@ -4,13 +4,13 @@
 //! exist"; the record keeps rule and detail; nothing of the operator's documents is ever told to the caller.
 
 use rmcp::model::{ContentBlock, ErrorCode, MetaObject};
-use serde_json::json;
+use serde_json::{Value, json};
 use wardkeep_audit::NotRecorded;
 use wardkeep_model::{CorrelationId, Outcome};
 use wardkeep_policy::{Denial, Mismatch};
 use wardkeep_sandbox::NotAdmitted;
 
-use crate::{Answer, META, Refused};
+use crate::{Answer, META, Refused, asking::seal::StateFault, legs::elicitation};
 
 /// A call that ended before its tool could answer.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,18 @@ pub enum NoAnswer {
     /// Too many calls at once, or a plugin that is out of service.
     #[error("{0}")]
     NotAdmitted(#[from] NotAdmitted),
+    /// The client brings answers to questions that were not asked here.
+    #[error("the request state is no good: {0}")]
+    State(#[from] StateFault),
+    /// The person's answer does not fit the question.
+    #[error("{0}")]
+    Answers(String),
+    /// The person could not be asked, or did not answer in time.
+    #[error("the person did not answer")]
+    Unanswered,
+    /// The tool asks, and the client has not said that it can be asked.
+    #[error("the client declares no elicitation")]
+    Elicitation,
     /// The intent could not be committed; nothing was run.
     #[error("{0}")]
     NotRecorded(#[from] NotRecorded),
@@ -36,8 +48,9 @@ impl NoAnswer {
     /// How the call ended, as the record says it.
     pub(crate) const fn outcome(&self) -> Outcome {
         match self {
-            Self::Denied(_) => Outcome::Denied,
-            Self::Arguments(_) => Outcome::InvalidArguments,
+            Self::Denied(_) | Self::State(_) | Self::Elicitation => Outcome::Denied,
+            Self::Unanswered => Outcome::Cancelled,
+            Self::Arguments(_) | Self::Answers(_) => Outcome::InvalidArguments,
             Self::NotAdmitted(NotAdmitted::Throttled { .. }) => Outcome::Throttled,
             Self::NotAdmitted(NotAdmitted::OutOfService) | Self::NotRecorded(_) | Self::Withheld(_) => {
                 Outcome::HostError
@@ -59,6 +72,19 @@ impl NoAnswer {
                 Err(Refused::new(ErrorCode::INVALID_PARAMS, format!("unknown tool `{shown}`"), data))
             }
             Self::Arguments(mismatch) => Ok(failed(mismatch.to_string(), id)),
+            Self::State(_) => {
+                let text = "this request state is not good here (any more); call the tool again without it";
+                Err(Refused::new(ErrorCode::INVALID_PARAMS, text, data))
+            }
+            Self::Answers(what) => Ok(failed(what, id)),
+            Self::Unanswered => Ok(failed("the tool's question was not answered".to_owned(), id)),
+            Self::Elicitation => {
+                let mut refused = Refused::missing_required_client_capability(elicitation());
+                if let Some(Value::Object(data)) = &mut refused.data {
+                    data.insert("correlationId".to_owned(), json!(id));
+                }
+                Err(refused)
+            }
             Self::NotAdmitted(NotAdmitted::OutOfService) => {
                 Err(Refused::internal_error("this tool is out of service", data))
             }

@@ -3,48 +3,99 @@
 //! Each step takes what only the step before can give: no `Permit` without `authorize`, no `Ticket` without a permit, no
 //! `Recorded` without a committed intent, and the sandbox can be entered with all three only.
 
-use std::pin::pin;
+use std::{collections::BTreeMap, pin::pin};
 
 use jiff::Timestamp;
-use wardkeep_model::CorrelationId;
+use serde_json::{Map, Value};
+use wardkeep_model::{CorrelationId, Pause};
 use wardkeep_policy::authorize;
-use wardkeep_sandbox::{CallToken, Ran};
+use wardkeep_sandbox::{self as sandbox, CallToken, Ran, Reporter};
 
-use crate::{Answer, Caller, CancellationToken, Host, NoAnswer, ToolCall, output, record};
+use crate::{
+    Answer, Caller, CancellationToken, Host, NoAnswer,
+    asking::{
+        Asked, Belongs, Unanswered,
+        seal::{Seals, StateFault},
+    },
+    output::{self, questions},
+    record,
+};
+
+/// One entry into a plugin.
+pub(crate) struct Leg<'a> {
+    pub tool: &'a str,
+    pub arguments: Map<String, Value>,
+    /// The questions of the leg before, and what came back; nothing of it is checked yet.
+    pub back: Option<(Asked, BTreeMap<String, Value>)>,
+    pub reporter: Option<Reporter>,
+}
+
+/// What a leg comes to.
+pub(crate) enum Step {
+    Done(Answer),
+    /// With the arguments, which the next leg is checked with again.
+    Asks(Asked, Map<String, Value>),
+    /// Some answer is missing or does not fit; nothing was run, and nothing used up.
+    Unanswered(Box<(Asked, Unanswered)>),
+}
 
 /// One call, from the request to its answer. Nothing is run that is not on record, nothing is answered that is not.
 pub(crate) async fn call(
     host: &Host,
     caller: &Caller,
     id: &CorrelationId,
-    request: ToolCall,
+    leg: Leg<'_>,
     gone: &CancellationToken,
-) -> Result<Answer, NoAnswer> {
+) -> Result<Step, NoAnswer> {
+    let Leg { tool, arguments, back, reporter } = leg;
     let now = Timestamp::now();
     // find: one moment's fleet for the whole call, whatever is reloaded meanwhile
     let fleet = host.fleet();
     let snapshot = fleet.snapshot();
-    let tool = snapshot.find(&caller.principal, &request.tool, now)?;
+    let tool = snapshot.find(&caller.principal, tool, now)?;
     // check
-    let arguments = host.checks().arguments(tool, request.arguments).await?;
+    let arguments = host.checks().arguments(tool, arguments).await?;
+    let belongs = Belongs { principal: &caller.principal.name, tool, arguments: &arguments };
+    back.as_ref().map_or(Ok(()), |(asked, _)| asked.belongs(&belongs))?;
     // decide: asked afresh for every call, since manifests, approvers and trust expire
     let permit = authorize(snapshot, &caller.principal, tool, &arguments, now)?;
+    let resumed = match back.map(|(asked, answers)| asked.answered(&answers)).transpose() {
+        Ok(resumed) => resumed,
+        Err(unanswered) => return Ok(Step::Unanswered(unanswered)),
+    };
+    let before = resumed.as_ref().map(|resumed| &resumed.asked);
     // admit
     let ticket = fleet.admit(&permit).await?;
+    // answers count once, and only where they are about to be used
+    if before.is_some_and(|asked| !host.seals().spend(asked.nonce(), now)) {
+        return Err(StateFault::Used.into());
+    }
     // confirm: nothing to ask; `authorize` refuses every tool that writes until confirmations exist
     // record
-    let recorded = host.journal().intent(record::intent(id, caller, &permit)).await?;
+    let recorded = host.journal().intent(record::intent(id, caller, &permit, before.map(Asked::first))).await?;
     // run, act
     let token = CallToken::new(permit.limits().deadline);
     // from here on a revocation, a removal or an expiry ends it
     let _running = host.enter(&permit, &token);
-    let ran = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, &arguments, &token)).await;
+    let resume = resumed.as_ref().map(|resumed| resumed.resumption.clone());
+    let leg = sandbox::Leg { arguments: &arguments, resume, reporter };
+    let ran = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, leg, &token)).await;
     // filter
-    let filtered = output::filter(host.checks(), &permit, id, ran).await;
+    let (step, closing) = match questions::pause(&permit, ran) {
+        Ok((pause, ran)) => questions::filter(&permit, id, ran, &arguments, asked(pause, id, before, &belongs)),
+        Err(ran) => {
+            let filtered = output::filter(host.checks(), &permit, id, ran).await;
+            (Step::Done(filtered.answer), filtered.closing)
+        }
+    };
     // close
-    host.journal().outcome(recorded, filtered.closing).await.map_err(NoAnswer::Withheld)?;
+    host.journal().outcome(recorded, closing).await.map_err(NoAnswer::Withheld)?;
     // answer
-    Ok(filtered.answer)
+    Ok(step)
+}
+
+fn asked(pause: Pause, id: &CorrelationId, before: Option<&Asked>, of: &Belongs<'_>) -> Result<Asked, &'static str> {
+    Asked::new(pause, id, before, of, Seals::nonce().ok_or("no-random-bytes")?)
 }
 
 /// A client that goes away ends its call, and the call's end is awaited all the same: the record is closed by what happened.

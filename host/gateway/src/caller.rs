@@ -1,6 +1,6 @@
 //! One request's caller: who it is, and what it claims of itself.
 
-use std::{fmt, net::IpAddr};
+use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -33,6 +33,18 @@ pub struct ToolCall {
     pub tool: String,
     /// The arguments, not checked yet.
     pub arguments: Map<String, Value>,
+    /// What it was asked before, if it comes again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+}
+
+/// A client of revision 2026-07-28 that comes back from its person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retry {
+    /// What it was given with the questions.
+    pub state: Option<String>,
+    /// By the questions' ids; nothing of them is checked yet.
+    pub answers: BTreeMap<String, Value>,
 }
 
 /// The trace id of a `traceparent`: 32 lower-case hexadecimal digits, not all zero (W3C Trace Context, section 3.2.2.3).

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use wardkeep_model::{Authenticated, Principal};
 
 use crate::{
-    Answer, Caller, Host, Refused, Relay, ToolCall, ToolView,
+    Caller, Host, Line, Refused, Relay, Response, ToolCall, ToolView,
     identity::{Credential, Unauthenticated},
     listing,
     lists::Lists,
@@ -101,10 +101,16 @@ impl Entrance {
     /// # Errors
     ///
     /// As [`Host::call`]; and -32603 if the owner ended while it ran: whether it had its effect stands in the audit log.
-    pub async fn call(&self, caller: Caller, call: ToolCall, cancelled: CancellationToken) -> Result<Answer, Refused> {
+    pub async fn call(
+        &self,
+        caller: Caller,
+        call: ToolCall,
+        line: Line,
+        cancelled: CancellationToken,
+    ) -> Result<Response, Refused> {
         match self.backend().await? {
-            Backend::Local(host) => host.call(current(&host, caller).await?, call, cancelled).await,
-            Backend::Relay(relay) => relay.call(&caller, call, cancelled).await,
+            Backend::Local(host) => host.call(current(&host, caller).await?, call, line, cancelled).await,
+            Backend::Relay(relay) => relay.call(&caller, call, line, cancelled).await,
             Backend::Absent => Err(Refused::internal_error("no host", None)),
         }
     }

@@ -26,9 +26,10 @@ use tokio_util::sync::CancellationToken;
 use wardkeep_audit::{ClaimedClient, Origin};
 
 use crate::{
-    Caller, Entrance, Refused, ToolCall, ToolView,
+    Caller, Entrance, Refused, Response, Retry, ToolCall, ToolView,
     caller::{Peer, trace_id},
     identity::Identity,
+    line,
 };
 
 /// Newest last. 2025-11-25 and 2025-06-18 open with `initialize`, 2026-07-28 is stateless.
@@ -130,19 +131,28 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, Refused> {
-        if request.request_state.is_some() || request.input_responses.is_some() {
-            return Err(Refused::invalid_params("this host has asked nothing, so there is nothing to answer", None));
-        }
-        let call = ToolCall { tool: request.name.into_owned(), arguments: request.arguments.unwrap_or_default() };
-        let mut calling = pin!(self.entrance.call(self.caller(&cx), call, cx.ct.clone()));
-        let answer = tokio::select! {
-            answer = &mut calling => answer,
+        let CallToolRequestParams { name, arguments, input_responses, request_state, .. } = request;
+        let retry = match (request_state, input_responses) {
+            (None, None) => None,
+            _ if !line::is_stateless(&cx) => {
+                return Err(Refused::invalid_params("this revision has no input responses and no request state", None));
+            }
+            (state, answers) => Some(Retry { state, answers: answers.unwrap_or_default() }),
+        };
+        let call = ToolCall { tool: name.into_owned(), arguments: arguments.unwrap_or_default(), retry };
+        let (line, client) = line::of(&cx);
+        let mut calling = pin!(client.hear(self.entrance.call(self.caller(&cx), call, line, cx.ct.clone())));
+        let response = tokio::select! {
+            response = &mut calling => response,
             () = self.connection.session_ended.cancelled() => {
                 cx.ct.cancel();
                 calling.await
             }
         };
-        answer.map(CallToolResponse::from)
+        Ok(match response? {
+            Response::Complete(answer) => answer.into(),
+            Response::InputRequired(questions) => questions.into(),
+        })
     }
 
     // without this, rmcp skips its check of `Mcp-Param-*` headers against the schema

@@ -18,10 +18,11 @@ use wardkeep_policy::Permit;
 use wardkeep_sandbox::{CallToken, Fleet};
 
 use crate::{
-    Answer, Caller, Moment, NoAnswer, Refused, ToolCall, ToolView, call,
+    Answer, Caller, Line, Moment, NoAnswer, Refused, Response, ToolCall, ToolView,
+    asking::{seal::Seals, thinking::Thinking},
     checks::Checks,
     identity::{Credential, Unauthenticated},
-    listing, record,
+    legs, listing, record,
     running::{Entered, Running},
 };
 
@@ -33,6 +34,10 @@ pub struct Host {
     /// Rings when what somebody may see has perhaps changed; holds when it did so last.
     bell: watch::Sender<Option<Instant>>,
     checks: Checks,
+    /// What plugins ask, on its way through clients.
+    seals: Seals,
+    /// Calls of older clients that wait for a person.
+    thinking: Thinking,
     /// Every call's task, until its record is closed.
     calls: TaskTracker,
     /// Ends what runs when the host stops.
@@ -51,6 +56,8 @@ impl Host {
             running: Running::default(),
             bell: watch::Sender::new(None),
             checks: Checks::new(),
+            seals: Seals::new(),
+            thinking: Thinking::default(),
             calls: TaskTracker::new(),
             closing: CancellationToken::new(),
             stopping: CancellationToken::new(),
@@ -169,8 +176,9 @@ impl Host {
         self: &Arc<Self>,
         caller: Caller,
         request: ToolCall,
+        line: Line,
         cancelled: CancellationToken,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<Response, Refused> {
         let id = correlation_id()?;
         // fires too when this future is dropped because its client went away; the task goes on and closes the record
         let gone = cancelled.child_token();
@@ -186,15 +194,15 @@ impl Host {
             let (host, id) = (Arc::clone(self), id.clone());
             async move {
                 let name = request.tool.clone();
-                let calling = call::call(&host, &caller, &id, request, &gone);
+                let calling = legs::call(&host, &caller, &id, request, line, &gone);
                 let called = tokio::select! {
                     called = calling => called,
                     // never wins: it passes the stop on to the call, whose end is awaited above
                     never = pass_on(&closing, &gone) => match never {},
                 };
                 match called {
-                    Ok(answer) => Ok(answer),
-                    Err(none) => host.refuse(&caller, &name, &id, none).await,
+                    Ok(response) => Ok(response),
+                    Err((id, none)) => host.refuse(&caller, &name, &id, none).await.map(Response::Complete),
                 }
             }
         });
@@ -214,6 +222,21 @@ impl Host {
         none.into_answer(tool, id)
     }
 
+    pub(crate) fn thinking(&self) -> &Thinking {
+        &self.thinking
+    }
+
+    pub(crate) fn seals(&self) -> &Seals {
+        &self.seals
+    }
+
+    /// Records that a client came back without the answers that it was asked for.
+    pub(crate) async fn note_unanswered(&self, caller: &Caller, tool: &str, id: &CorrelationId) {
+        if let Err(error) = self.journal.refusal(record::unanswered(id, caller, tool)).await {
+            tracing::error!(%error, correlation = %id, "a retry without answers could not be recorded");
+        }
+    }
+
     /// Records a caller that could not be told; the journal bounds how many.
     pub(crate) async fn record_unauthenticated(&self, why: Unauthenticated, origin: Origin) {
         let Ok(id) = correlation_id() else { return };
@@ -229,7 +252,7 @@ async fn pass_on(closing: &CancellationToken, gone: &CancellationToken) -> Infal
     pending().await
 }
 
-fn correlation_id() -> Result<CorrelationId, Refused> {
+pub(crate) fn correlation_id() -> Result<CorrelationId, Refused> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
         tracing::error!(%error, "the operating system gives no random bytes");

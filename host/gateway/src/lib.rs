@@ -5,6 +5,7 @@
 //! journal; [`Entrance`] is what a transport talks to: this process's own host, or the one of the process that owns the home.
 
 mod answer;
+mod asking;
 mod call;
 mod caller;
 mod checks;
@@ -14,6 +15,8 @@ mod handler;
 mod host;
 mod http;
 mod identity;
+mod legs;
+mod line;
 mod listing;
 mod lists;
 mod moment;
@@ -29,12 +32,14 @@ mod stdio;
 mod wire;
 
 pub use answer::NoAnswer;
-pub use caller::{Caller, ToolCall};
+pub use asking::seal::StateFault;
+pub use caller::{Caller, Retry, ToolCall};
 pub use client::{Called, Client, ClientError};
 pub use entrance::{Entrance, EntranceSwitch};
 pub use host::Host;
 pub use http::{HttpOptions, HttpServer};
 pub use identity::{ApiKey, Callers};
+pub use line::Line;
 pub use moment::Moment;
 pub use relay::{Relay, RelayError};
 pub use serve::ServeError;
@@ -45,6 +50,14 @@ pub use stdio::serve_stdio;
 pub type ToolView = rmcp::model::Tool;
 /// The result of one call (MCP, Tools, Tool Result).
 pub type Answer = rmcp::model::CallToolResult;
+/// What a call comes to.
+#[derive(Debug)]
+pub enum Response {
+    /// It is done.
+    Complete(Answer),
+    /// Revision 2026-07-28: the person is asked, and the client calls again.
+    InputRequired(rmcp::model::InputRequiredResult),
+}
 /// A JSON-RPC error.
 pub type Refused = rmcp::model::ErrorData;
 /// Stops a server.

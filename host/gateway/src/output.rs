@@ -17,6 +17,7 @@ mod changes;
 mod content;
 mod failure;
 mod named;
+pub(crate) mod questions;
 mod rejected;
 mod structured;
 mod text;
@@ -54,7 +55,7 @@ pub(crate) async fn filter(checks: &Checks, permit: &Permit, id: &CorrelationId,
     let tool = permit.tool();
     let mut changes = Changes::default();
     let mut touched = Vec::new();
-    let mut verdict = match result {
+    let verdict = match result {
         Ok(Ok(Reply::Complete(mut completion))) => {
             // what it touched goes on record even if its answer does not leave
             touched = std::mem::take(&mut completion.touched);
@@ -63,7 +64,6 @@ pub(crate) async fn filter(checks: &Checks, permit: &Permit, id: &CorrelationId,
                 Err(rejected) => withheld(tool, id, rejected),
             }
         }
-        // no tool may ask yet: manifests with `asks = true` are refused
         Ok(Ok(Reply::InputRequired(_))) => withheld(tool, id, Rejected::AsksNotGranted),
         Ok(Err(failure)) => {
             let said = failure::failed(failure, &mut changes);
@@ -73,13 +73,18 @@ pub(crate) async fn filter(checks: &Checks, permit: &Permit, id: &CorrelationId,
         }
         Err(stopped) => stop(id, &stopped),
     };
-    let meta = verdict.answer.meta.get_or_insert_default();
-    meta.0.extend(listing::meta(tool).0);
-    meta.0.insert(format!("{META}correlation-id"), json!(id));
     // first, so that a guest cannot crowd them out with notes of its own making
     ran.notes.splice(0..0, changes.into_notes());
     let closing = record::closing(verdict.outcome, verdict.class, ran, touched);
-    Filtered { answer: verdict.answer, closing }
+    Filtered { answer: pinned(tool, id, verdict.answer), closing }
+}
+
+/// With what pins it: the tool's versions and the id of the record.
+fn pinned(tool: &Tool, id: &CorrelationId, mut answer: Answer) -> Answer {
+    let meta = answer.meta.get_or_insert_default();
+    meta.0.extend(listing::meta(tool).0);
+    meta.0.insert(format!("{META}correlation-id"), json!(id));
+    answer
 }
 
 async fn complete(

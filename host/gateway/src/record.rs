@@ -7,7 +7,7 @@ use wardkeep_sandbox::{NotAdmitted, Ran};
 
 use crate::{Caller, NoAnswer, identity::Unauthenticated};
 
-pub(crate) fn intent(id: &CorrelationId, caller: &Caller, permit: &Permit) -> Intent {
+pub(crate) fn intent(id: &CorrelationId, caller: &Caller, permit: &Permit, resumes: Option<&CorrelationId>) -> Intent {
     let tool = permit.tool();
     Intent {
         correlation: id.clone(),
@@ -23,6 +23,7 @@ pub(crate) fn intent(id: &CorrelationId, caller: &Caller, permit: &Permit) -> In
         origin: caller.origin.clone(),
         rule: permit.rule().to_owned(),
         limits: *permit.limits(),
+        resumes: resumes.cloned(),
     }
 }
 
@@ -38,6 +39,10 @@ pub(crate) fn refusal(id: &CorrelationId, caller: &Caller, tool: &str, none: &No
         NoAnswer::Arguments(_) => "schema",
         NoAnswer::NotAdmitted(NotAdmitted::Throttled { .. }) => "concurrency",
         NoAnswer::NotAdmitted(NotAdmitted::OutOfService) => "out-of-service",
+        NoAnswer::State(fault) => fault.rule(),
+        NoAnswer::Answers(_) => "answers",
+        NoAnswer::Unanswered => "unanswered",
+        NoAnswer::Elicitation => "no-elicitation",
         NoAnswer::NotRecorded(_) | NoAnswer::Withheld(_) => return None,
     };
     Some(Refusal {
@@ -48,6 +53,18 @@ pub(crate) fn refusal(id: &CorrelationId, caller: &Caller, tool: &str, none: &No
         outcome: none.outcome(),
         origin: caller.origin.clone(),
     })
+}
+
+/// A client that came back without the answers that it was asked for, and is asked again.
+pub(crate) fn unanswered(id: &CorrelationId, caller: &Caller, tool: &str) -> Refusal {
+    Refusal {
+        correlation: id.clone(),
+        principal: Some(caller.principal.clone()),
+        tool: Some(tool.to_owned()),
+        rule: "answers".to_owned(),
+        outcome: Outcome::InputRequired,
+        origin: caller.origin.clone(),
+    }
 }
 
 pub(crate) fn unauthenticated(id: &CorrelationId, why: Unauthenticated, origin: Origin) -> Refusal {

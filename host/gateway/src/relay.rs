@@ -5,13 +5,14 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use rmcp::model::ElicitRequestParams;
 use tokio::{
     net::UnixStream,
     sync::{mpsc, oneshot, watch},
@@ -21,10 +22,12 @@ use tokio_util::{
     codec::{FramedRead, FramedWrite, LinesCodec},
     sync::CancellationToken,
 };
+use wardkeep_model::Progress;
 
 use crate::{
-    Answer, Caller, Refused, ToolCall, ToolView,
-    wire::{Ask, Claims, Greeting, LONGEST, Tale, Told},
+    Caller, Line, Refused, Response, ToolCall, ToolView,
+    line::{Inquiry, Person},
+    wire::{Ask, Claims, Greeting, LONGEST, Reach, Tale, Told},
 };
 
 /// The owner gets this long to greet.
@@ -59,10 +62,16 @@ pub struct Relay(Arc<Inner>);
 struct Inner {
     next: AtomicU64,
     asks: mpsc::Sender<Ask>,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Tale>>>,
+    waiting: Mutex<HashMap<u64, Waiting>>,
     closed: CancellationToken,
     /// Rings when the owner says that the lists have changed.
     bell: watch::Sender<u64>,
+}
+
+/// One request that has no answer yet.
+struct Waiting {
+    answer: oneshot::Sender<Tale>,
+    line: Line,
 }
 
 impl Relay {
@@ -110,15 +119,19 @@ impl Relay {
                 let (Some(inner), Ok(told)) = (reader.upgrade(), serde_json::from_str::<Told>(&line)) else { break };
                 if matches!(told.told, Tale::Changed) {
                     inner.bell.send_modify(|rung| *rung += 1);
+                } else if let Tale::Progress(report) = told.told {
+                    inner.report(told.id, report);
+                } else if let Tale::Inquiry(request) = told.told {
+                    inner.inquire(told.id, *request);
                 } else if let Some(waiting) = inner.take(told.id) {
                     // the receiver is gone when its client went away
-                    let _ = waiting.send(told.told);
+                    let _ = waiting.answer.send(told.told);
                 }
             }
             if let Some(inner) = reader.upgrade() {
                 inner.closed.cancel();
                 // whoever waits is told by its sender's end
-                inner.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                inner.waiting().clear();
             }
         });
         Ok(Self(inner))
@@ -139,10 +152,13 @@ impl Relay {
 
     pub(crate) async fn tools(&self, caller: &Caller) -> Result<Vec<ToolView>, Refused> {
         let id = self.0.id();
-        match self.0.ask(id, Ask::List { id, claims: Claims::from(&caller.origin) }, CancellationToken::new()).await? {
+        let ask = Ask::List { id, claims: Claims::from(&caller.origin) };
+        match self.0.ask(id, ask, Line::default(), CancellationToken::new()).await? {
             Tale::Tools(tools) => Ok(tools),
             Tale::Refused(refused) => Err(refused),
-            Tale::Answer(_) | Tale::Changed => Err(lost()),
+            Tale::Answer(_) | Tale::InputRequired(_) | Tale::Progress(_) | Tale::Inquiry(_) | Tale::Changed => {
+                Err(lost())
+            }
         }
     }
 
@@ -150,13 +166,18 @@ impl Relay {
         &self,
         caller: &Caller,
         call: ToolCall,
+        line: Line,
         cancelled: CancellationToken,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<Response, Refused> {
         let id = self.0.id();
-        match self.0.ask(id, Ask::Call { id, claims: Claims::from(&caller.origin), call }, cancelled).await? {
-            Tale::Answer(answer) => Ok(*answer),
+        let progress = line.reporter.is_some();
+        let person = Reach::from(&line.person);
+        let ask = Ask::Call { id, claims: Claims::from(&caller.origin), call, progress, person };
+        match self.0.ask(id, ask, line, cancelled).await? {
+            Tale::Answer(answer) => Ok(Response::Complete(*answer)),
             Tale::Refused(refused) => Err(refused),
-            Tale::Tools(_) | Tale::Changed => Err(lost()),
+            Tale::InputRequired(questions) => Ok(Response::InputRequired(*questions)),
+            Tale::Tools(_) | Tale::Progress(_) | Tale::Inquiry(_) | Tale::Changed => Err(lost()),
         }
     }
 }
@@ -166,13 +187,38 @@ impl Inner {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn take(&self, id: u64) -> Option<oneshot::Sender<Tale>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, id: u64, ask: Ask, cancelled: CancellationToken) -> Result<Tale, Refused> {
-        let (sender, mut told) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+    fn take(&self, id: u64) -> Option<Waiting> {
+        self.waiting().remove(&id)
+    }
+
+    fn report(&self, id: u64, report: Progress) {
+        if let Some(reporter) = self.waiting().get(&id).and_then(|waiting| waiting.line.reporter.as_ref()) {
+            reporter.put(report);
+        }
+    }
+
+    /// Puts the owner's question to the client of this call; its answer goes back whenever it comes.
+    fn inquire(&self, id: u64, request: ElicitRequestParams) {
+        let inquiries = match self.waiting().get(&id).map(|waiting| &waiting.line.person) {
+            Some(Person::Now(inquiries)) => inquiries.clone(),
+            _ => return,
+        };
+        let asks = self.asks.clone();
+        tokio::spawn(async move {
+            let (answer, told) = oneshot::channel();
+            let asked = inquiries.send(Inquiry { request, answer }).await;
+            let answer = if asked.is_ok() { told.await.ok().flatten().map(Box::new) } else { None };
+            let _ = asks.send(Ask::Answered { id, answer }).await;
+        });
+    }
+
+    async fn ask(&self, id: u64, ask: Ask, line: Line, cancelled: CancellationToken) -> Result<Tale, Refused> {
+        let (answer, mut told) = oneshot::channel();
+        self.waiting().insert(id, Waiting { answer, line });
         let forget = Forget(self, id);
         if self.closed.is_cancelled() || self.asks.send(ask).await.is_err() {
             return Err(lost());

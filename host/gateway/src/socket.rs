@@ -5,11 +5,13 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use rmcp::model::ElicitResult;
 use tokio::{
     net::{
         UnixListener, UnixStream,
@@ -24,10 +26,12 @@ use tokio_util::{
     sync::CancellationToken,
 };
 use wardkeep_model::Authenticated;
+use wardkeep_sandbox::Reporter;
 
 use crate::{
-    Caller, Host, Refused, ServeError,
+    Caller, Host, Line, Refused, Response, ServeError,
     identity::Credential,
+    line::{self, Inquiry},
     lists::HostLists,
     wire::{Ask, Claims, Greeting, LONGEST, Tale, Told},
 };
@@ -132,7 +136,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
             }
         }
     });
-    let mut running: HashMap<u64, CancellationToken> = HashMap::new();
+    let mut running: HashMap<u64, Running> = HashMap::new();
     let mut calls = JoinSet::new();
     loop {
         let line = tokio::select! {
@@ -154,16 +158,30 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
                 };
                 let _ = told.send(Told { id, told: tale }).await;
             }
-            Ok(Ask::Call { id, claims, call }) => {
+            Ok(Ask::Call { id, claims, call, progress, person }) => {
                 let cancelled = CancellationToken::new();
-                running.insert(id, cancelled.clone());
+                let (answers, answered) = mpsc::channel(1);
+                running.insert(id, Running { cancelled: cancelled.clone(), answers });
                 let (host, told) = (Arc::clone(&host), told.clone());
                 calls.spawn(async move {
-                    let tale = match caller(&host, claims).await {
-                        Ok(caller) => match host.call(caller, call, cancelled).await {
-                            Ok(answer) => Tale::Answer(Box::new(answer)),
-                            Err(refused) => Tale::Refused(refused),
-                        },
+                    let (reporter, reports) = progress.then(Reporter::new).unzip();
+                    let answering = async {
+                        let caller = caller(&host, claims).await?;
+                        let (person, inquiries) = person.person();
+                        let calling = host.call(caller, call, Line { reporter, person }, cancelled);
+                        asking(id, calling, &told, inquiries, answered).await
+                    };
+                    let tell = |report| {
+                        let told = told.clone();
+                        async move { told.send(Told { id, told: Tale::Progress(report) }).await.is_ok() }
+                    };
+                    let answered = match reports {
+                        Some(reports) => line::hear(answering, reports, tell).await,
+                        None => answering.await,
+                    };
+                    let tale = match answered {
+                        Ok(Response::Complete(answer)) => Tale::Answer(Box::new(answer)),
+                        Ok(Response::InputRequired(questions)) => Tale::InputRequired(Box::new(questions)),
                         Err(refused) => Tale::Refused(refused),
                     };
                     let _ = told.send(Told { id, told: tale }).await;
@@ -171,8 +189,14 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
                 });
             }
             Ok(Ask::Cancel { id }) => {
-                if let Some(cancelled) = running.get(&id) {
-                    cancelled.cancel();
+                if let Some(running) = running.get(&id) {
+                    running.cancelled.cancel();
+                }
+            }
+            Ok(Ask::Answered { id, answer }) => {
+                if let Some(running) = running.get(&id) {
+                    // there is room for the one that was asked for
+                    let _ = running.answers.try_send(answer.map(|answer| *answer));
                 }
             }
             Err(error) => {
@@ -182,10 +206,40 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
         }
     }
     // the relay is gone, or the host stops: what it asked for is cancelled, and every record is closed
-    running.values().for_each(CancellationToken::cancel);
+    running.values().for_each(|running| running.cancelled.cancel());
     while calls.join_next().await.is_some() {}
     drop(told);
     let _ = writer.await;
+}
+
+/// One call of a relay.
+struct Running {
+    cancelled: CancellationToken,
+    answers: mpsc::Sender<Option<ElicitResult>>,
+}
+
+/// What the call gives, with its questions put to the relay's client, one at a time.
+async fn asking<T>(
+    id: u64,
+    call: impl Future<Output = T>,
+    told: &mpsc::Sender<Told>,
+    inquiries: Option<mpsc::Receiver<Inquiry>>,
+    mut answered: mpsc::Receiver<Option<ElicitResult>>,
+) -> T {
+    let Some(mut inquiries) = inquiries else { return call.await };
+    let mut call = pin!(call);
+    let asking = async {
+        while let Some(Inquiry { request, answer }) = inquiries.recv().await {
+            let asked = told.send(Told { id, told: Tale::Inquiry(Box::new(request)) }).await;
+            let said = if asked.is_ok() { answered.recv().await.flatten() } else { None };
+            let _ = answer.send(said);
+        }
+    };
+    tokio::select! {
+        biased;
+        answer = &mut call => answer,
+        () = asking => call.await,
+    }
 }
 
 async fn greet(lines: &mut Lines, sink: &mut Sink) -> bool {

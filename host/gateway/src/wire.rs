@@ -2,10 +2,16 @@
 //! line. Both ends are the same binary of the same user, so this is no public interface and carries no version of its own; a
 //! greeting with the host's version keeps two different builds apart.
 
+use rmcp::model::{ElicitRequestParams, ElicitResult, InputRequiredResult};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 use wardkeep_audit::{ClaimedClient, Origin};
+use wardkeep_model::Progress;
 
-use crate::{Answer, Refused, ToolCall, ToolView};
+use crate::{
+    Answer, Refused, ToolCall, ToolView,
+    line::{Inquiry, Person},
+};
 
 /// Bytes of one line at most: both ends are ours, so this is against a defect and not against an enemy. JSON may write one byte of
 /// an answer as six.
@@ -27,9 +33,63 @@ impl Greeting {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Ask {
-    List { id: u64, claims: Claims },
-    Call { id: u64, claims: Claims, call: ToolCall },
-    Cancel { id: u64 },
+    List {
+        id: u64,
+        claims: Claims,
+    },
+    Call {
+        id: u64,
+        claims: Claims,
+        call: ToolCall,
+        /// The client wants to know how far the call is.
+        progress: bool,
+        /// Who can be asked.
+        person: Reach,
+    },
+    /// What the person said to the question of this call; nothing if there is no answer.
+    Answered {
+        id: u64,
+        answer: Option<Box<ElicitResult>>,
+    },
+    Cancel {
+        id: u64,
+    },
+}
+
+/// As [`Person`], without the way there.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Reach {
+    Nobody,
+    Undeclared,
+    Later,
+    Now,
+}
+
+impl From<&Person> for Reach {
+    fn from(person: &Person) -> Self {
+        match person {
+            Person::Nobody => Self::Nobody,
+            Person::Undeclared => Self::Undeclared,
+            Person::Later => Self::Later,
+            Person::Now(_) => Self::Now,
+        }
+    }
+}
+
+impl Reach {
+    /// The person, and their questions if they are asked while the call waits.
+    pub(crate) fn person(self) -> (Person, Option<mpsc::Receiver<Inquiry>>) {
+        match self {
+            Self::Nobody => (Person::Nobody, None),
+            Self::Undeclared => (Person::Undeclared, None),
+            Self::Later => (Person::Later, None),
+            Self::Now => {
+                let (inquiries, asked) = mpsc::channel(1);
+                (Person::Now(inquiries), Some(asked))
+            }
+        }
+    }
 }
 
 /// What a relay passes on of its own client. The principal is never among it: the owner takes that from the socket.
@@ -78,6 +138,12 @@ pub(crate) struct Told {
 pub(crate) enum Tale {
     Tools(Vec<ToolView>),
     Answer(Box<Answer>),
+    /// The call's result is a question.
+    InputRequired(Box<InputRequiredResult>),
+    /// Of a call that goes on.
+    Progress(Progress),
+    /// Of a call that waits for the answer.
+    Inquiry(Box<ElicitRequestParams>),
     Refused(Refused),
     /// What the relay's principal may see has changed.
     Changed,

@@ -19,6 +19,8 @@ pub struct Cost {
     pub output: u64,
     /// Log lines that were dropped because the limit was used up.
     pub log_lines_dropped: u32,
+    /// Reports of progress that were dropped, or took another's place.
+    pub progress_dropped: u32,
 }
 
 /// What kind of thing was noted during a call.

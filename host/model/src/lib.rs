@@ -9,6 +9,7 @@ mod limits;
 mod name;
 mod outcome;
 mod principal;
+mod progress;
 mod reply;
 mod text;
 
@@ -20,5 +21,9 @@ pub use limits::{CompileLimits, Limits, LimitsPatch};
 pub use name::{CorrelationId, GrantName, InvalidName, PluginName, PublishedName, RootName, ToolName};
 pub use outcome::{Blame, LimitKind, Outcome};
 pub use principal::{Authenticated, Principal};
-pub use reply::{Completion, Content, Embedded, Failure, Link, Media, Pause, Question, Reply, ResourceBody};
+pub use progress::Progress;
+pub use reply::{
+    Action, Answered, Completion, Content, Embedded, Failure, Link, Media, Pause, Question, Reply, ResourceBody,
+    Resumption,
+};
 pub use text::{hidden, shown, tidy};

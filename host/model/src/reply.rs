@@ -86,6 +86,35 @@ pub struct Question {
     pub schema: String,
 }
 
+/// What a person did with a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named as in MCP")]
+pub enum Action {
+    Accept,
+    Decline,
+    Cancel,
+}
+
+/// One answered question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The question's id.
+    pub id: String,
+    /// What the person did.
+    pub action: Action,
+    /// A JSON object as text that fits the question's schema, if accepted.
+    pub content: Option<String>,
+}
+
+/// What a guest is entered with again after its questions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumption {
+    /// Its own state, as it gave it.
+    pub state: Vec<u8>,
+    /// One for each question.
+    pub answers: Vec<Answered>,
+}
+
 /// A failure that the plugin reports by itself.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "documented in wit/deps/wardkeep-tool-0.1.0/tool.wit")]

@@ -19,8 +19,9 @@ enum Need {
 }
 
 /// What the host has, by package, interface and semver track; a patch release of the host serves an older import of the same track.
-const KNOWN: [(&str, &str, &str, Option<Need>); 10] = [
+const KNOWN: [(&str, &str, &str, Option<Need>); 11] = [
     ("wardkeep:log", "log", "0.1", None),
+    ("wardkeep:progress", "progress", "0.1", None),
     ("wardkeep:files", "reader", "0.1", Some(Need::FilesRead)),
     ("wardkeep:files", "writer", "0.1", Some(Need::Later)),
     ("wardkeep:http", "client", "0.1", Some(Need::Later)),

@@ -80,6 +80,7 @@ pub struct Tool {
     stage: Stage,
     allow: Vec<(Allowed, String)>,
     limits: Limits,
+    asks: bool,
     grants: Grants,
     version: String,
     input: Arc<Schema>,
@@ -104,6 +105,7 @@ impl Tool {
             stage: terms.stage,
             allow: terms.allow.iter().map(|entry| (entry.clone(), format!("allow:{entry}"))).collect(),
             limits: wanted(manifest, terms).capped(&host.ceilings),
+            asks: terms.asks,
             grants: Grants::of(manifest, terms),
             version: manifest.version().to_string(),
             input,
@@ -181,6 +183,12 @@ impl Tool {
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Whether its plugin may put questions of its own to the person who calls.
+    #[must_use]
+    pub const fn asks(&self) -> bool {
+        self.asks
     }
 
     /// The schema of its arguments.

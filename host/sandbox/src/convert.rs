@@ -1,8 +1,8 @@
 //! From what a guest says in WIT's words to the words of the host, and how many bytes of it would leave.
 
 use wardkeep_model::{
-    Ask, Completion, Content, Definition, Description, Effect, Embedded, Failure, FilesAsk, HttpAsk, Link, Media,
-    Pause, Question, Reply, ResourceBody, SecretAsk,
+    Action, Answered, Ask, Completion, Content, Definition, Description, Effect, Embedded, Failure, FilesAsk, HttpAsk,
+    Link, Media, Pause, Question, Reply, ResourceBody, Resumption, SecretAsk,
 };
 
 use crate::bindings::handler as wit;
@@ -54,6 +54,19 @@ pub(crate) fn reply(said: wit::Reply) -> Reply {
             state: said.state,
         }),
     }
+}
+
+pub(crate) fn resumption(told: Resumption) -> wit::Resumption {
+    let answer = |told: Answered| wit::Answer {
+        id: told.id,
+        action: match told.action {
+            Action::Accept => wit::Action::Accept,
+            Action::Decline => wit::Action::Decline,
+            Action::Cancel => wit::Action::Cancel,
+        },
+        content: told.content,
+    };
+    wit::Resumption { state: told.state, answers: told.answers.into_iter().map(answer).collect() }
 }
 
 fn content(said: wit::Content) -> Content {

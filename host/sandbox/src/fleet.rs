@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use wardkeep_audit::Recorded;
-use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Roots, Served};
-use wardkeep_model::{Cost, Failure, Note, Outcome, PluginName, Reply};
+use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Reporter, Roots, Served};
+use wardkeep_model::{Cost, Failure, Note, Outcome, PluginName, Reply, Resumption};
 use wardkeep_policy::{Arguments, Permit, PluginTerms, Snapshot};
 
 use crate::{
     Engine, Inspected, LoadError, NotAdmitted, Plugin, Stopped, Ticket,
     admission::admit,
     bindings::handler::Request,
+    convert,
     instance::{Done, Job},
 };
 
@@ -32,6 +33,23 @@ pub struct Ran {
     pub cost: Cost,
     /// What the record keeps besides.
     pub notes: Vec<Note>,
+}
+
+/// One entry into a guest: with these arguments, after these answers, for a client that may want to know how far it is.
+#[derive(Debug)]
+pub struct Leg<'a> {
+    /// Checked arguments; the same in every leg of a call that asks.
+    pub arguments: &'a Arguments,
+    /// What the guest asked in the leg before, answered.
+    pub resume: Option<Resumption>,
+    /// Where reports of progress go, if the client wants any.
+    pub reporter: Option<Reporter>,
+}
+
+impl<'a> From<&'a Arguments> for Leg<'a> {
+    fn from(arguments: &'a Arguments) -> Self {
+        Self { arguments, resume: None, reporter: None }
+    }
 }
 
 impl Engine {
@@ -98,9 +116,10 @@ impl Fleet {
         permit: &Permit,
         ticket: Ticket,
         recorded: &Recorded,
-        arguments: &Arguments,
+        leg: impl Into<Leg<'_>>,
         token: &CallToken,
     ) -> Ran {
+        let Leg { arguments, resume, reporter } = leg.into();
         let tool = permit.tool().name();
         if ticket.tool != *tool || ticket.plugin.name() != permit.plugin() {
             return Ran::host_error("the ticket is for another tool");
@@ -116,7 +135,9 @@ impl Fleet {
         };
         let environment = Environment { roots: self.roots.clone(), pool: ticket.plugin.0.files.clone() };
         let call = CallState::new(permit.grants(), &limits, token.clone(), &environment, context);
-        let request = Request { tool: tool.as_str().to_owned(), arguments: arguments.text().to_owned(), resume: None };
+        let call = call.reporting(reporter);
+        let resume = resume.map(convert::resumption);
+        let request = Request { tool: tool.as_str().to_owned(), arguments: arguments.text().to_owned(), resume };
         let job = Job { request, call, limits };
 
         let engine = Arc::clone(&self.engine.0);

@@ -113,6 +113,7 @@ impl Job {
             host_calls: used.host_calls,
             output,
             log_lines_dropped: used.log_lines_dropped,
+            progress_dropped: used.progress_dropped,
         };
         Done { result, cost, notes: used.notes, panicked }
     }

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        audit, call, check, completions, diff, draft, init, inspect, install, keys, remove, serve, sign, state, tools,
-        verify,
+        audit, call, check, client_config, completions, diff, draft, init, inspect, install, keys, remove, serve, sign,
+        state, tools, verify,
     },
     compiling, demo,
     screen::Screen,
@@ -76,6 +76,8 @@ enum Command {
     Call(call::Args),
     /// List what a principal may call
     Tools(tools::Args),
+    /// Show what to paste into a client: Claude, VS Code, Cursor
+    ClientConfig(client_config::Args),
     /// API keys for callers over HTTP
     #[command(subcommand)]
     Keys(keys::Command),
@@ -121,6 +123,7 @@ impl Cli {
             Command::Serve(args) => serve::run(globals, args).await,
             Command::Call(args) => call::run(globals, args).await,
             Command::Tools(args) => tools::run(globals, args).await,
+            Command::ClientConfig(args) => client_config::run(globals, &args),
             Command::Keys(command) => keys::run(globals, command),
             Command::State(command) => state::run(globals, command).await,
             Command::Audit(command) => audit::run(globals, command).await,

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod check;
+pub(crate) mod client_config;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod draft;

@@ -1600,6 +1600,83 @@ pub mod wardkeep {
             }
         }
     }
+    pub mod progress {
+        /// How far a call is, for the client that made it. Always linked: it needs no grant, and a component that imports it asks for nothing.
+        ///
+        /// A report reaches the client as MCP's `notifications/progress`, if the client gave a progress token with this call; otherwise reporting
+        /// does nothing. It is for people who wait, not for data: what the model is to know belongs into the answer.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod progress {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[allow(unused_unsafe, clippy::all)]
+            /// Says how far this call is.
+            ///
+            /// `done` has to grow from one report to the next, in any unit. `total` is what it will be in the end, if that is known. A report that
+            /// does not grow, or that holds a number which is infinite or none at all, is dropped. `message` is a line for people: control
+            /// characters are shown by their numbers, and beyond 512 bytes it is cut.
+            ///
+            /// Reporting never fails and never waits. A call may make 1,000 reports; further ones are dropped. If they come faster than the client
+            /// takes them (some 20 a second after the first 16), the newest takes the place of the one before it. The audit record counts what
+            /// was dropped or replaced.
+            #[allow(async_fn_in_trait)]
+            pub fn report(
+                done: f64,
+                total: ::core::option::Option<f64>,
+                message: ::core::option::Option<&str>,
+            ) -> () {
+                unsafe {
+                    let (result0_0, result0_1) = match total {
+                        Some(e) => (1i32, _rt::as_f64(e)),
+                        None => (0i32, 0.0f64),
+                    };
+                    let (result2_0, result2_1, result2_2) = match message {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wardkeep:progress/progress@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "report"]
+                        fn wit_import3(
+                            _: f64,
+                            _: i32,
+                            _: f64,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: f64,
+                        _: i32,
+                        _: f64,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(
+                        _rt::as_f64(&done),
+                        result0_0,
+                        result0_1,
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                    );
+                }
+            }
+        }
+    }
 }
 #[rustfmt::skip]
 #[allow(dead_code, clippy::all)]
@@ -4031,6 +4108,23 @@ mod _rt {
         }
     }
     pub use alloc_crate::alloc;
+    pub fn as_f64<T: AsF64>(t: T) -> f64 {
+        t.as_f64()
+    }
+    pub trait AsF64 {
+        fn as_f64(self) -> f64;
+    }
+    impl<'a, T: Copy + AsF64> AsF64 for &'a T {
+        fn as_f64(self) -> f64 {
+            (*self).as_f64()
+        }
+    }
+    impl AsF64 for f64 {
+        #[inline]
+        fn as_f64(self) -> f64 {
+            self as f64
+        }
+    }
     #[cfg(target_arch = "wasm32")]
     pub fn run_ctors_once() {
         wit_bindgen::rt::run_ctors_once();
@@ -4069,9 +4163,80 @@ macro_rules! __export_plugin_impl {
         =
         "component-type:wit-bindgen:0.61.1:wardkeep:plugin:plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2450] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2534] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x95\x12\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe9\x12\x01A\x02\x01\
+A\x0b\x01B*\x01r\x02\x04names\x08writable\x7f\x04\0\x04root\x03\0\0\x01m\x03\x04\
+file\x09directory\x05other\x04\0\x04kind\x03\0\x02\x01kw\x01r\x04\x04names\x04ki\
+nd\x03\x04sizew\x08modified\x04\x04\0\x05entry\x03\0\x05\x01m\x0c\x06denied\x09n\
+ot-found\x06exists\x0anot-a-file\x0fnot-a-directory\x09not-empty\x0cinvalid-path\
+\x09too-large\x08not-text\x04full\x09exhausted\x06failed\x04\0\x05error\x03\0\x07\
+\x01ky\x01r\x04\x11heed-ignore-files\x7f\x06hidden\x7f\x09max-depth\x09\x04pagey\
+\x04\0\x0cwalk-options\x03\0\x0a\x01p\x06\x01ks\x01r\x03\x07entries\x0c\x07skipp\
+edy\x06cursor\x0d\x04\0\x09walk-page\x03\0\x0e\x01p}\x01q\x03\x05bytes\x01\x10\0\
+\x04left\0\0\x06failed\x01\x08\0\x04\0\x0abatch-item\x03\0\x11\x01p\x01\x01@\0\0\
+\x13\x04\0\x07granted\x01\x14\x01j\x01\x0c\x01\x08\x01@\x02\x04roots\x04paths\0\x15\
+\x04\0\x04list\x01\x16\x01j\x01\x06\x01\x08\x01@\x02\x04roots\x04paths\0\x17\x04\
+\0\x04stat\x01\x18\x01j\x01\x10\x01\x08\x01@\x04\x04roots\x04paths\x06offsety\x06\
+lengthy\0\x19\x04\0\x04read\x01\x1a\x01j\x01s\x01\x08\x01@\x03\x04roots\x04paths\
+\x03maxy\0\x1b\x04\0\x09read-text\x01\x1c\x01ps\x01p\x12\x01j\x01\x1e\x01\x08\x01\
+@\x04\x04roots\x05paths\x1d\x08per-filey\x06budgety\0\x1f\x04\0\x0aread-batch\x01\
+\x20\x01j\x01\x0f\x01\x08\x01@\x04\x04roots\x04paths\x07options\x0b\x06cursor\x0d\
+\0!\x04\0\x04walk\x01\"\x03\0\x1bwardkeep:files/reader@0.1.0\x05\0\x02\x03\0\0\x05\
+error\x01B\x0f\x02\x03\x02\x01\x01\x04\0\x05error\x03\0\0\x01p}\x01q\x02\x04text\
+\x01s\0\x05bytes\x01\x02\0\x04\0\x07payload\x03\0\x03\x01m\x03\x06create\x07repl\
+ace\x06append\x04\0\x04mode\x03\0\x05\x01j\0\x01\x01\x01@\x04\x04roots\x04paths\x04\
+data\x04\x04mode\x06\0\x07\x04\0\x05write\x01\x08\x01@\x02\x04roots\x04paths\0\x07\
+\x04\0\x06remove\x01\x09\x01@\x03\x04roots\x04froms\x02tos\0\x07\x04\0\x04move\x01\
+\x0a\x04\0\x05mkdir\x01\x09\x03\0\x1bwardkeep:files/writer@0.1.0\x05\x02\x01B\x04\
+\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05l\
+evel\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16wardkeep:log/log@0.1.\
+0\x05\x03\x01B\x04\x01ku\x01ks\x01@\x03\x04doneu\x05total\0\x07message\x01\x01\0\
+\x04\0\x06report\x01\x02\x03\0\x20wardkeep:progress/progress@0.1.0\x05\x04\x01B@\
+\x01m\x03\x04read\x05write\x0bdestructive\x04\0\x06effect\x03\0\0\x01ps\x01r\x03\
+\x04hosts\x07methods\x02\x07purposes\x04\0\x08http-ask\x03\0\x03\x01r\x02\x04nam\
+es\x07purposes\x04\0\x0asecret-ask\x03\0\x05\x01r\x03\x04roots\x05write\x7f\x07p\
+urposes\x04\0\x09files-ask\x03\0\x07\x01q\x05\x04http\x01\x04\0\x06secret\x01\x06\
+\0\x05files\x01\x08\0\x05clock\x01s\0\x06random\x01s\0\x04\0\x03ask\x03\0\x09\x01\
+ks\x01p\x0a\x01r\x08\x04names\x05title\x0b\x0bdescriptions\x0cinput-schemas\x0do\
+utput-schema\x0b\x06effect\x01\x0aidempotent\x7f\x04asks\x0c\x04\0\x0adefinition\
+\x03\0\x0d\x01p\x0e\x01r\x03\x04names\x07versions\x05tools\x0f\x04\0\x0bdescript\
+ion\x03\0\x10\x01m\x03\x06accept\x07decline\x06cancel\x04\0\x06action\x03\0\x12\x01\
+r\x03\x02ids\x06action\x13\x07content\x0b\x04\0\x06answer\x03\0\x14\x01p}\x01p\x15\
+\x01r\x02\x05state\x16\x07answers\x17\x04\0\x0aresumption\x03\0\x18\x01k\x19\x01\
+r\x03\x04tools\x09argumentss\x06resume\x1a\x04\0\x07request\x03\0\x1b\x01r\x02\x09\
+mime-types\x04data\x16\x04\0\x05media\x03\0\x1d\x01r\x04\x03uris\x04names\x0bdes\
+cription\x0b\x09mime-type\x0b\x04\0\x04link\x03\0\x1f\x01q\x02\x04text\x01s\0\x04\
+blob\x01\x16\0\x04\0\x0dresource-body\x03\0!\x01r\x03\x03uris\x09mime-type\x0b\x04\
+body\"\x04\0\x08embedded\x03\0#\x01q\x05\x04text\x01s\0\x05image\x01\x1e\0\x05au\
+dio\x01\x1e\0\x08resource\x01$\0\x04link\x01\x20\0\x04\0\x07content\x03\0%\x01p&\
+\x01r\x03\x07content'\x0astructured\x0b\x07touched\x02\x04\0\x0acompletion\x03\0\
+(\x01r\x03\x02ids\x07messages\x06schemas\x04\0\x08question\x03\0*\x01p+\x01r\x02\
+\x09questions,\x05state\x16\x04\0\x05pause\x03\0-\x01q\x02\x08complete\x01)\0\x0e\
+input-required\x01.\0\x04\0\x05reply\x03\0/\x01ky\x01r\x02\x07messages\x0dafter-\
+seconds1\x04\0\x05retry\x03\02\x01k{\x01r\x02\x07messages\x06status4\x04\0\x10up\
+stream-failure\x03\05\x01r\x03\x07messages\x04done\x02\x08not-done\x02\x04\0\x04\
+part\x03\07\x01q\x07\x11invalid-arguments\x01s\0\x09not-found\x01s\0\x06denied\x01\
+s\0\x0crate-limited\x013\0\x08upstream\x016\0\x07partial\x018\0\x08internal\x01s\
+\0\x04\0\x07failure\x03\09\x01@\0\0\x11\x04\0\x08describe\x01;\x01j\x010\x01:\x01\
+@\x01\x07request\x1c\0<\x04\0\x04call\x01=\x04\0\x1bwardkeep:tool/handler@0.1.0\x05\
+\x05\x04\0\x16wardkeep:plugin/plugin\x04\0\x0b\x0c\x01\0\x06plugin\x03\0\0\0G\x09\
+producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rus\
+t\x060.61.1";
+        };
+    };
+}
+#[doc(inline)]
+pub use __export_plugin_impl as export_handler;
+#[rustfmt::skip]
+#[cfg(target_arch = "wasm32")]
+#[unsafe(
+    link_section = "component-type:wit-bindgen:0.61.1:wardkeep:plugin:plugin-with-all-of-its-exports-removed:encoded world"
+)]
+#[doc(hidden)]
+#[allow(clippy::octal_escapes)]
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1371] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xbe\x09\x01A\x02\x01\
 A\x09\x01B*\x01r\x02\x04names\x08writable\x7f\x04\0\x04root\x03\0\0\x01m\x03\x04\
 file\x09directory\x05other\x04\0\x04kind\x03\0\x02\x01kw\x01r\x04\x04names\x04ki\
 nd\x03\x04sizew\x08modified\x04\x04\0\x05entry\x03\0\x05\x01m\x0c\x06denied\x09n\
@@ -4097,78 +4262,11 @@ data\x04\x04mode\x06\0\x07\x04\0\x05write\x01\x08\x01@\x02\x04roots\x04paths\0\x
 \x0a\x04\0\x05mkdir\x01\x09\x03\0\x1bwardkeep:files/writer@0.1.0\x05\x02\x01B\x04\
 \x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05l\
 evel\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16wardkeep:log/log@0.1.\
-0\x05\x03\x01B@\x01m\x03\x04read\x05write\x0bdestructive\x04\0\x06effect\x03\0\0\
-\x01ps\x01r\x03\x04hosts\x07methods\x02\x07purposes\x04\0\x08http-ask\x03\0\x03\x01\
-r\x02\x04names\x07purposes\x04\0\x0asecret-ask\x03\0\x05\x01r\x03\x04roots\x05wr\
-ite\x7f\x07purposes\x04\0\x09files-ask\x03\0\x07\x01q\x05\x04http\x01\x04\0\x06s\
-ecret\x01\x06\0\x05files\x01\x08\0\x05clock\x01s\0\x06random\x01s\0\x04\0\x03ask\
-\x03\0\x09\x01ks\x01p\x0a\x01r\x08\x04names\x05title\x0b\x0bdescriptions\x0cinpu\
-t-schemas\x0doutput-schema\x0b\x06effect\x01\x0aidempotent\x7f\x04asks\x0c\x04\0\
-\x0adefinition\x03\0\x0d\x01p\x0e\x01r\x03\x04names\x07versions\x05tools\x0f\x04\
-\0\x0bdescription\x03\0\x10\x01m\x03\x06accept\x07decline\x06cancel\x04\0\x06act\
-ion\x03\0\x12\x01r\x03\x02ids\x06action\x13\x07content\x0b\x04\0\x06answer\x03\0\
-\x14\x01p}\x01p\x15\x01r\x02\x05state\x16\x07answers\x17\x04\0\x0aresumption\x03\
-\0\x18\x01k\x19\x01r\x03\x04tools\x09argumentss\x06resume\x1a\x04\0\x07request\x03\
-\0\x1b\x01r\x02\x09mime-types\x04data\x16\x04\0\x05media\x03\0\x1d\x01r\x04\x03u\
-ris\x04names\x0bdescription\x0b\x09mime-type\x0b\x04\0\x04link\x03\0\x1f\x01q\x02\
-\x04text\x01s\0\x04blob\x01\x16\0\x04\0\x0dresource-body\x03\0!\x01r\x03\x03uris\
-\x09mime-type\x0b\x04body\"\x04\0\x08embedded\x03\0#\x01q\x05\x04text\x01s\0\x05\
-image\x01\x1e\0\x05audio\x01\x1e\0\x08resource\x01$\0\x04link\x01\x20\0\x04\0\x07\
-content\x03\0%\x01p&\x01r\x03\x07content'\x0astructured\x0b\x07touched\x02\x04\0\
-\x0acompletion\x03\0(\x01r\x03\x02ids\x07messages\x06schemas\x04\0\x08question\x03\
-\0*\x01p+\x01r\x02\x09questions,\x05state\x16\x04\0\x05pause\x03\0-\x01q\x02\x08\
-complete\x01)\0\x0einput-required\x01.\0\x04\0\x05reply\x03\0/\x01ky\x01r\x02\x07\
-messages\x0dafter-seconds1\x04\0\x05retry\x03\02\x01k{\x01r\x02\x07messages\x06s\
-tatus4\x04\0\x10upstream-failure\x03\05\x01r\x03\x07messages\x04done\x02\x08not-\
-done\x02\x04\0\x04part\x03\07\x01q\x07\x11invalid-arguments\x01s\0\x09not-found\x01\
-s\0\x06denied\x01s\0\x0crate-limited\x013\0\x08upstream\x016\0\x07partial\x018\0\
-\x08internal\x01s\0\x04\0\x07failure\x03\09\x01@\0\0\x11\x04\0\x08describe\x01;\x01\
-j\x010\x01:\x01@\x01\x07request\x1c\0<\x04\0\x04call\x01=\x04\0\x1bwardkeep:tool\
-/handler@0.1.0\x05\x04\x04\0\x16wardkeep:plugin/plugin\x04\0\x0b\x0c\x01\0\x06pl\
-ugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\
-\x10wit-bindgen-rust\x060.61.1";
-        };
-    };
-}
-#[doc(inline)]
-pub use __export_plugin_impl as export_handler;
-#[rustfmt::skip]
-#[cfg(target_arch = "wasm32")]
-#[unsafe(
-    link_section = "component-type:wit-bindgen:0.61.1:wardkeep:plugin:plugin-with-all-of-its-exports-removed:encoded world"
-)]
-#[doc(hidden)]
-#[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1287] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xea\x08\x01A\x02\x01\
-A\x07\x01B*\x01r\x02\x04names\x08writable\x7f\x04\0\x04root\x03\0\0\x01m\x03\x04\
-file\x09directory\x05other\x04\0\x04kind\x03\0\x02\x01kw\x01r\x04\x04names\x04ki\
-nd\x03\x04sizew\x08modified\x04\x04\0\x05entry\x03\0\x05\x01m\x0c\x06denied\x09n\
-ot-found\x06exists\x0anot-a-file\x0fnot-a-directory\x09not-empty\x0cinvalid-path\
-\x09too-large\x08not-text\x04full\x09exhausted\x06failed\x04\0\x05error\x03\0\x07\
-\x01ky\x01r\x04\x11heed-ignore-files\x7f\x06hidden\x7f\x09max-depth\x09\x04pagey\
-\x04\0\x0cwalk-options\x03\0\x0a\x01p\x06\x01ks\x01r\x03\x07entries\x0c\x07skipp\
-edy\x06cursor\x0d\x04\0\x09walk-page\x03\0\x0e\x01p}\x01q\x03\x05bytes\x01\x10\0\
-\x04left\0\0\x06failed\x01\x08\0\x04\0\x0abatch-item\x03\0\x11\x01p\x01\x01@\0\0\
-\x13\x04\0\x07granted\x01\x14\x01j\x01\x0c\x01\x08\x01@\x02\x04roots\x04paths\0\x15\
-\x04\0\x04list\x01\x16\x01j\x01\x06\x01\x08\x01@\x02\x04roots\x04paths\0\x17\x04\
-\0\x04stat\x01\x18\x01j\x01\x10\x01\x08\x01@\x04\x04roots\x04paths\x06offsety\x06\
-lengthy\0\x19\x04\0\x04read\x01\x1a\x01j\x01s\x01\x08\x01@\x03\x04roots\x04paths\
-\x03maxy\0\x1b\x04\0\x09read-text\x01\x1c\x01ps\x01p\x12\x01j\x01\x1e\x01\x08\x01\
-@\x04\x04roots\x05paths\x1d\x08per-filey\x06budgety\0\x1f\x04\0\x0aread-batch\x01\
-\x20\x01j\x01\x0f\x01\x08\x01@\x04\x04roots\x04paths\x07options\x0b\x06cursor\x0d\
-\0!\x04\0\x04walk\x01\"\x03\0\x1bwardkeep:files/reader@0.1.0\x05\0\x02\x03\0\0\x05\
-error\x01B\x0f\x02\x03\x02\x01\x01\x04\0\x05error\x03\0\0\x01p}\x01q\x02\x04text\
-\x01s\0\x05bytes\x01\x02\0\x04\0\x07payload\x03\0\x03\x01m\x03\x06create\x07repl\
-ace\x06append\x04\0\x04mode\x03\0\x05\x01j\0\x01\x01\x01@\x04\x04roots\x04paths\x04\
-data\x04\x04mode\x06\0\x07\x04\0\x05write\x01\x08\x01@\x02\x04roots\x04paths\0\x07\
-\x04\0\x06remove\x01\x09\x01@\x03\x04roots\x04froms\x02tos\0\x07\x04\0\x04move\x01\
-\x0a\x04\0\x05mkdir\x01\x09\x03\0\x1bwardkeep:files/writer@0.1.0\x05\x02\x01B\x04\
-\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05l\
-evel\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16wardkeep:log/log@0.1.\
-0\x05\x03\x04\06wardkeep:plugin/plugin-with-all-of-its-exports-removed\x04\0\x0b\
-,\x01\0&plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cpr\
-ocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+0\x05\x03\x01B\x04\x01ku\x01ks\x01@\x03\x04doneu\x05total\0\x07message\x01\x01\0\
+\x04\0\x06report\x01\x02\x03\0\x20wardkeep:progress/progress@0.1.0\x05\x04\x04\0\
+6wardkeep:plugin/plugin-with-all-of-its-exports-removed\x04\0\x0b,\x01\0&plugin-\
+with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
+wit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -49,6 +49,7 @@ pub struct Fakes {
     now: Duration,
     random: u64,
     logged: Vec<String>,
+    reported: Vec<Report>,
     host_calls: u32,
 }
 
@@ -67,7 +68,14 @@ impl Fakes {
     #[must_use]
     pub fn new() -> Self {
         let now = Duration::from_secs(1_767_225_600);
-        Self { roots: BTreeMap::new(), now, random: 0, logged: Vec::new(), host_calls: HOST_CALLS }
+        Self {
+            roots: BTreeMap::new(),
+            now,
+            random: 0,
+            logged: Vec::new(),
+            reported: Vec::new(),
+            host_calls: HOST_CALLS,
+        }
     }
 
     /// Grants a root to read in, empty so far.
@@ -113,6 +121,17 @@ impl Fakes {
     }
 }
 
+/// One report of progress.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// How far.
+    pub done: f64,
+    /// Of how much, if that was said.
+    pub total: Option<f64>,
+    /// What was said besides; empty if nothing.
+    pub message: String,
+}
+
 /// Fakes in place. They go when it is dropped.
 #[derive(Debug)]
 pub struct Installed {
@@ -124,6 +143,12 @@ impl Installed {
     #[must_use]
     pub fn logged(&self) -> Vec<String> {
         FAKES.with_borrow(|fakes| fakes.logged.clone())
+    }
+
+    /// What was reported of progress.
+    #[must_use]
+    pub fn reported(&self) -> Vec<Report> {
+        FAKES.with_borrow(|fakes| fakes.reported.clone())
     }
 
     /// What a file holds now.
@@ -160,7 +185,7 @@ pub fn call(plugin: &Plugin, tool: &str, arguments: &serde_json::Value) -> Resul
 
 /// The imports of a component, answered from the fakes.
 pub(crate) mod host {
-    use super::{Duration, FAKES, Fakes, Level, Tree};
+    use super::{Duration, FAKES, Fakes, Level, Report, Tree};
     use crate::files::{BatchItem, Entry, Error, Mode, Payload, Root, WalkOptions, WalkPage};
 
     fn counted<T>(root: &str, body: impl FnOnce(&mut Tree) -> Result<T, Error>) -> Result<T, Error> {
@@ -232,6 +257,11 @@ pub(crate) mod host {
             Level::Error => "error",
         };
         FAKES.with_borrow_mut(|fakes| fakes.logged.push(format!("{level}: {message}")));
+    }
+
+    pub(crate) fn progress(done: f64, total: Option<f64>, message: Option<&str>) {
+        let report = Report { done, total, message: message.unwrap_or_default().into() };
+        FAKES.with_borrow_mut(|fakes| fakes.reported.push(report));
     }
 
     pub(crate) fn wall_clock() -> Duration {

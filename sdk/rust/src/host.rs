@@ -27,6 +27,7 @@ mod wasm {
             writer::{mkdir, move_, remove, write},
         },
         log::log::write as log,
+        progress::progress::report as progress,
     };
 
     pub(crate) fn wall_clock() -> Duration {

@@ -42,6 +42,7 @@
 //! | --- | --- | --- |
 //! | [`files`] | directories that the administrator granted | `[grants.files.…]` |
 //! | [`log`] | lines for the operator; clients never see them | nothing |
+//! | [`progress`] | how far a call is, for the client | nothing |
 //! | [`clock`] | what time it is | `[grants.clock.…]` |
 //! | [`random`] | random numbers | `[grants.random.…]` |
 //!
@@ -80,6 +81,7 @@ mod tool;
 pub mod clock;
 pub mod files;
 pub mod log;
+pub mod progress;
 pub mod random;
 pub mod raw;
 

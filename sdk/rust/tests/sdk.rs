@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wardkeep_sdk::{
     Answer, Ask, Effect, Failure, NoArguments, Plugin, Result, Tool,
-    fake::{self, Fakes},
+    fake::{self, Fakes, Report},
     files::{self, Error, Kind, Mode, WalkOptions},
+    progress,
     raw::{Completion, Content, Request},
 };
 
@@ -226,4 +227,13 @@ fn a_writer_keeps_the_rules_of_its_modes() {
 fn fakes_go_when_they_are_dropped() {
     drop(Fakes::new().file("docs", "a", "x").install());
     assert_eq!(files::granted().len(), 0);
+}
+
+#[test]
+fn progress_is_told_with_and_without_a_total_and_words() {
+    let fakes = Fakes::new().install();
+    progress::report(1.0, Some(3.0), "one of three");
+    progress::report(2.5, None, "");
+    let first = Report { done: 1.0, total: Some(3.0), message: "one of three".into() };
+    assert_eq!(fakes.reported(), [first, Report { done: 2.5, total: None, message: String::new() }]);
 }

@@ -36,9 +36,10 @@ impl<'a> Line<'a> {
             .iter()
             .map(|id| Resource { uid: Cow::Borrowed(id), r#type: Cow::Borrowed("claimed by the plugin") })
             .collect();
-        let Cost { fuel, memory_peak, elapsed, host_calls, output, log_lines_dropped } = *cost;
+        let Cost { fuel, memory_peak, elapsed, host_calls, output, log_lines_dropped, progress_dropped } = *cost;
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        line.unmapped.cost = Some(LineCost { fuel, memory_peak, elapsed_us, host_calls, output, log_lines_dropped });
+        line.unmapped.cost =
+            Some(LineCost { fuel, memory_peak, elapsed_us, host_calls, output, log_lines_dropped, progress_dropped });
         line.unmapped.notes = Cow::Borrowed(notes);
         line.unmapped.notes_dropped = Some(tidy.notes_dropped).filter(|count| *count > 0);
         line.unmapped.resources_dropped = Some(tidy.touched_dropped).filter(|count| *count > 0);
@@ -109,6 +110,7 @@ impl<'a> Line<'a> {
         line.unmapped.serial = Some(intent.serial);
         line.unmapped.contract = Some(intent.contract_digest);
         line.unmapped.rule = Some(Cow::Borrowed(&intent.rule));
+        line.unmapped.resumes.clone_from(&intent.resumes);
         line
     }
 
@@ -156,6 +158,7 @@ impl<'a> Line<'a> {
                 serial: None,
                 contract: None,
                 rule: None,
+                resumes: None,
                 authenticated: None,
                 client: None,
                 protocol: None,

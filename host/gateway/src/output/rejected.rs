@@ -7,6 +7,8 @@ use crate::checks::Unfit;
 pub(crate) enum Rejected {
     #[error("the plugin asked a question that its manifest does not allow")]
     AsksNotGranted,
+    #[error("the plugin asked what a person may not be asked ({0})")]
+    Question(&'static str),
     #[error("the plugin's answer has too many parts")]
     TooManyBlocks,
     #[error("the plugin's structured answer is not a JSON object")]
@@ -34,6 +36,7 @@ impl Rejected {
     pub(crate) const fn class(self) -> &'static str {
         match self {
             Self::AsksNotGranted => "asks-not-granted",
+            Self::Question(class) => class,
             Self::TooManyBlocks => "too-many-blocks",
             Self::NotAnObject => "structured-not-an-object",
             Self::Shape => "structured-shape",

@@ -27,6 +27,8 @@ pub enum Authority {
     Clock { tool: ToolName },
     /// A tool gets random numbers.
     Random { tool: ToolName },
+    /// The plugin puts questions of its own to the person who calls.
+    Asks { tool: ToolName },
     /// The component imports the usual WASI interfaces, linked to stubs.
     WasiInert,
     /// The class that a tool runs as. Another one always stands on both sides: a graver one may do more, a milder one is asked less.
@@ -65,7 +67,8 @@ pub(super) fn of(manifest: &Manifest) -> BTreeSet<Authority> {
 }
 
 fn tool(manifest: &Manifest, terms: &ToolTerms, all: &mut BTreeSet<Authority>) {
-    let ToolTerms { name, effect, systems: _, side_effects: _, uses, allow, stage, limits: _, published: _ } = terms;
+    let ToolTerms { name, effect, systems: _, side_effects: _, uses, allow, stage, limits: _, asks, published: _ } =
+        terms;
     for key in uses {
         if let Some(grant) = manifest.grants().get(key) {
             held(name, *effect, key, grant, all);
@@ -73,6 +76,9 @@ fn tool(manifest: &Manifest, terms: &ToolTerms, all: &mut BTreeSet<Authority>) {
     }
     all.insert(Authority::RunsAs { tool: name.clone(), effect: *effect });
     all.extend(allow.iter().map(|who| Authority::CalledBy { tool: name.clone(), who: who.clone() }));
+    if *asks {
+        all.insert(Authority::Asks { tool: name.clone() });
+    }
     match stage {
         Stage::General => drop(all.insert(Authority::Served { tool: name.clone() })),
         Stage::Off => {}

@@ -113,6 +113,10 @@ fn every_way_to_let_more_happen_is_added_and_its_reverse_taken_away() {
             &["`search` gets random numbers"],
         ),
         (
+            &[("effect = \"read\"\nuses", "effect = \"read\"\nasks = true\nuses")],
+            &["`search` puts questions of the plugin's own to the person who calls"],
+        ),
+        (
             &[("allow = [\"user:me\"]", "allow = [\"user:me\", \"service:ci\"]")],
             &["`list` may be called by `service:ci`"],
         ),

@@ -96,6 +96,7 @@ impl fmt::Display for Authority {
             Self::ReadFiles { tool, root } => write!(f, "`{tool}` reads files of the root `{root}`"),
             Self::Clock { tool } => write!(f, "`{tool}` knows the time"),
             Self::Random { tool } => write!(f, "`{tool}` gets random numbers"),
+            Self::Asks { tool } => write!(f, "`{tool}` puts questions of the plugin's own to the person who calls"),
             Self::WasiInert => f.write_str("the component imports WASI, linked to stubs that do nothing"),
             Self::RunsAs { tool, effect } => write!(f, "`{tool}` runs as {effect}"),
             Self::CalledBy { tool, who } => write!(f, "`{tool}` may be called by {}", quoted(&who.to_string())),

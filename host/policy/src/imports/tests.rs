@@ -27,6 +27,7 @@ fn each_grant_lets_in_its_own_interfaces_and_no_other() {
     ];
     for (import, by) in [
         ("wardkeep:log/log@0.1.0", &["nothing", "files", "clock", "random", "inert"][..]),
+        ("wardkeep:progress/progress@0.1.0", &["nothing", "files", "clock", "random", "inert"]),
         ("wardkeep:files/reader@0.1.0", &["files"]),
         ("wasi:clocks/wall-clock@0.2.6", &["clock", "inert"]),
         ("wasi:clocks/monotonic-clock@0.2.0", &["clock", "inert"]),

@@ -55,10 +55,6 @@ pub(super) fn tool(table: &mut Table<'_>) {
         given(table.optional("pilot_groups"), |item| drop(item.list_of(|item| item.line_of_text(1..=128)))),
     ];
     found.iter().flatten().for_each(refuse);
-    // A plugin that asks nothing is what this host serves, so saying so is no promise that it cannot keep.
-    if let Some(item) = table.optional("asks").filter(|item| item.boolean() == Some(true)) {
-        refuse(&item);
-    }
 }
 
 fn given<'d>(item: Option<Item<'d>>, read: impl FnOnce(&Item<'d>)) -> Option<Item<'d>> {

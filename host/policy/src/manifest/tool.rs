@@ -25,6 +25,8 @@ pub struct ToolTerms {
     pub stage: Stage,
     /// Its own limits, over the plugin's.
     pub limits: LimitsPatch,
+    /// Whether the plugin may put questions of its own to the person who calls.
+    pub asks: bool,
     /// Its name for clients.
     pub published: PublishedName,
 }
@@ -70,6 +72,7 @@ impl ToolTerms {
         let stage = stage(&mut table);
         let limits = table.optional("limits").and_then(|item| item.table()).map(limits_patch).unwrap_or_default();
         let published = published(&mut table, item, plugin, name.as_ref());
+        let asks = table.optional("asks").is_some_and(|item| item.boolean() == Some(true));
         later::tool(&mut table);
         drop(table);
         Some(Self {
@@ -81,6 +84,7 @@ impl ToolTerms {
             allow: allow?,
             stage: stage?,
             limits,
+            asks,
             published: published?,
         })
     }

@@ -142,6 +142,7 @@ allow = ["user:me"]
             origin: Origin { transport: "stdio", ..Origin::default() },
             rule: permit.rule().to_owned(),
             limits: *permit.limits(),
+            resumes: None,
         };
         self.journal.intent(intent).await.unwrap()
     }

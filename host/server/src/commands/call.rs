@@ -5,7 +5,9 @@ use std::{io::Read, process::ExitCode, time::Duration};
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 use wardkeep_audit::Origin;
-use wardkeep_gateway::{Answer, Caller, CancellationToken, Entrance, Refused, Relay, RelayError, ToolCall};
+use wardkeep_gateway::{
+    Answer, Caller, CancellationToken, Entrance, Line, Refused, Relay, RelayError, Response, ToolCall,
+};
 use wardkeep_model::{Authenticated, Principal};
 use wardkeep_policy::parse_json;
 
@@ -43,10 +45,15 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let Some(door) = Door::open(&home, &stop).await? else {
         bail!("stopped before the call was made");
     };
-    let call = ToolCall { tool: args.tool, arguments };
-    let answer = door.entrance.call(door.caller(), call, stop).await;
+    let call = ToolCall { tool: args.tool, arguments, retry: None };
+    let answer = door.entrance.call(door.caller(), call, Line::default(), stop).await;
     door.close().await;
-    show(globals.screen(), answer)
+    match answer {
+        Ok(Response::Complete(answer)) => show(globals.screen(), Ok(answer)),
+        // a line that names nobody to ask gets a failure in its place
+        Ok(Response::InputRequired(_)) => bail!("the tool asks a question, which a command cannot answer"),
+        Err(refused) => show(globals.screen(), Err(refused)),
+    }
 }
 
 fn arguments(given: &str) -> anyhow::Result<Map<String, Value>> {

@@ -1,0 +1,133 @@
+//! What a client of revision 2026-07-28 carries between a question and its answer (`requestState`): encrypted and authenticated, so that
+//! it can neither be read nor changed; good for five minutes and for one answer.
+//!
+//! The key is this process's own and never leaves it. A restart, or another process that takes the home over, ends what was asked
+//! before: what was answered already is remembered in memory only, and a key that outlived it would let an answer count twice.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use chacha20poly1305::{
+    Key, KeyInit as _, XChaCha20Poly1305, XNonce,
+    aead::{Aead as _, Payload},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Asked;
+
+/// Seconds from a question to its answer.
+pub(crate) const EXPIRY: i64 = 5 * 60;
+/// Answers that are remembered; each is forgotten with its expiry, so this is more than 300 answers a second.
+const REMEMBERED: usize = 100_000;
+/// Apart from whatever else may once be sealed with such a key.
+const PURPOSE: &[u8] = b"wardkeep request state 1";
+const NONCE: usize = 24;
+/// Bytes of a state; the longest that is sealed has some 130 KiB.
+const LONGEST: usize = 256 << 10;
+
+/// Names one round of questions.
+pub(crate) type Nonce = [u8; 16];
+
+/// Why a state is no good. The caller is told one sentence for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StateFault {
+    /// No seal of this process.
+    #[error("it was not sealed by this process, or was altered")]
+    Altered,
+    /// Too late.
+    #[error("it is older than five minutes")]
+    Expired,
+    /// Another caller, tool, contract or other arguments.
+    #[error("it was given out in another call")]
+    OtherCall,
+    /// Once more.
+    #[error("it was answered already")]
+    Used,
+}
+
+impl StateFault {
+    /// As records spell it.
+    #[must_use]
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::Altered => "state-altered",
+            Self::Expired => "state-expired",
+            Self::OtherCall => "state-of-another-call",
+            Self::Used => "state-used",
+        }
+    }
+}
+
+/// Seals what is asked, and remembers what was answered.
+pub(crate) struct Seals {
+    /// None where the operating system gave no random key: then nothing can be sealed.
+    cipher: Option<XChaCha20Poly1305>,
+    answered: Mutex<HashMap<Nonce, i64>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    expires: i64,
+    asked: Asked,
+}
+
+impl Seals {
+    pub(crate) fn new() -> Self {
+        let mut key = [0; 32];
+        let cipher = match getrandom::fill(&mut key) {
+            Ok(()) => Some(XChaCha20Poly1305::new(&Key::from(key))),
+            Err(error) => {
+                tracing::error!(%error, "the operating system gives no random bytes; plugins cannot ask questions");
+                None
+            }
+        };
+        Self { cipher, answered: Mutex::default() }
+    }
+
+    /// A fresh name for a round of questions.
+    pub(crate) fn nonce() -> Option<Nonce> {
+        let mut nonce = Nonce::default();
+        getrandom::fill(&mut nonce).ok().map(|()| nonce)
+    }
+
+    /// The text that the client carries.
+    pub(crate) fn seal(&self, asked: &Asked, now: Timestamp) -> Option<String> {
+        let sealed = Sealed { expires: now.as_second().saturating_add(EXPIRY), asked: asked.clone() };
+        let text = serde_json::to_vec(&sealed).ok()?;
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).ok()?;
+        let payload = Payload { msg: &text, aad: PURPOSE };
+        let mut bytes = nonce.to_vec();
+        bytes.extend(self.cipher.as_ref()?.encrypt(&XNonce::from(nonce), payload).ok()?);
+        Some(BASE64.encode(bytes))
+    }
+
+    /// What was sealed, if it is whole and not too old.
+    pub(crate) fn open(&self, state: &str, now: Timestamp) -> Result<Asked, StateFault> {
+        let altered = StateFault::Altered;
+        if state.len() > LONGEST {
+            return Err(altered);
+        }
+        let bytes = BASE64.decode(state).map_err(|_| altered)?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or(altered)?;
+        let payload = Payload { msg: sealed, aad: PURPOSE };
+        let text = self.cipher.as_ref().ok_or(altered)?.decrypt(&XNonce::from(*nonce), payload).map_err(|_| altered)?;
+        let Sealed { expires, asked } = serde_json::from_slice(&text).map_err(|_| altered)?;
+        if now.as_second() >= expires { Err(StateFault::Expired) } else { Ok(asked) }
+    }
+
+    /// Uses a round of questions up. False if it was, or if too many are remembered to be sure that it was not.
+    pub(crate) fn spend(&self, nonce: &Nonce, now: Timestamp) -> bool {
+        let now = now.as_second();
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered.len() >= REMEMBERED {
+            answered.retain(|_, until| *until > now);
+        }
+        // whatever was sealed before this moment has expired by then
+        answered.len() < REMEMBERED && answered.insert(*nonce, now.saturating_add(EXPIRY + 1)).is_none()
+    }
+}
