@@ -40,8 +40,8 @@ impl Handler for Asks {
         let arguments: Value = serde_json::from_str(&request.arguments).map_err(Failure::internal)?;
         match request.tool.as_str() {
             "endless" => pause(vec![question("more", "More?", json!({}))], vec![]),
-            "badly" => badly(arguments["how"].as_str().unwrap_or_default()),
-            _ => flavour(arguments["about"].as_str().unwrap_or_default(), &request),
+            "badly" => badly(arguments.get("how").and_then(Value::as_str).unwrap_or_default()),
+            _ => flavour(arguments.get("about").and_then(Value::as_str).unwrap_or_default(), &request),
         }
     }
 }
@@ -58,7 +58,7 @@ fn flavour(about: &str, request: &Request) -> Result<Reply> {
             Action::Accept => {
                 let content: Value =
                     serde_json::from_str(answer.content.as_deref().unwrap_or_default()).map_err(Failure::internal)?;
-                content["flavour"].as_str().unwrap_or_default().to_owned()
+                content.get("flavour").and_then(Value::as_str).unwrap_or_default().to_owned()
             }
             Action::Decline => "declined".to_owned(),
             Action::Cancel => "cancelled".to_owned(),

@@ -125,7 +125,7 @@ fn ask(request: &Request, round: u8) -> Result<Reply> {
     let (id, message, properties) = match (request.tool.as_str(), round) {
         ("test_elicitation", _) => (
             "user",
-            arguments["message"].as_str().unwrap_or_default(),
+            arguments.get("message").and_then(Value::as_str).unwrap_or_default(),
             json!({
                 "username": { "type": "string", "description": "User's response" },
                 "email": { "type": "string", "description": "User's email address" },

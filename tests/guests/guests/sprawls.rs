@@ -24,8 +24,9 @@ impl Handler for Sprawls {
 
     fn call(request: Request) -> Result<Reply> {
         let arguments: serde_json::Value = serde_json::from_str(&request.arguments).unwrap_or_default();
-        let number = |name: &str| arguments[name].as_u64().and_then(|n| usize::try_from(n).ok());
-        let field = arguments["field"].as_str().unwrap_or_default();
+        let number =
+            |name: &str| arguments.get(name).and_then(serde_json::Value::as_u64).and_then(|n| usize::try_from(n).ok());
+        let field = arguments.get("field").and_then(serde_json::Value::as_str).unwrap_or_default();
         sprawl(field, &"x".repeat(number("bytes").unwrap_or(0)), number("count").unwrap_or(1))
     }
 }
