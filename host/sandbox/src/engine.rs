@@ -21,8 +21,6 @@ const TICK: Duration = Duration::from_millis(10);
 const WASM_STACK: usize = 512 << 10;
 /// Bytes of the fiber that guest and host functions share.
 const FIBER_STACK: usize = 1 << 20;
-/// Components that may describe themselves while all places for calls are taken.
-const DESCRIBING: u32 = 16;
 /// Core instances of one component. Python needs 38, and more with native modules.
 pub(crate) const INSTANCES: u32 = 64;
 /// Memories of one component.
@@ -189,7 +187,8 @@ fn tick(engine: &wasmtime::Engine) -> io::Result<()> {
 /// earlier. NaNs are canonical so that results are the same everywhere. What guests may not use is off here too, although
 /// validation has refused it: most of wasmtime's advisories lie behind those switches.
 fn config(options: &EngineOptions) -> wasmtime::Result<Config> {
-    let calls = options.calls.saturating_add(DESCRIBING);
+    // Components describe themselves while all places for calls are taken; a compiling child has one.
+    let calls = options.calls.saturating_add((options.calls / 16).max(2));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
         .total_core_instances(calls.saturating_mul(INSTANCES))
