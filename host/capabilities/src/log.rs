@@ -73,6 +73,11 @@ impl GuestLog {
         if self.context.is_none() {
             return;
         }
+        // Nothing more can be written: a write counts as one line, and its bytes are not even looked at, which no fuel would pay.
+        if self.lines_left == 0 {
+            self.dropped = self.dropped.saturating_add(u32::from(!bytes.is_empty()));
+            return;
+        }
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ended) = piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
             let mut rest = text;

@@ -81,3 +81,16 @@ fn a_flood_without_end_of_line_is_cut_into_lines_and_holds_no_memory() {
     assert!(guest.dropped >= 1);
     assert!(guest.partial.iter().all(|partial| partial.len() <= 10));
 }
+
+#[test]
+fn what_is_written_after_the_last_line_counts_once_a_write_and_is_not_looked_at() {
+    let mut guest = log(1, 10);
+    let out = written(|| {
+        guest.stream(Standard::Output, b"last\n");
+        guest.stream(Standard::Output, &[b'\n'; 4096]);
+        guest.stream(Standard::Error, b"");
+        guest.finish();
+    });
+    assert_eq!((out.lines().count(), guest.dropped), (1, 1), "{out}");
+    assert!(guest.partial.iter().all(Vec::is_empty));
+}
