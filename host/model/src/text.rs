@@ -7,26 +7,38 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn hidden(c: char) -> bool {
     c.is_control()
+        || invisible(c)
         || matches!(
             c,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'..='\u{1160}'
-                | '\u{17b4}'..='\u{17b5}'
-                | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{3164}'
+            '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{206f}'
                 | '\u{e000}'..='\u{f8ff}'
-                | '\u{fe00}'..='\u{fe0f}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e0fff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e00ff}'
                 | '\u{f0000}'..='\u{10ffff}'
         )
+}
+
+/// Drawn as nothing, and needed by some languages or emoji: joiners, marks of direction, variation selectors, fillers.
+#[must_use]
+pub const fn invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2060}'..='\u{2065}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{e0100}'..='\u{e0fff}'
+    )
 }
 
 /// The text with every hidden character written as `\u{…}`; always one line.

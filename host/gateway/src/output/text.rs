@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use wardkeep_model::invisible;
+
 use super::changes::{Changes, Class};
 
 /// Characters drawn as nothing that may follow each other: an emoji's variation selector and the joiner after it.
@@ -64,27 +66,6 @@ fn walk(text: &str, lines: Lines, mut each: impl FnMut(char, Option<Class>)) {
         };
         each(c, class);
     }
-}
-
-/// Drawn as nothing, and needed by some languages or emoji: joiners, marks of direction, variation selectors, fillers.
-fn invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2060}'..='\u{2065}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fff8}'
-            | '\u{e0100}'..='\u{e0fff}'
-    )
 }
 
 #[cfg(test)]

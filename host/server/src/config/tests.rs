@@ -8,7 +8,7 @@ fn parse(text: &str) -> Result<Config, Faults> {
     Config::parse("wardkeep.toml", text.as_bytes(), Path::new("/home/me/wardkeep"))
 }
 
-/// Each bad file beside the exact text that the operator reads. `UPDATE_GOLDEN=1` writes the texts anew.
+/// Each bad file beside the exact text that the operator reads. `WARDKEEP_BLESS=1` writes the texts anew.
 #[test]
 fn every_bad_file_is_told_in_full() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/faults");
@@ -20,7 +20,7 @@ fn every_bad_file_is_told_in_full() {
         let text = fs::read_to_string(&path).unwrap();
         let told = format!("{}\n", parse(&text).expect_err(&path.display().to_string()));
         let golden = path.with_extension("txt");
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if std::env::var_os("WARDKEEP_BLESS").is_some() {
             fs::write(&golden, &told).unwrap();
         }
         assert_eq!(told, fs::read_to_string(&golden).unwrap_or_default(), "{}", path.display());
