@@ -13,7 +13,7 @@ use super::{DEEPEST_VALUE, pattern};
 /// Any keyword, or any subschema that is looked at.
 const KEYWORD: u64 = 20;
 /// `multipleOf` may divide with fractions.
-const MULTIPLE_OF: u64 = 400;
+const MULTIPLE_OF: u64 = 2_400;
 /// One pattern that is begun.
 const PATTERN: u64 = 150;
 /// One JSON value in `enum` or `const` that is an array or object: those are compared one by one.
