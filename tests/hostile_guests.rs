@@ -3,7 +3,10 @@
 
 mod attacks;
 
-use std::{fs, time::Duration};
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -245,4 +248,14 @@ fn a_log_that_nobody_reads_stops_no_call() {
         assert_eq!(record["unmapped"]["cost"]["log_lines_dropped"], json!(99_000), "{record}");
         canary.is_untouched(&home, "a flood of the log");
     }
+    // nor does it stop what is taken away while nobody reads what the host says of that: the second waits for no word on the first
+    for (plugin, tool) in [("hostile", "hostile_flood_log"), ("fixture", "fixture_canary")] {
+        fs::remove_dir_all(home.path().join("plugins").join(plugin)).unwrap();
+        let begun = Instant::now();
+        while serving.mcp().call(tool, json!({ "unknown": true }))["error"]["code"] != json!(-32602) {
+            assert!(begun.elapsed() < Duration::from_secs(15), "`{plugin}` was removed and serves on");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+    assert_eq!(serving.terminate().0, Some(0));
 }

@@ -106,6 +106,11 @@ impl Cli {
         }
     }
 
+    /// Does it serve until it is stopped.
+    pub(crate) const fn serves(&self) -> bool {
+        matches!(self.command, Command::Serve(_))
+    }
+
     /// Runs the command.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let globals = &self.globals;

@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
     os::fd::AsFd as _,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{self, Receiver, Sender},
     },
@@ -18,6 +18,15 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Bytes that wait to be written.
 const WAITING: usize = 4 << 20;
+
+/// Where a serving host's notes go, too.
+static SERVING: OnceLock<Log> = OnceLock::new();
+
+/// The log that notes go to, once this process serves: a note that waits for a reader would hold up reloads, and with them
+/// revocations.
+pub(crate) fn serving() -> Option<&'static Log> {
+    SERVING.get()
+}
 
 /// Where log lines go. A clone is the same log.
 #[derive(Clone)]
@@ -51,6 +60,11 @@ impl Log {
         let log = Self { lines, queue: Arc::clone(&queue) };
         thread::Builder::new().name("log".to_owned()).spawn(move || write(file, &messages, &queue))?;
         Ok(log)
+    }
+
+    /// From now on notes are written by the log's thread.
+    pub(crate) fn takes_notes(&self) {
+        let _first = SERVING.set(self.clone());
     }
 
     /// Waits until all is written, but not for ever.

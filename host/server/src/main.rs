@@ -43,6 +43,9 @@ fn main() -> ExitCode {
         Ok(log) => log,
         Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the log")),
     };
+    if cli.serves() {
+        log.takes_notes();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("wardkeep").build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the host's threads")),

@@ -12,6 +12,8 @@ use std::{
 use serde::Serialize;
 use wardkeep_policy::document;
 
+use crate::log;
+
 /// Standard output, for people or as JSON.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Screen {
@@ -88,8 +90,12 @@ impl Screen {
 /// A short text on standard error, for people, that scripts reading standard output never see. Whatever stands in it, it does not drive
 /// the terminal.
 pub(crate) fn note(text: impl Display) {
+    let line = format!("{}\n", escaped_lines(&text.to_string()));
     // Nobody is left to tell if standard error is gone.
-    let _ = writeln!(io::stderr().lock(), "{}", escaped_lines(&text.to_string()));
+    let _ = match log::serving() {
+        Some(log) => log.clone().write_all(line.as_bytes()),
+        None => io::stderr().lock().write_all(line.as_bytes()),
+    };
 }
 
 /// An error with its causes on one line, their mends after it; what a text before it says already is not told twice.
