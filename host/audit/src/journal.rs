@@ -5,11 +5,12 @@ mod failure;
 mod open;
 mod options;
 mod queue;
+mod thread;
 mod writer;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,7 @@ use wardkeep_model::{CorrelationId, Cost, Digest, Effect, Outcome};
 use self::{
     coalesce::Admitted,
     queue::{Entry, Message, Request, Shared},
+    thread::{Held, Thread},
     writer::Writer,
 };
 pub use self::{
@@ -117,6 +119,8 @@ impl Drop for Recorded {
 
 /// Records that may wait for the writer; further callers wait for a place, within their time limit.
 const QUEUE: usize = 1024;
+/// How often a thread asks for the writer before it queues: another's record takes a few microseconds, a sync takes long.
+const TRIES: usize = 4;
 
 /// A handle on the journal; clones are cheap and write to the same one. Its async functions need a tokio runtime with a clock.
 ///
@@ -126,6 +130,10 @@ pub struct Journal {
     queue: mpsc::Sender<Message>,
     shared: Arc<Shared>,
     commit_timeout: Duration,
+    writer: Held,
+    /// Reads may be written by the caller's own thread: nothing is synced for them.
+    here: bool,
+    sync: Sync,
 }
 
 impl fmt::Debug for Journal {
@@ -147,14 +155,29 @@ impl Journal {
         let failed = |source| OpenError::Io { step: "start the writer", directory: options.directory.clone(), source };
         let shared = Arc::new(Shared::new(options.refusal_window));
         let (queue, requests) = mpsc::channel(QUEUE);
-        let writer = Writer::new(current, Arc::clone(&shared), &options);
+        let writer: Held = Arc::new(Mutex::new(Some(Writer::new(current, Arc::clone(&shared), &options))));
+        let (commit_timeout, sync) = (options.commit_timeout, options.sync);
+        let thread = Thread { writer: Arc::clone(&writer), shared: Arc::clone(&shared), commit_timeout };
         // Its own small runtime, for the clock only: the writer waits in the kernel, where no other task may wait behind it.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         std::thread::Builder::new()
             .name("audit-journal".to_owned())
-            .spawn(move || runtime.block_on(writer.run(requests)))
+            .spawn(move || runtime.block_on(thread.run(requests)))
             .map_err(failed)?;
-        Ok((Self { queue, shared, commit_timeout: options.commit_timeout }, opened))
+        Ok((Self { queue, shared, commit_timeout, writer, here: false, sync }, opened))
+    }
+
+    /// A handle that writes reads on the thread of whoever asks, if nobody else is writing at that moment: to hand a record to another
+    /// thread and to be woken again takes longer than to write it. Such a thread waits for the device if that hangs; whoever waits for the
+    /// thread learns of it by [`Self::failed`].
+    #[must_use]
+    pub fn here(&self) -> Self {
+        Self { here: true, ..self.clone() }
+    }
+
+    /// Waits until the journal fails, and says why. It never ends for one that does not.
+    pub async fn failed(&self) -> Failure {
+        self.shared.failed().await
     }
 
     /// Commits an intent. The call may run once this returns.
@@ -221,6 +244,10 @@ impl Journal {
         if tokio::time::timeout(self.commit_timeout, ask).await.is_err() {
             self.shared.fail(Failure::Hung);
         }
+        // One that hung is let go as soon as it can be.
+        if let Ok(mut writer) = self.writer.try_lock() {
+            *writer = None;
+        }
     }
 
     fn healthy(&self) -> Result<(), NotRecorded> {
@@ -229,9 +256,17 @@ impl Journal {
 
     async fn commit(&self, entry: Entry, durable: bool) -> Result<(), NotRecorded> {
         self.healthy()?;
+        let time = Timestamp::now();
+        if self.here
+            && !durable
+            && self.sync != Sync::Always
+            && let Some(committed) = self.commit_here(&entry, time)
+        {
+            return committed;
+        }
         let steps = self.shared.steps.load(Ordering::Relaxed);
         let (answer, told) = oneshot::channel();
-        let request = Request { entry, time: Timestamp::now(), durable, answer: Some(answer) };
+        let request = Request { entry, time, durable, answer: Some(answer) };
         let ask = async {
             self.queue.send(Message::Record(request)).await.map_err(|_| NotRecorded::Closed)?;
             told.await.unwrap_or(Err(NotRecorded::Closed))
@@ -242,6 +277,20 @@ impl Journal {
             Err(_) if self.shared.steps.load(Ordering::Relaxed) == steps => Err(self.shared.fail(Failure::Hung).into()),
             Err(_) => Err(NotRecorded::Busy),
         }
+    }
+
+    /// Nothing if another writes, or has something to be written: the queue keeps the order then.
+    fn commit_here(&self, entry: &Entry, time: Timestamp) -> Option<Result<(), NotRecorded>> {
+        for _ in 0..TRIES {
+            if self.queue.capacity() < QUEUE {
+                return None;
+            }
+            if let Ok(mut writer) = self.writer.try_lock() {
+                return writer.as_mut().map(|writer| writer.at_once(entry, time));
+            }
+            std::thread::yield_now();
+        }
+        None
     }
 }
 

@@ -14,7 +14,7 @@ use rustix::{
 
 use crate::{ReadError, segment, trust};
 
-/// Where the journal's bytes go. Called from the writer's thread only, which may wait in it.
+/// Where the journal's bytes go. Called by one thread at a time, which may wait in it.
 pub trait Sink: Send {
     /// Appends some of `bytes` to the current segment and says how many.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use wardkeep_model::{CorrelationId, Pause};
 use wardkeep_policy::authorize;
-use wardkeep_sandbox::{self as sandbox, CallToken, Ran, Reporter};
+use wardkeep_sandbox::{self as sandbox, CallToken, Remains, Reporter};
 
 use crate::{
     Answer, Caller, CancellationToken, Host, NoAnswer,
@@ -39,14 +39,15 @@ pub(crate) enum Step {
     Unanswered(Box<(Asked, Unanswered)>),
 }
 
-/// One call, from the request to its answer. Nothing is run that is not on record, nothing is answered that is not.
+/// One call, from the request to its answer. Nothing is run that is not on record, nothing is answered that is not. What is left of the guest
+/// is for the caller to drop, once the answer is on its way.
 pub(crate) async fn call(
     host: &Host,
     caller: &Caller,
     id: &CorrelationId,
     leg: Leg<'_>,
     gone: &CancellationToken,
-) -> Result<Step, NoAnswer> {
+) -> Result<(Step, Remains), NoAnswer> {
     let Leg { tool, arguments, back, reporter } = leg;
     let now = Timestamp::now();
     // find: one moment's fleet for the whole call, whatever is reloaded meanwhile
@@ -61,7 +62,7 @@ pub(crate) async fn call(
     let permit = authorize(snapshot, &caller.principal, tool, &arguments, now)?;
     let resumed = match back.map(|(asked, answers)| asked.answered(&answers)).transpose() {
         Ok(resumed) => resumed,
-        Err(unanswered) => return Ok(Step::Unanswered(unanswered)),
+        Err(unanswered) => return Ok((Step::Unanswered(unanswered), Remains::default())),
     };
     let before = resumed.as_ref().map(|resumed| &resumed.asked);
     // admit
@@ -72,14 +73,14 @@ pub(crate) async fn call(
     }
     // confirm: nothing to ask; `authorize` refuses every tool that writes until confirmations exist
     // record
-    let recorded = host.journal().intent(record::intent(id, caller, &permit, before.map(Asked::first))).await?;
+    let recorded = host.record().intent(record::intent(id, caller, &permit, before.map(Asked::first))).await?;
     // run, act
     let token = CallToken::new(permit.limits().deadline);
     // from here on a revocation, a removal or an expiry ends it
     let _running = host.enter(&permit, &token);
     let resume = resumed.as_ref().map(|resumed| resumed.resumption.clone());
     let leg = sandbox::Leg { arguments: &arguments, resume, reporter };
-    let ran = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, leg, &token)).await;
+    let (ran, remains) = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, leg, &token)).await;
     // filter
     let (step, closing) = match questions::pause(&permit, ran) {
         Ok((pause, ran)) => questions::filter(&permit, id, ran, &arguments, asked(pause, id, before, &belongs)),
@@ -89,9 +90,9 @@ pub(crate) async fn call(
         }
     };
     // close
-    host.journal().outcome(recorded, closing).await.map_err(NoAnswer::Withheld)?;
+    host.record().outcome(recorded, closing).await.map_err(NoAnswer::Withheld)?;
     // answer
-    Ok(step)
+    Ok((step, remains))
 }
 
 fn asked(pause: Pause, id: &CorrelationId, before: Option<&Asked>, of: &Belongs<'_>) -> Result<Asked, &'static str> {
@@ -99,7 +100,7 @@ fn asked(pause: Pause, id: &CorrelationId, before: Option<&Asked>, of: &Belongs<
 }
 
 /// A client that goes away ends its call, and the call's end is awaited all the same: the record is closed by what happened.
-async fn until_gone(gone: &CancellationToken, token: &CallToken, running: impl Future<Output = Ran>) -> Ran {
+async fn until_gone<T>(gone: &CancellationToken, token: &CallToken, running: impl Future<Output = T>) -> T {
     let mut running = pin!(running);
     tokio::select! {
         ran = &mut running => ran,

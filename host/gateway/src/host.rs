@@ -10,12 +10,15 @@ use std::{
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wardkeep_audit::{Journal, Origin};
+use wardkeep_audit::{Journal, NotRecorded, Origin};
 use wardkeep_model::{Authenticated, CorrelationId, Digest, Principal};
 use wardkeep_policy::Permit;
-use wardkeep_sandbox::{CallToken, Fleet};
+use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
     Answer, Caller, Line, Moment, NoAnswer, Refused, Response, ToolCall, ToolView,
@@ -26,10 +29,15 @@ use crate::{
     running::{Entered, Running},
 };
 
+/// Once the journal has failed, a call gets this long to say so itself.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// What serves: plugins, journal, callers.
 pub struct Host {
     moment: ArcSwap<Moment>,
     journal: Journal,
+    /// The same for calls, whose threads may wait for the device.
+    record: Journal,
     running: Running,
     /// Rings when what somebody may see has perhaps changed; holds when it did so last.
     bell: watch::Sender<Option<Instant>>,
@@ -52,6 +60,7 @@ impl Host {
     pub fn new(moment: Moment, journal: Journal) -> Arc<Self> {
         Arc::new(Self {
             moment: ArcSwap::from_pointee(moment),
+            record: journal.here(),
             journal,
             running: Running::default(),
             bell: watch::Sender::new(None),
@@ -139,6 +148,11 @@ impl Host {
         &self.journal
     }
 
+    /// The journal for what runs on the guests' threads.
+    pub(crate) const fn record(&self) -> &Journal {
+        &self.record
+    }
+
     pub(crate) const fn checks(&self) -> &Checks {
         &self.checks
     }
@@ -166,8 +180,8 @@ impl Host {
         tokio::time::timeout(within, self.calls.wait()).await.is_ok()
     }
 
-    /// One call in a task of its own: a panic ends that call only, and a caller that goes away cancels it without the record
-    /// being left open.
+    /// One call in a task of its own, on the guests' threads: a panic ends that call only, and a caller that goes away cancels it without
+    /// the record being left open.
     ///
     /// # Errors
     ///
@@ -189,33 +203,55 @@ impl Host {
                 Some(json!({ "correlationId": id })),
             ));
         }
-        let closing = self.closing.clone();
-        let task = self.calls.spawn({
-            let (host, id) = (Arc::clone(self), id.clone());
-            async move {
-                let name = request.tool.clone();
-                let calling = legs::call(&host, &caller, &id, request, line, &gone);
-                let called = tokio::select! {
-                    called = calling => called,
-                    // never wins: it passes the stop on to the call, whose end is awaited above
-                    never = pass_on(&closing, &gone) => match never {},
-                };
-                match called {
-                    Ok(response) => Ok(response),
-                    Err((id, none)) => host.refuse(&caller, &name, &id, none).await.map(Response::Complete),
-                }
-            }
-        });
-        task.await.unwrap_or_else(|error| {
-            tracing::error!(%error, correlation = %id, "a call's task ended unexpectedly");
+        let (answer, mut answered) = oneshot::channel();
+        let path = Arc::clone(self).path(caller, id.clone(), request, line, gone, answer);
+        self.fleet().spawn(self.calls.track_future(path));
+        let response = tokio::select! {
+            biased;
+            response = &mut answered => response.ok(),
+            // the call's own thread may hang in the device, and then answers nobody
+            _ = self.journal.failed() => match timeout(LAST_WORD, answered).await {
+                Ok(response) => response.ok(),
+                Err(_) => return NoAnswer::Withheld(NotRecorded::Busy).into_answer("", &id).map(Response::Complete),
+            },
+        };
+        response.unwrap_or_else(|| {
+            tracing::error!(correlation = %id, "a call's task ended unexpectedly");
             Err(NoAnswer::internal(&id))
         })
+    }
+
+    /// A call from its request to its answer, and what is left to clear away after it.
+    async fn path(
+        self: Arc<Self>,
+        caller: Caller,
+        id: CorrelationId,
+        request: ToolCall,
+        line: Line,
+        gone: CancellationToken,
+        answer: oneshot::Sender<Result<Response, Refused>>,
+    ) {
+        let name = request.tool.clone();
+        let called = tokio::select! {
+            called = legs::call(&self, &caller, &id, request, line, &gone) => called,
+            // never wins: it passes the stop on to the call, whose end is awaited above
+            never = pass_on(&self.closing, &gone) => match never {},
+        };
+        let (response, remains) = match called {
+            Ok((response, remains)) => (Ok(response), remains),
+            Err((id, none)) => {
+                (self.refuse(&caller, &name, &id, none).await.map(Response::Complete), Remains::default())
+            }
+        };
+        // nobody need be there any more
+        let _ = answer.send(response);
+        drop(remains);
     }
 
     /// Records why there is no answer, then says so. A refusal that can't be recorded is still a refusal.
     async fn refuse(&self, caller: &Caller, tool: &str, id: &CorrelationId, none: NoAnswer) -> Result<Answer, Refused> {
         if let Some(refusal) = record::refusal(id, caller, tool, &none)
-            && let Err(error) = self.journal.refusal(refusal).await
+            && let Err(error) = self.record.refusal(refusal).await
         {
             tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
         }
@@ -232,7 +268,7 @@ impl Host {
 
     /// Records that a client came back without the answers that it was asked for.
     pub(crate) async fn note_unanswered(&self, caller: &Caller, tool: &str, id: &CorrelationId) {
-        if let Err(error) = self.journal.refusal(record::unanswered(id, caller, tool)).await {
+        if let Err(error) = self.record.refusal(record::unanswered(id, caller, tool)).await {
             tracing::error!(%error, correlation = %id, "a retry without answers could not be recorded");
         }
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use wardkeep_model::CorrelationId;
-use wardkeep_sandbox::NotAdmitted;
+use wardkeep_sandbox::{NotAdmitted, Remains};
 
 use crate::{
     Caller, Host, Line, META, NoAnswer, Response, ToolCall,
@@ -48,7 +48,7 @@ pub(crate) async fn call(
     request: ToolCall,
     line: Line,
     gone: &CancellationToken,
-) -> Result<Response, (CorrelationId, NoAnswer)> {
+) -> Result<(Response, Remains), (CorrelationId, NoAnswer)> {
     let mut id = first.clone();
     let ToolCall { tool, mut arguments, retry } = request;
     let (mut back, mut source, mut offered) = match retry {
@@ -63,19 +63,22 @@ pub(crate) async fn call(
         let leg = call::Leg { tool: &tool, arguments, back: back.take(), reporter: line.reporter.clone() };
         let asked = match call::call(host, caller, &id, leg, gone).await {
             Err(none) => return Err((id, none)),
-            Ok(Step::Done(answer)) => return Ok(Response::Complete(answer)),
-            Ok(Step::Unanswered(unanswered)) => {
+            Ok((Step::Done(answer), remains)) => return Ok((Response::Complete(answer), remains)),
+            Ok((Step::Unanswered(unanswered), _)) => {
                 let (asked, what) = *unanswered;
                 match source {
                     Source::Person => return Err((id, NoAnswer::Answers(what.to_string()))),
-                    Source::Offered => return later(host, &asked, &line.person, &id).map_err(|none| (id, none)),
+                    Source::Offered => {
+                        return later(host, &asked, &line.person, &id).map_err(|none| (id, none)).map(bare);
+                    }
                     Source::State(state) => {
                         host.note_unanswered(caller, &tool, &id).await;
-                        return Ok(questions(&asked, state, &id));
+                        return Ok(bare(questions(&asked, state, &id)));
                     }
                 }
             }
-            Ok(Step::Asks(asked, again)) => {
+            // its place is given back before anybody is asked
+            Ok((Step::Asks(asked, again), _)) => {
                 arguments = again;
                 asked
             }
@@ -89,11 +92,16 @@ pub(crate) async fn call(
                     Err(none) => return Err((id, none)),
                 }
             }
-            (None, person) => return later(host, &asked, person, &id).map_err(|none| (id, none)),
+            (None, person) => return later(host, &asked, person, &id).map_err(|none| (id, none)).map(bare),
         };
         back = Some((asked, answers));
         id = correlation_id().map_err(|_| (id, NoAnswer::Unanswered))?;
     }
+}
+
+/// A response of which nothing is left.
+fn bare(response: Response) -> (Response, Remains) {
+    (response, Remains::default())
 }
 
 /// The questions as a result, or why there can be none.

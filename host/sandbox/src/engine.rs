@@ -21,6 +21,10 @@ const TICK: Duration = Duration::from_millis(10);
 const WASM_STACK: usize = 512 << 10;
 /// Bytes of the fiber that guest and host functions share.
 const FIBER_STACK: usize = 1 << 20;
+/// Bytes of a fiber that are cleared by hand between calls: most calls use no more.
+const STACK_RESIDENT: usize = 32 << 10;
+/// The same of a table.
+const TABLE_RESIDENT: usize = 8 << 10;
 /// Core instances of one component. Python needs 38, and more with native modules.
 pub(crate) const INSTANCES: u32 = 64;
 /// Memories of one component.
@@ -139,6 +143,13 @@ impl Engine {
         tick(&inner.wasmtime).map_err(EngineError::Threads)?;
         Ok(Self(inner))
     }
+
+    /// What lies under it: for who measures what this crate costs beside that. Nothing that serves has a use for it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn bare(&self) -> &wasmtime::Engine {
+        &self.0.wasmtime
+    }
 }
 
 /// All that decides whether code and story of a component would come out the same: wasmtime with its version, the processor and
@@ -202,8 +213,12 @@ fn config(options: &EngineOptions) -> wasmtime::Result<Config> {
         .max_memories_per_module(1)
         .table_elements(options.ceilings.table_elements as usize)
         .max_memory_size(usize::try_from(options.ceilings.memory)?)
+        // What of a slot is cleared by hand stays in place: a system call, an interruption of the other processors and a fault less for each
+        // page. Of memories nothing: what a guest wrote lies scattered, and the scan for it (PAGEMAP_SCAN) passes over pages that are
+        // swapped out or on the move, which the next call would find.
         .linear_memory_keep_resident(0)
-        .table_keep_resident(0);
+        .table_keep_resident(TABLE_RESIDENT)
+        .async_stack_keep_resident(STACK_RESIDENT);
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))

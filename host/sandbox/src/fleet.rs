@@ -6,13 +6,15 @@ use wardkeep_audit::Recorded;
 use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Reporter, Roots, Served};
 use wardkeep_model::{Cost, Failure, Note, Outcome, PluginName, Reply, Resumption};
 use wardkeep_policy::{Arguments, Permit, PluginTerms, Snapshot};
+use wasmtime::Store;
 
 use crate::{
     Engine, Inspected, LoadError, NotAdmitted, Plugin, Stopped, Ticket,
     admission::admit,
     bindings::handler::Request,
     convert,
-    instance::{Done, Job},
+    instance::{Done, Guest, Job},
+    lanes::Line,
 };
 
 /// What runs calls.
@@ -22,6 +24,8 @@ pub struct Fleet {
     snapshot: Arc<Snapshot>,
     plugins: BTreeMap<PluginName, Plugin>,
     roots: Roots,
+    /// Where calls stand that have not come to their guests yet.
+    line: Line,
 }
 
 /// What came of a call.
@@ -33,6 +37,22 @@ pub struct Ran {
     pub cost: Cost,
     /// What the record keeps besides.
     pub notes: Vec<Note>,
+}
+
+/// What a call leaves behind: its store, and the place that it held. Dropping it gives both back. That takes the kernel longer than a
+/// small call runs, so it is best done once the answer is on its way.
+#[derive(Default)]
+#[must_use = "the place is held until it is dropped"]
+pub struct Remains {
+    // in this order: the place is free when the memory is
+    _store: Option<Store<Guest>>,
+    _ticket: Option<Ticket>,
+}
+
+impl std::fmt::Debug for Remains {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remains").finish_non_exhaustive()
+    }
 }
 
 /// One entry into a guest: with these arguments, after these answers, for a client that may want to know how far it is.
@@ -83,6 +103,7 @@ impl Fleet {
             snapshot,
             plugins: plugins.into_iter().map(|plugin| (plugin.name().clone(), plugin)).collect(),
             roots,
+            line: Line::new(),
         }
     }
 
@@ -97,6 +118,12 @@ impl Fleet {
         self.plugins.values().filter(|plugin| plugin.is_out_of_service()).map(Plugin::name)
     }
 
+    /// Takes the path of a call to its end on the threads that guests run on, whoever waits for it: entering the guest there wakes no other
+    /// thread. Dropped, if the engine is going down.
+    pub fn spawn(&self, path: impl Future<Output = ()> + Send + 'static) {
+        self.engine.0.lanes.spawn(self.line, path);
+    }
+
     /// A place for one call of the permit's tool. Waits a second for it at most.
     ///
     /// # Errors
@@ -107,7 +134,7 @@ impl Fleet {
         admit(&self.engine.0.room, plugin, permit.tool().name(), permit.limits()).await
     }
 
-    /// Runs one call in a fresh store, on the guests' runtime. `recorded` is the proof that its intent is in the log.
+    /// Runs one call in a fresh store, on the guests' threads. `recorded` is the proof that its intent is in the log.
     ///
     /// Whoever closes the record awaits this in a task of its own. Dropping it before it is ready cancels the call: the guest
     /// goes on to its end, soon, with its ticket.
@@ -118,11 +145,11 @@ impl Fleet {
         recorded: &Recorded,
         leg: impl Into<Leg<'_>>,
         token: &CallToken,
-    ) -> Ran {
+    ) -> (Ran, Remains) {
         let Leg { arguments, resume, reporter } = leg.into();
         let tool = permit.tool().name();
         if ticket.tool != *tool || ticket.plugin.name() != permit.plugin() {
-            return Ran::host_error("the ticket is for another tool");
+            return (Ran::host_error("the ticket is for another tool"), Remains::default());
         }
         let context = LogContext {
             plugin: permit.plugin().clone(),
@@ -131,7 +158,7 @@ impl Fleet {
         };
         let limits = *permit.limits();
         let Some(pace) = ticket.plugin.0.tools.get(tool).map(|tool| Arc::clone(&tool.pace)) else {
-            return Ran::host_error("the ticket is for a tool that the plugin does not have");
+            return (Ran::host_error("the ticket is for a tool that the plugin does not have"), Remains::default());
         };
         let environment = Environment { roots: self.roots.clone(), pool: ticket.plugin.0.files.clone() };
         let call = CallState::new(permit.grants(), &limits, token.clone(), &environment, context);
@@ -147,13 +174,15 @@ impl Fleet {
             if done.panicked {
                 ticket.plugin.note_panic();
             }
-            done
+            (done, ticket)
         });
         let done = running.await;
         cancelled.finished();
         match done {
-            Ok(Done { result, cost, notes, .. }) => Ran { result, cost, notes },
-            Err(lost) => Ran::host_error(&lost.to_string()),
+            Ok((Done { result, cost, notes, store, .. }, ticket)) => {
+                (Ran { result, cost, notes }, Remains { _store: store, _ticket: Some(ticket) })
+            }
+            Err(lost) => (Ran::host_error(&lost.to_string()), Remains::default()),
         }
     }
 }

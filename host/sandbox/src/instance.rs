@@ -69,6 +69,8 @@ pub(crate) struct Done {
     pub(crate) cost: Cost,
     pub(crate) notes: Vec<Note>,
     pub(crate) panicked: bool,
+    /// The store, ended but not yet cleared away: that takes the kernel longer than a small call.
+    pub(crate) store: Option<Store<Guest>>,
 }
 
 impl Job {
@@ -80,7 +82,13 @@ impl Job {
             Ok(store) => store,
             Err(error) => {
                 let stopped = Stopped::new(Outcome::HostError, &format!("{error:#}"));
-                return Done { result: Err(stopped), cost: Cost::default(), notes: Vec::new(), panicked: false };
+                return Done {
+                    result: Err(stopped),
+                    cost: Cost::default(),
+                    notes: Vec::new(),
+                    panicked: false,
+                    store: None,
+                };
             }
         };
         let answer = caught(async {
@@ -115,7 +123,7 @@ impl Job {
             log_lines_dropped: used.log_lines_dropped,
             progress_dropped: used.progress_dropped,
         };
-        Done { result, cost, notes: used.notes, panicked }
+        Done { result, cost, notes: used.notes, panicked, store: Some(store) }
     }
 }
 

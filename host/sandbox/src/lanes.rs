@@ -1,19 +1,24 @@
 //! The threads that guests run on: a fast lane for calls that need little, a slow lane for those that turn out to need more.
 //!
+//! What leads to a guest and what follows it may run in the fast lane too: then the guest begins where its call is, and no other thread
+//! has to be woken for it (decision 011).
+//!
 //! Every call begins in the fast lane unless its tool was slow lately. When it has used [`LITTLE`] of a processor's time it is
 //! moved over, at a moment at which it lets others run anyway. The slow lane's threads have a lower priority in the operating
 //! system, and serve the plugins in turns. Guests that loop can then hold up nothing but each other: what needs little never
 //! waits behind them, and thirty loops of one plugin weigh no more than one call of another.
 
-mod slow;
+mod lane;
 
 use std::{
+    cell::Cell,
     future::{Future, poll_fn},
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -22,18 +27,29 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-pub(crate) use slow::Line;
-use slow::SlowLane;
+use lane::Lane;
+pub(crate) use lane::Line;
 
 /// A processor's time that a call may use in the fast lane. Most calls of most tools need a tenth of it.
 const LITTLE: Duration = Duration::from_millis(2);
 /// A tool that was slow begins in the slow lane until so many of its calls needed little.
 const PROBATION: u32 = 8;
 
+/// Threads for blocking work of the host's own on these lanes: checks and answers too large to be read in passing.
+const OWN_BLOCKING: usize = 16;
+
+thread_local! {
+    /// Whose fast lane this thread is of; 0 if it is of none.
+    static LANES: Cell<u64> = const { Cell::new(0) };
+}
+
 /// Both lanes.
 pub(crate) struct Lanes {
-    fast: Option<Runtime>,
-    slow: Arc<SlowLane>,
+    fast: Arc<Lane>,
+    slow: Arc<Lane>,
+    /// What guests wait for: timers and file work.
+    runtime: Option<Runtime>,
+    number: u64,
 }
 
 /// A guest that did not come to its end.
@@ -77,19 +93,27 @@ impl Lanes {
     /// `workers` threads in the slow lane; the fast one has two more, so that slices of guests that are about to be moved leave
     /// some to others.
     pub(crate) fn new(workers: usize, file_threads: usize) -> io::Result<Self> {
-        let fast = Builder::new_multi_thread()
-            .worker_threads(workers + 2)
-            .max_blocking_threads(file_threads + 2)
-            .thread_name("guest")
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(file_threads + OWN_BLOCKING)
+            .thread_name("guest-waits")
             .enable_time()
             .build()?;
-        let slow = SlowLane::start(workers, fast.handle())?;
-        Ok(Self { fast: Some(fast), slow })
+        let fast = Lane::start("guest", workers + 2, runtime.handle(), move || LANES.set(number))?;
+        let slow = Lane::start("guest-slow", workers, runtime.handle(), lane::step_back)?;
+        Ok(Self { fast, slow, runtime: Some(runtime), number })
     }
 
-    /// The runtime of the fast lane.
+    /// The runtime of what guests wait for.
     pub(crate) fn handle(&self) -> Option<&Handle> {
-        self.fast.as_ref().map(Runtime::handle)
+        self.runtime.as_ref().map(Runtime::handle)
+    }
+
+    /// Runs the path of a call in the fast lane, to its end.
+    pub(crate) fn spawn(&self, line: Line, path: impl Future<Output = ()> + Send + 'static) {
+        self.fast.spawn(line, path);
     }
 
     /// Runs a guest to its end, in the lane that is right for it. Dropping this does not end the guest.
@@ -101,16 +125,17 @@ impl Lanes {
         if pace.is_slow() {
             return self.slow.run(pace.line, to_the_end(pace, guest)).await;
         }
-        let slow = Arc::clone(&self.slow);
-        let running = self.handle().ok_or(Lost)?.spawn(async move {
-            match in_the_fast_lane(&pace, guest).await {
-                Ok(output) => Ok(output),
-                Err(guest) => Err(slow.run(pace.line, to_the_end(pace, guest))),
-            }
-        });
-        match running.await.map_err(|_| Lost)? {
-            Ok(output) => Ok(output),
-            Err(moved) => moved.await,
+        let begun = Begun { guest: Some(guest), pace, slow: Arc::clone(&self.slow) };
+        let ended = if LANES.get() == self.number {
+            begun.in_the_fast_lane().await
+        } else {
+            let line = begun.pace.line;
+            self.fast.run(line, begun.in_the_fast_lane()).await?
+        };
+        match ended {
+            Ended::Here(output) => Ok(output),
+            Ended::Elsewhere(moved) => moved.await,
+            Ended::Lost => Err(Lost),
         }
     }
 }
@@ -118,23 +143,77 @@ impl Lanes {
 impl Drop for Lanes {
     /// Dropping a runtime must not wait, and must not happen inside another: it is told to end in the background.
     fn drop(&mut self) {
+        self.fast.close();
         self.slow.close();
-        if let Some(fast) = self.fast.take() {
-            fast.shutdown_background();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
     }
 }
 
-/// Runs a guest until it is done, or until it has used too much for this lane and is given back.
-async fn in_the_fast_lane<F: Future>(pace: &Pace, mut guest: Metered<F>) -> Result<F::Output, Metered<F>> {
-    let done = poll_fn(|context| match guest.poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if guest.spent > LITTLE => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    })
-    .await;
-    pace.was(guest.spent);
-    done.ok_or(guest)
+/// A guest that has begun in the fast lane. It runs to its end whoever waits for it: one whose call is dropped goes on in the slow lane.
+struct Begun<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    guest: Option<Metered<F>>,
+    pace: Arc<Pace>,
+    slow: Arc<Lane>,
+}
+
+/// How a guest left the fast lane.
+enum Ended<T, M> {
+    Here(T),
+    /// It has used too much, and is where this waits for.
+    Elsewhere(M),
+    Lost,
+}
+
+impl<F> Begun<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    /// Runs it until it is done, or until it has used too much for this lane and is moved.
+    async fn in_the_fast_lane(
+        mut self,
+    ) -> Ended<F::Output, impl Future<Output = Result<F::Output, Lost>> + Send + use<F>> {
+        let done = poll_fn(|context| {
+            let Some(guest) = &mut self.guest else { return Poll::Ready(None) };
+            // a panic ends the guest, not the call: its end is still to be recorded
+            match catch_unwind(AssertUnwindSafe(|| guest.poll(context))) {
+                Ok(Poll::Ready(output)) => Poll::Ready(Some(Some(output))),
+                Ok(Poll::Pending) if guest.spent > LITTLE => Poll::Ready(Some(None)),
+                Ok(Poll::Pending) => Poll::Pending,
+                Err(_) => Poll::Ready(None),
+            }
+        })
+        .await;
+        // from here on there is nothing left that would have to go on by itself
+        let guest = self.guest.take();
+        if let Some(guest) = &guest {
+            self.pace.was(guest.spent);
+        }
+        match (done, guest) {
+            (Some(Some(output)), _) => Ended::Here(output),
+            (Some(None), Some(guest)) => {
+                let pace = Arc::clone(&self.pace);
+                Ended::Elsewhere(self.slow.run(pace.line, to_the_end(pace, guest)))
+            }
+            _ => Ended::Lost,
+        }
+    }
+}
+
+impl<F> Drop for Begun<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn drop(&mut self) {
+        if let Some(guest) = self.guest.take() {
+            let pace = Arc::clone(&self.pace);
+            drop(self.slow.run(pace.line, to_the_end(pace, guest)));
+        }
+    }
 }
 
 async fn to_the_end<F: Future>(pace: Arc<Pace>, mut guest: Metered<F>) -> F::Output {

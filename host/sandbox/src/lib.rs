@@ -33,7 +33,7 @@ pub use cache::{CacheNote, CodeCache};
 pub use compile::{ChildError, Children, Compiling, compile_child};
 pub use ended::Stopped;
 pub use engine::{Engine, EngineError, EngineOptions};
-pub use fleet::{Fleet, Leg, Ran};
+pub use fleet::{Fleet, Leg, Ran, Remains};
 pub use inspect::{Broken, InspectError, Inspected, Inspection};
 pub use plugin::{LoadError, Plugin};
 pub use wardkeep_capabilities::{CallToken, Reporter, Reports, Roots, RootsError, Stop};

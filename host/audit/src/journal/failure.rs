@@ -48,6 +48,9 @@ pub enum Failure {
     /// The device took longer than [`crate::Options::commit_timeout`].
     #[error("the device of the audit journal does not answer")]
     Hung,
+    /// The journal itself failed while it wrote.
+    #[error("the audit journal broke off while it wrote")]
+    Broken,
 }
 
 /// A record was not committed: the call must not go on, the answer must not leave.

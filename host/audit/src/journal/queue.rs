@@ -1,12 +1,12 @@
 //! Between callers and writer: what is handed over, and what both see.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, SetOnce, oneshot};
 
 use super::{Failure, NotRecorded, coalesce::Coalescer};
 use crate::{Event, Intent, Refusal, record::TidyClosing};
@@ -40,27 +40,38 @@ pub(super) enum Message {
 /// What the writer and its callers both see.
 #[derive(Debug)]
 pub(super) struct Shared {
-    failure: OnceLock<Failure>,
+    failure: SetOnce<Failure>,
     /// Steps that the device has finished: a caller that waited in vain sees by it whether the writer is busy or stuck.
     pub(super) steps: AtomicU64,
+    /// Rings before the first write since a sync: from then on a sync is due, and a device may be stuck.
+    pub(super) writing: Notify,
     refusals: Mutex<Coalescer>,
 }
 
 impl Shared {
     pub(super) fn new(window: Duration) -> Self {
-        Self { failure: OnceLock::new(), steps: AtomicU64::new(0), refusals: Mutex::new(Coalescer::new(window)) }
+        Self {
+            failure: SetOnce::new(),
+            steps: AtomicU64::new(0),
+            writing: Notify::new(),
+            refusals: Mutex::new(Coalescer::new(window)),
+        }
     }
 
     pub(super) fn failure(&self) -> Option<Failure> {
         self.failure.get().copied()
     }
 
+    pub(super) async fn failed(&self) -> Failure {
+        *self.failure.wait().await
+    }
+
     /// The first failure stays; a later one is a consequence.
     pub(super) fn fail(&self, failure: Failure) -> Failure {
-        *self.failure.get_or_init(|| {
+        if self.failure.set(failure).is_ok() {
             tracing::error!(%failure, "the audit journal failed: calls are refused until it is opened again");
-            failure
-        })
+        }
+        self.failure().unwrap_or(failure)
     }
 
     /// Held for counting only, never over I/O.

@@ -2,6 +2,7 @@
 
 mod changed;
 mod devices;
+mod here;
 mod measure;
 mod restart;
 

@@ -1,4 +1,5 @@
-//! The writer: one thread that takes what has gathered, writes it at once, syncs once if any of it asks for that, and answers all.
+//! The writer: takes what has gathered, writes it at once, syncs once if any of it asks for that, and answers all. Whoever holds it writes:
+//! its own thread as a rule, and a caller who may wait for a device if nothing else is to be written.
 //!
 //! After the first error it writes nothing more, ever: what is on the device after a failed write or sync is not known, and a
 //! record after a gap would hide the gap.
@@ -11,18 +12,16 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use wardkeep_model::CorrelationId;
 
 use super::{
     Failure, NotRecorded, Operation, Options, Sync,
     coalesce::{Coalescer, Counted},
-    queue::{Entry, Message, Request, Shared},
+    queue::{Entry, Request, Shared},
 };
 use crate::{chain::Chain, line::Line, sink::Sink};
 
-/// Records taken in one batch.
-const BATCH: usize = 1024;
 /// A batch is handed to the kernel in pieces of about this many bytes.
 const PIECE: usize = 1 << 20;
 
@@ -60,49 +59,14 @@ impl Writer {
         }
     }
 
-    /// Runs until it is told to shut down or every handle is gone.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        let mut shutdown = Vec::new();
-        loop {
-            let taken = match self.due() {
-                None => queue.recv_many(&mut batch, BATCH).await,
-                Some(due) => match tokio::time::timeout_at(due.into(), queue.recv_many(&mut batch, BATCH)).await {
-                    Ok(taken) => taken,
-                    Err(_) => {
-                        self.tick();
-                        continue;
-                    }
-                },
-            };
-            if taken == 0 {
-                break;
-            }
-            let requests = batch.drain(..).filter_map(|message| match message {
-                Message::Record(request) => Some(request),
-                Message::Shutdown(answer) => {
-                    shutdown.push(answer);
-                    None
-                }
-            });
-            let requests: Vec<_> = requests.collect();
-            self.commit(requests);
-            self.tick();
-            if !shutdown.is_empty() {
-                // What is queued already is still written; what comes later is refused.
-                queue.close();
-            }
-        }
-        self.finish();
-        // The lock is given up before anybody is told.
-        drop(self);
-        for answer in shutdown {
-            // Whoever asked may be gone.
-            let _ = answer.send(());
-        }
+    /// One record that needs no sync, now.
+    pub(super) fn at_once(&mut self, entry: &Entry, time: Timestamp) -> Result<(), NotRecorded> {
+        self.healthy()?;
+        self.record(entry, time)?;
+        self.flush()
     }
 
-    fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self) -> Option<Instant> {
         if self.shared.failure().is_some() {
             return None;
         }
@@ -112,7 +76,7 @@ impl Writer {
     }
 
     /// What falls due by itself: counts of refusals, the sync of reads.
-    fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         let now = Instant::now();
         if self.shared.refusals().next_due().is_some_and(|due| due <= now) {
             self.counts(|refusals| refusals.over(now));
@@ -122,7 +86,7 @@ impl Writer {
         }
     }
 
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         self.counts(|refusals| refusals.all(Instant::now()));
         let _failure_is_kept = self.sync();
     }
@@ -143,7 +107,7 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, requests: Vec<Request>) {
+    pub(super) fn commit(&mut self, requests: Vec<Request>) {
         let mut durable = Vec::new();
         let mut kernel = Vec::new();
         let mut result = self.healthy();
@@ -223,6 +187,9 @@ impl Writer {
     fn flush(&mut self) -> Result<(), NotRecorded> {
         if self.buffer.is_empty() {
             return Ok(());
+        }
+        if self.unsynced.is_none() {
+            self.shared.writing.notify_one();
         }
         let buffer = std::mem::take(&mut self.buffer);
         let mut written = self.step(Operation::Write, |sink| write_all(sink, &buffer));

@@ -169,7 +169,7 @@ async fn the_slow_lanes_threads_have_the_lower_priority() {
     };
     let own = priority();
     let (fast, slow) = run(&lanes, &pace(), guest).await;
-    assert_eq!((fast, slow), (own, (own + slow::NICE).min(19)));
+    assert_eq!((fast, slow), (own, (own + lane::NICE).min(19)));
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ async fn a_ticket_of_one_tool_does_not_run_another() {
     let (permit, arguments) = served.permit("t", "{}");
     let recorded = served.recorded(&permit).await;
     let token = CallToken::new(Duration::from_secs(20));
-    let ran = served.fleet.run(&permit, ticket, &recorded, &arguments, &token).await;
+    let (ran, _remains) = served.fleet.run(&permit, ticket, &recorded, &arguments, &token).await;
     assert_eq!((ran.outcome(), ran.cost.fuel), (Outcome::HostError, 0));
     served.close(recorded, &ran).await;
 }

@@ -164,7 +164,7 @@ allow = ["user:me"]
         let ticket: Ticket = self.fleet.admit(&permit).await.unwrap();
         let recorded = self.recorded(&permit).await;
         let token = CallToken::new(Duration::from_secs(20));
-        let ran = self.fleet.run(&permit, ticket, &recorded, &arguments, &token).await;
+        let (ran, _remains) = self.fleet.run(&permit, ticket, &recorded, &arguments, &token).await;
         self.close(recorded, &ran).await;
         ran
     }

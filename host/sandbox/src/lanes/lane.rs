@@ -1,7 +1,8 @@
-//! The slow lane: a few threads of low priority that run guests a slice at a time, one plugin after the other.
+//! A lane: a few threads that run guests a slice at a time, one plugin after the other.
 //!
 //! A runtime's own queue would serve every guest alike, so that who has more of them gets more. Here each plugin stands in line
-//! once, however many guests it has.
+//! once, however many guests it has. And a runtime wakes a second thread to look for more whenever it wakes one: here what becomes ready
+//! wakes one thread that waits, and nobody else.
 
 use std::{
     collections::VecDeque,
@@ -20,7 +21,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 
 use super::Lost;
 
-/// How much less these threads matter (`nice(2)`): they get a tenth of what others get, and all that nobody else wants.
+/// How much less the slow lane's threads matter (`nice(2)`): they get a tenth of what others get, and all that nobody else wants.
 #[cfg(target_os = "linux")]
 pub(super) const NICE: i32 = 10;
 
@@ -38,7 +39,7 @@ impl Line {
 
 /// What stands in line, and who is woken for it.
 #[derive(Default)]
-pub(super) struct SlowLane {
+pub(super) struct Lane {
     queue: Mutex<Queue>,
     ready: Condvar,
 }
@@ -49,14 +50,20 @@ struct Queue {
     closed: bool,
 }
 
-impl SlowLane {
-    /// Starts the threads. What guests wait for, such as timers and file work, runs on `runtime`.
-    pub(super) fn start(workers: usize, runtime: &Handle) -> io::Result<Arc<Self>> {
+impl Lane {
+    /// Starts the threads, each of which does `first` before anything else. What guests wait for, such as timers and file work, runs on
+    /// `runtime`.
+    pub(super) fn start(
+        name: &str,
+        workers: usize,
+        runtime: &Handle,
+        first: impl Fn() + Clone + Send + 'static,
+    ) -> io::Result<Arc<Self>> {
         let lane = Arc::<Self>::default();
         for _ in 0..workers {
-            let (lane, runtime) = (Arc::clone(&lane), runtime.clone());
-            thread::Builder::new().name("guest-slow".to_owned()).spawn(move || {
-                step_back();
+            let (lane, runtime, first) = (Arc::clone(&lane), runtime.clone(), first.clone());
+            thread::Builder::new().name(name.to_owned()).spawn(move || {
+                first();
                 let _entered = runtime.enter();
                 while let Some(slice) = lane.next() {
                     // Whoever waits for this guest finds that it is lost; the others of the lane run on.
@@ -81,11 +88,16 @@ impl SlowLane {
             // Nobody need be there any more.
             let _ = told.send(guest.await);
         };
+        self.spawn(line, guest);
+        async move { end.await.map_err(|_| Lost) }
+    }
+
+    /// Puts something in line that nobody waits for.
+    pub(super) fn spawn(self: &Arc<Self>, line: Line, future: impl Future<Output = ()> + Send + 'static) {
         let lane = Arc::clone(self);
-        let (slice, task) = async_task::spawn(guest, move |slice| lane.push(line, slice));
+        let (slice, task) = async_task::spawn(future, move |slice| lane.push(line, slice));
         task.detach();
         slice.schedule();
-        async move { end.await.map_err(|_| Lost) }
     }
 
     fn push(&self, line: Line, slice: Runnable) {
@@ -136,7 +148,7 @@ impl SlowLane {
 }
 
 /// Lets other threads go first. One that may not is as it was: the lane still holds.
-fn step_back() {
+pub(super) fn step_back() {
     // Elsewhere the priority is the whole process's.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::nice(NICE);

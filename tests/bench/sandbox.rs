@@ -1,0 +1,176 @@
+//! One call in a fresh sandbox, beside bare wasmtime that instantiates and calls the same component with the same engine.
+
+use std::{
+    fs,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use wardkeep_audit::{Intent, Journal, Options, Origin, Recorded};
+use wardkeep_model::{Authenticated, CorrelationId, Limits, Principal};
+use wardkeep_policy::{
+    Arguments, Candidate, Evidence, HostTerms, Permit, Revocations, Snapshot, Trust, approve, authorize,
+};
+use wardkeep_sandbox::{CallToken, Engine, EngineOptions, Fleet, Roots};
+use wasmtime::{
+    Store,
+    component::{Component, Linker},
+};
+
+use crate::{
+    calls, guests,
+    home::Home,
+    measure::{Samples, in_turns, ratio},
+    page::{Table, time, times},
+};
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "wardkeep:plugin/pure",
+        exports: { default: async },
+    });
+}
+use bindings::{PurePre, exports::wardkeep::tool::handler::Request};
+
+pub fn table() -> Table {
+    let (home, arguments) = (calls::home(), calls::arguments());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let served = Arc::new(runtime.block_on(Served::of(&home, &arguments)));
+    let bare = Arc::new(Bare::of(&served.engine, &arguments));
+    // both on the threads on which the host takes the path of a call, from the first step to the last that is given back
+    let [floor, ours] = in_turns(
+        25,
+        200,
+        [&mut || there(&served, Arc::clone(&bare).call()), &mut || there(&served, Arc::clone(&served).call())],
+    );
+    let row = |what: &str, of: fn(&Samples) -> Duration, asked: &str| {
+        let (floor, ours) = (of(&floor), of(&ours));
+        vec![what.to_owned(), time(floor), time(ours), times(ratio(ours, floor)), asked.to_owned()]
+    };
+    Table {
+        title: "A call in a fresh sandbox",
+        columns: &["", "bare wasmtime", "sandbox", "times", "at most"],
+        rows: vec![row("p50", Samples::median, "1.3"), row("p99", Samples::p99, "2")],
+    }
+}
+
+/// How long a call takes on the guests' threads.
+fn there(served: &Served, call: impl Future<Output = Duration> + Send + 'static) -> Duration {
+    let (told, took) = mpsc::channel();
+    served.fleet.spawn(async move { told.send(call.await).unwrap() });
+    took.recv().unwrap()
+}
+
+struct Bare {
+    engine: wasmtime::Engine,
+    guest: PurePre<()>,
+    request: Request,
+}
+
+impl Bare {
+    fn of(engine: &Engine, arguments: &Value) -> Self {
+        let engine = engine.bare().clone();
+        let component = Component::from_file(&engine, guests::path("fixture")).unwrap();
+        let mut linker = Linker::new(&engine);
+        linker.define_unknown_imports_as_traps(&component).unwrap();
+        let guest = PurePre::new(linker.instantiate_pre(&component).unwrap()).unwrap();
+        let request = Request { tool: "echo".to_owned(), arguments: arguments.to_string(), resume: None };
+        Self { engine, guest, request }
+    }
+
+    async fn call(self: Arc<Self>) -> Duration {
+        let begun = Instant::now();
+        let mut store = Store::new(&self.engine, ());
+        store.set_fuel(Limits::DEFAULT.fuel).unwrap();
+        store.fuel_async_yield_interval(Some(1_000_000)).unwrap();
+        store.epoch_deadline_async_yield_and_update(1);
+        let instance = self.guest.instantiate_async(&mut store).await.unwrap();
+        let answer = instance.wardkeep_tool_handler().call_call(&mut store, &self.request).await.unwrap();
+        assert!(answer.is_ok());
+        drop(store);
+        begun.elapsed()
+    }
+}
+
+struct Served {
+    engine: Engine,
+    fleet: Fleet,
+    permit: Permit,
+    arguments: Arguments,
+    recorded: Recorded,
+    _journal: Journal,
+    _audit: tempfile::TempDir,
+}
+
+impl Served {
+    /// The home's one plugin behind its signed manifest, as the host loads it, and one permit for all calls: what decides and what
+    /// records is measured elsewhere.
+    async fn of(home: &Home, arguments: &Value) -> Self {
+        let engine = Engine::new(EngineOptions::default()).unwrap();
+        let component = fs::read(guests::path("fixture")).unwrap();
+        let inspected = engine.inspect(component.into()).await.unwrap();
+        let found = inspected.inspection();
+        let now = Timestamp::now();
+        let trust = Trust::parse("trust.toml", &home.read("trust.toml")).unwrap();
+        let candidate = Candidate {
+            file: "manifest.toml",
+            directory: "fixture",
+            manifest: &home.read("plugins/fixture/manifest.toml"),
+            signatures: &[("tess.sig".to_owned(), home.read("plugins/fixture/manifest.toml.sigs/tess.sig"))],
+            known: None,
+        };
+        let host = HostTerms { deployment: None, roots: Default::default(), ceilings: Limits::CEILING };
+        let revocations = Revocations::default();
+        let approved = approve(&candidate, &trust, &revocations, &host, now).unwrap();
+        let evidence = Evidence { component: found.digest, imports: &found.imports, description: &found.description };
+        let terms = Arc::new(approved.with_component(evidence, &host, &revocations).unwrap());
+        let plugin = engine.load(&inspected, &terms).unwrap();
+        let snapshot = Arc::new(Snapshot::new(vec![terms], &trust, &revocations).unwrap());
+        let me = Principal {
+            name: "user:me".to_owned(),
+            groups: Vec::new(),
+            authenticated: Authenticated::Stdio,
+            writes: false,
+            human: false,
+            unconfirmed_writes: false,
+        };
+        let tool = Arc::clone(snapshot.find(&me, "fixture_echo", now).unwrap());
+        let Value::Object(arguments) = arguments.clone() else { panic!("no object: {arguments}") };
+        let arguments = tool.check(arguments).unwrap();
+        let permit = authorize(&snapshot, &me, &tool, &arguments, now).unwrap();
+        let fleet = Fleet::new(&engine, snapshot, vec![plugin], Roots::default());
+        let audit = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(Options::new(audit.path().join("audit"))).unwrap();
+        let intent = Intent {
+            correlation: CorrelationId::from_bytes([1; 16]),
+            published: tool.published().clone(),
+            tool: tool.name().clone(),
+            plugin: permit.plugin().clone(),
+            version: tool.version().to_owned(),
+            manifest_digest: permit.manifest_digest(),
+            serial: tool.manifest_serial(),
+            contract_digest: tool.contract_digest(),
+            effect: tool.effect(),
+            principal: me,
+            origin: Origin { transport: "stdio", ..Origin::default() },
+            rule: permit.rule().to_owned(),
+            limits: *permit.limits(),
+            resumes: None,
+        };
+        let recorded = journal.intent(intent).await.unwrap();
+        Self { engine, fleet, permit, arguments, recorded, _journal: journal, _audit: audit }
+    }
+
+    async fn call(self: Arc<Self>) -> Duration {
+        let begun = Instant::now();
+        let ticket = self.fleet.admit(&self.permit).await.unwrap();
+        let token = CallToken::new(Duration::from_secs(20));
+        let (ran, remains) = self.fleet.run(&self.permit, ticket, &self.recorded, &self.arguments, &token).await;
+        assert!(matches!(ran.result, Ok(Ok(_))), "{ran:?}");
+        drop(remains);
+        begun.elapsed()
+    }
+}
