@@ -38,4 +38,5 @@ mod stopping;
 mod stories;
 mod support;
 mod trust;
+mod versions;
 mod walls;

@@ -26,7 +26,7 @@ fn tools(names: &[&str], asks: bool) -> String {
 fn home() -> Home {
     let home = Home::new();
     let wasm = guests::path("asks");
-    let tools = tools(&["ask", "other", "endless", "badly"], true);
+    let tools = tools(&["ask", "other", "order", "endless", "badly"], true);
     home.install(&Plugin { tools, ..Plugin::granted("asks", &wasm, &[], "") });
     let operator = std::fs::OpenOptions::new().append(true).open(home.path().join("wardkeep.toml"));
     let other = sha256(OTHER.as_bytes());
@@ -100,6 +100,51 @@ fn a_question_is_the_result_of_the_call_and_its_answer_another_call_with_a_link_
     assert_eq!(intents[1]["unmapped"]["resumes"], id(&intents[0]), "{}", intents[1]);
     assert_ne!(id(&intents[1]), id(&intents[0]));
     assert_eq!(asked["_meta"]["dev.wardkeep/correlation-id"], id(&intents[0]));
+}
+
+#[test]
+fn a_dialogue_of_the_sdk_shows_forms_of_every_kind_of_field_and_goes_on_from_what_it_kept() {
+    let home = home();
+    let serving = home.serve();
+    let order = |retry: Value| {
+        call(&serving.mcp(), "asks_order", json!({ "about": "cake" }), retry).message()["result"].clone()
+    };
+    let said = |asked: &Value, id: &str, said: Value| {
+        order(json!({ "requestState": asked["requestState"], "inputResponses": { id: said } }))
+    };
+    let asked = order(json!({}));
+    let form = json!({
+        "type": "object",
+        "properties": {
+            "name": { "type": "string", "description": "As on the card" },
+            "pieces": { "type": "integer", "minimum": 0, "maximum": 255 },
+            "weight": { "type": "number" },
+            "gift": { "type": "boolean" },
+            "size": { "type": "string", "enum": ["small", "large"] },
+            "remark": { "type": "string", "description": "What the kitchen should know" },
+        },
+        "required": ["name", "pieces", "weight", "gift", "size"],
+    });
+    assert_eq!(asked["inputRequests"]["wish"]["params"]["requestedSchema"], form, "{asked}");
+
+    let wish = json!({ "name": "Ada", "pieces": 3, "weight": 0.5, "gift": true, "size": "large" });
+    // neither a choice that is none nor a number out of its bounds reaches the plugin
+    for (key, wrong) in [("size", json!("huge")), ("pieces", json!(256))] {
+        let mut wish = wish.clone();
+        wish[key] = wrong;
+        let again = said(&asked, "wish", json!({ "action": "accept", "content": wish }));
+        assert_eq!(again["inputRequests"], asked["inputRequests"], "{again}");
+    }
+    let sure = said(&asked, "wish", json!({ "action": "accept", "content": wish }));
+    assert_eq!(sure["inputRequests"]["sure"]["params"]["message"], "plugin asks asks: Sure?", "{sure}");
+    let done = said(&sure, "sure", json!({ "action": "accept" }));
+    let mut whole = wish;
+    whole["remark"] = Value::Null;
+    assert_eq!(done["structuredContent"], json!({ "about": "cake", "wish": whole, "sure": true }), "{done}");
+
+    let declined = said(&order(json!({})), "wish", json!({ "action": "decline" }));
+    let nothing = json!({ "about": "cake", "wish": null, "sure": false });
+    assert_eq!(declined["structuredContent"], nothing, "{declined}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Newest last. 2025-11-25 and 2025-06-18 open with `initialize`, 2026-07-28 is stateless.
-const REVISIONS: [ProtocolVersion; 3] =
+pub(crate) const REVISIONS: [ProtocolVersion; 3] =
     [ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
 
 /// How long a client may keep a list before it asks again (2026-07-28, `ttlMs`): grants change by a file that an admin signs.

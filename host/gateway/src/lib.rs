@@ -29,6 +29,7 @@ mod serve;
 mod session;
 mod socket;
 mod stdio;
+mod versions;
 mod wire;
 
 pub use answer::NoAnswer;
@@ -45,6 +46,7 @@ pub use relay::{Relay, RelayError};
 pub use serve::ServeError;
 pub use socket::SocketServer;
 pub use stdio::serve_stdio;
+pub use versions::{revisions, rmcp_version};
 
 /// What `tools/list` shows of one tool (MCP, Tools).
 pub type ToolView = rmcp::model::Tool;

@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan};
 use wardkeep_model::{Ask, Definition, Description, Digest, Effect, PluginName, RootName, ToolName};
 
 use crate::{
-    day,
+    Manifest, day,
     document::{basic_string, quoted, shown},
 };
 
@@ -46,7 +46,7 @@ pub fn draft(draft: &Draft<'_>) -> String {
     if named.is_err() {
         out.comment(&format!("The component calls itself {}, which is no plugin name.", quoted(&description.name)));
     }
-    out.line("format = 1");
+    out.line(&format!("format = {}", Manifest::FORMAT));
     out.line("");
     out.line("[plugin]");
     out.line(&format!("name = \"{name}\"                # and the name of this file's directory"));

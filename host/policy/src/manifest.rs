@@ -62,6 +62,9 @@ pub(crate) struct Plugin {
 }
 
 impl Manifest {
+    /// The `format` that this host reads.
+    pub const FORMAT: u64 = 1;
+
     /// Reads a manifest. `file` is how faults name it.
     ///
     /// # Errors

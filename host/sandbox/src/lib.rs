@@ -27,6 +27,7 @@ mod memory;
 mod plugin;
 mod room;
 mod validate;
+mod versions;
 
 pub use admission::{NotAdmitted, Ticket};
 pub use cache::{CacheNote, CodeCache};
@@ -36,6 +37,7 @@ pub use engine::{Engine, EngineError, EngineOptions};
 pub use fleet::{Fleet, Leg, Ran, Remains};
 pub use inspect::{Broken, InspectError, Inspected, Inspection};
 pub use plugin::{LoadError, Plugin};
+pub use versions::{WASMTIME, WIT_PACKAGES};
 pub use wardkeep_capabilities::{CallToken, Reporter, Reports, Roots, RootsError, Stop};
 
 #[cfg(test)]

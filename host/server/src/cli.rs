@@ -11,6 +11,7 @@ use crate::{
     },
     compiling, demo,
     screen::Screen,
+    versions,
 };
 
 /// One MCP endpoint in front of many sandboxed tools: each call allowed by a signed manifest, bounded, and written down.
@@ -18,6 +19,7 @@ use crate::{
 #[command(
     name = "wardkeep",
     version,
+    long_version = versions::long(),
     propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true

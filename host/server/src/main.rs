@@ -20,6 +20,7 @@ mod screen;
 mod staging;
 mod state;
 mod stop;
+mod versions;
 mod waiting;
 
 use std::{io, process::ExitCode, thread, time::Duration};
@@ -64,6 +65,12 @@ fn main() -> ExitCode {
 
 /// A wrong use quotes what was typed, or what a script has put there.
 fn usage(error: &clap::Error) -> ExitCode {
+    // clap answers as soon as it reads the word, so what stands behind it is looked for here.
+    if error.kind() == clap::error::ErrorKind::DisplayVersion && std::env::args_os().any(|word| word == "--json") {
+        return screen::Screen::new(true)
+            .document(&versions::Versions::of_this_build())
+            .map_or_else(|error| failed(&error.into()), |()| ExitCode::SUCCESS);
+    }
     let text = error.render().to_string();
     if !error.use_stderr() || !text.chars().any(|c| c != '\n' && wardkeep_policy::document::hidden(c)) {
         error.exit();

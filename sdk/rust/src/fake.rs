@@ -22,6 +22,7 @@
 //! Files live in memory and follow the rules of `wardkeep:files`, with one exception: `.gitignore` files are not read. Nothing is granted
 //! that was not put here; the clock stands still; random numbers are the same in every run.
 
+mod talk;
 mod tree;
 
 use std::{
@@ -32,6 +33,8 @@ use std::{
 };
 
 use tree::Tree;
+
+pub use talk::talk;
 
 use crate::{
     Plugin, Result,
@@ -174,7 +177,7 @@ impl Drop for Installed {
 ///
 /// # Errors
 ///
-/// The tool's own failure; `invalid-arguments` if the JSON does not fit; `internal` if the tool asks a question back.
+/// The tool's own failure; `invalid-arguments` if the JSON does not fit; `internal` if the tool asks a question back: use [`talk`].
 pub fn call(plugin: &Plugin, tool: &str, arguments: &serde_json::Value) -> Result<Completion> {
     let request = Request { tool: tool.into(), arguments: arguments.to_string(), resume: None };
     match plugin.call(request)? {

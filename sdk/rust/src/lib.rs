@@ -45,6 +45,7 @@
 //! | [`progress`] | how far a call is, for the client | nothing |
 //! | [`clock`] | what time it is | `[grants.clock.…]` |
 //! | [`random`] | random numbers | `[grants.random.…]` |
+//! | [`questions`] | forms to the person who calls | `asks = true` |
 //!
 //! There is nothing else: no environment, no network, no process. Say with [`Tool::asks`] what a tool would like to have, so that
 //! `wardkeep draft` can propose the grant. A component imports only what its code calls, and a host refuses to load one that imports more
@@ -82,6 +83,7 @@ pub mod clock;
 pub mod files;
 pub mod log;
 pub mod progress;
+pub mod questions;
 pub mod random;
 pub mod raw;
 

@@ -45,7 +45,7 @@ impl Plugin {
     /// type (the host has checked them against the schema, which may be wider).
     pub fn call(&self, request: Request) -> Result<Reply> {
         match self.tools.iter().find(|tool| tool.name() == request.tool) {
-            Some(tool) => tool.call(&request.arguments),
+            Some(tool) => tool.call(&request),
             None => Err(Failure::not_found(format!("no tool `{}` in this plugin", request.tool))),
         }
     }

@@ -1,5 +1,5 @@
 //! The types of `wardkeep:tool/handler@0.1.0` as they cross the boundary, for plugins that [`crate::Plugin`] does not fit: tools that are
-//! not known beforehand, questions to the person, answers made elsewhere.
+//! not known beforehand, answers made elsewhere.
 //!
 //! ```
 //! use wardkeep_sdk::raw::{Completion, Content, Description, Handler, Reply, Request};

@@ -16,6 +16,11 @@ pub(crate) fn output<R: JsonSchema>() -> Option<String> {
     as_object(&mut schema).then(|| schema.to_value().to_string())
 }
 
+/// The schema of a form, as it is.
+pub(crate) fn whole<F: JsonSchema>() -> Value {
+    settings().for_deserialize().into_generator().into_root_schema_for::<F>().to_value()
+}
+
 /// In one piece, since few clients follow a `$ref`; without the dialect, since 2020-12 is what MCP takes for granted.
 fn settings() -> SchemaSettings {
     SchemaSettings::draft2020_12().with(|settings| {

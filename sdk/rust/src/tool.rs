@@ -7,7 +7,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     Failure, IntoAnswer, Result,
-    raw::{Ask, Definition, Effect, Reply},
+    questions::{Answers, Step},
+    raw::{Ask, Definition, Effect, Reply, Request},
     schema,
 };
 
@@ -16,7 +17,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct NoArguments {}
 
-type Run = dyn Fn(&str) -> Result<Reply>;
+type Run = dyn Fn(&Request) -> Result<Reply>;
 
 /// A tool. Begin with [`Tool::read`], [`Tool::write`] or [`Tool::destructive`], whichever is the worst that any run of it can do.
 ///
@@ -76,12 +77,38 @@ impl Tool {
         Self::new(name, description, Effect::Destructive, function)
     }
 
+    /// A tool that may ask the person who calls: the function's second argument is nothing at first, and then the answers to what it asked. See
+    /// [`crate::questions`]. `effect` is the worst that any run of it can do.
+    #[must_use]
+    pub fn dialogue<A, R, F>(name: &'static str, description: &'static str, effect: Effect, function: F) -> Self
+    where
+        A: DeserializeOwned + JsonSchema,
+        R: IntoAnswer,
+        F: Fn(A, Option<Answers>) -> Result<Step<R>> + 'static,
+    {
+        let tool = Self::made::<A, R>(name, description, effect, move |request| {
+            function(arguments(request)?, request.resume.as_ref().map(Answers::of))?.into_reply()
+        });
+        if effect == Effect::Read { tool.idempotent() } else { tool }
+    }
+
     fn new<A, R, F>(name: &'static str, description: &'static str, effect: Effect, function: F) -> Self
     where
         A: DeserializeOwned + JsonSchema,
         R: IntoAnswer,
         F: Fn(A) -> Result<R> + 'static,
     {
+        Self::made::<A, R>(name, description, effect, move |request| {
+            function(arguments(request)?)?.into_answer().into_reply()
+        })
+    }
+
+    fn made<A: JsonSchema, R: IntoAnswer>(
+        name: &'static str,
+        description: &'static str,
+        effect: Effect,
+        run: impl Fn(&Request) -> Result<Reply> + 'static,
+    ) -> Self {
         Self {
             name,
             title: None,
@@ -91,10 +118,7 @@ impl Tool {
             asks: Vec::new(),
             input: schema::input::<A>,
             output: schema::output::<R::Structured>,
-            run: Box::new(move |arguments| {
-                let arguments = serde_json::from_str(arguments).map_err(Failure::invalid_arguments)?;
-                function(arguments)?.into_answer().into_reply()
-            }),
+            run: Box::new(run),
         }
     }
 
@@ -136,9 +160,13 @@ impl Tool {
         }
     }
 
-    pub(crate) fn call(&self, arguments: &str) -> Result<Reply> {
-        (self.run)(arguments)
+    pub(crate) fn call(&self, request: &Request) -> Result<Reply> {
+        (self.run)(request)
     }
+}
+
+fn arguments<A: DeserializeOwned>(request: &Request) -> Result<A> {
+    serde_json::from_str(&request.arguments).map_err(Failure::invalid_arguments)
 }
 
 impl fmt::Debug for Tool {

@@ -3,71 +3,126 @@
 //! | tool | does |
 //! | --- | --- |
 //! | `ask {about}`, `other {about}` | asks for a flavour, answers `{about, flavour, state}` with what it kept meanwhile |
+//! | `order {about}` | asks twice, with a form of each kind of field, answers with both and what it kept |
 //! | `endless` | asks again after each answer |
-//! | `badly {how}` | asks in a way that is refused; `escape` in one that is cleaned |
+//! | `badly {how}` | asks in a way that is refused, past the SDK; `escape` in one that is cleaned |
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wardkeep_sdk::{
-    Failure, Result,
-    raw::{Action, Completion, Definition, Description, Handler, Pause, Question, Reply, Request},
+    Effect, Failure, NoArguments, Plugin, Result, Tool,
+    questions::{Answers, Questions, Said, Step},
+    raw::{Definition, Description, Handler, Pause, Question, Reply, Request},
 };
 use wardkeep_test_guests::definition;
 
+#[derive(Deserialize, JsonSchema)]
+struct About {
+    about: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Flavour {
+    flavour: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Flavoured {
+    about: String,
+    flavour: String,
+    state: String,
+}
+
+fn flavour(cake: About, answers: Option<Answers>) -> Result<Step<Flavoured>> {
+    let About { about } = cake;
+    let Some(answers) = answers else {
+        let questions = Questions::new().form::<Flavour>("flavour", format!("Which {about}?"));
+        return Ok(Step::Ask(questions.keep(&format!("secret {about}"))));
+    };
+    let flavour = match answers.to::<Flavour>("flavour")? {
+        Said::Accepted(form) => form.flavour,
+        Said::Declined => "declined".to_owned(),
+        Said::Cancelled => "cancelled".to_owned(),
+    };
+    Ok(Step::Done(Flavoured { about, flavour, state: answers.kept()? }))
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Size {
+    Small,
+    Large,
+}
+
+/// One field of each kind.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Wish {
+    /// As on the card
+    name: String,
+    pieces: u8,
+    weight: f64,
+    gift: bool,
+    size: Size,
+    /// What the kitchen should know
+    remark: Option<String>,
+}
+
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+struct Order {
+    about: String,
+    wish: Option<Wish>,
+    sure: bool,
+}
+
+fn order(cake: About, answers: Option<Answers>) -> Result<Step<Order>> {
+    let Some(answers) = answers else {
+        let order = Order { about: cake.about, ..Order::default() };
+        return Ok(Step::Ask(Questions::new().form::<Wish>("wish", "What shall it be?").keep(&order)));
+    };
+    let kept: Order = answers.kept()?;
+    if kept.wish.is_some() {
+        return Ok(Step::Done(Order { sure: answers.to::<NoArguments>("sure")?.accepted().is_some(), ..kept }));
+    }
+    match answers.to("wish")?.accepted() {
+        None => Ok(Step::Done(kept)),
+        wish => Ok(Step::Ask(Questions::new().form::<NoArguments>("sure", "Sure?").keep(&Order { wish, ..kept }))),
+    }
+}
+
+fn endless(_: NoArguments, _: Option<Answers>) -> Result<Step<()>> {
+    Ok(Step::Ask(Questions::new().form::<NoArguments>("more", "More?")))
+}
+
+fn plugin() -> Plugin {
+    Plugin::new("asks", "1.0.0")
+        .tool(Tool::dialogue("ask", "Asks a question", Effect::Read, flavour))
+        .tool(Tool::dialogue("other", "Asks a question", Effect::Read, flavour))
+        .tool(Tool::dialogue("order", "Asks twice", Effect::Read, order))
+        .tool(Tool::dialogue("endless", "Asks without end", Effect::Read, endless))
+}
+
+/// The plugin, and beside it what the SDK would not ask.
 struct Asks;
 
 wardkeep_sdk::export_raw!(Asks);
 
 impl Handler for Asks {
     fn describe() -> Description {
-        let takes = |name: &str, key: &str| Definition {
-            input_schema: json!({ "type": "object", "properties": { key: { "type": "string" } }, "required": [key] })
-                .to_string(),
-            ..definition(name, "Asks a question")
-        };
-        Description {
-            name: "asks".into(),
-            version: "1.0.0".into(),
-            tools: vec![
-                takes("ask", "about"),
-                takes("other", "about"),
-                definition("endless", "Asks without end"),
-                takes("badly", "how"),
-            ],
-        }
+        let input = json!({ "type": "object", "properties": { "how": { "type": "string" } }, "required": ["how"] });
+        let badly = Definition { input_schema: input.to_string(), ..definition("badly", "Asks a question") };
+        let mut description = plugin().describe();
+        description.tools.push(badly);
+        description
     }
 
     fn call(request: Request) -> Result<Reply> {
-        let arguments: Value = serde_json::from_str(&request.arguments).map_err(Failure::internal)?;
-        match request.tool.as_str() {
-            "endless" => pause(vec![question("more", "More?", json!({}))], vec![]),
-            "badly" => badly(arguments.get("how").and_then(Value::as_str).unwrap_or_default()),
-            _ => flavour(arguments.get("about").and_then(Value::as_str).unwrap_or_default(), &request),
+        if request.tool != "badly" {
+            return plugin().call(request);
         }
+        let arguments: Value = serde_json::from_str(&request.arguments).map_err(Failure::internal)?;
+        badly(arguments.get("how").and_then(Value::as_str).unwrap_or_default())
     }
-}
-
-fn flavour(about: &str, request: &Request) -> Result<Reply> {
-    let Some(resumed) = &request.resume else {
-        let form = json!({ "flavour": { "type": "string" } });
-        let mut asked = question("flavour", &format!("Which {about}?"), form);
-        asked.schema = asked.schema.replace("\"properties\"", "\"required\":[\"flavour\"],\"properties\"");
-        return pause(vec![asked], format!("secret {about}").into_bytes());
-    };
-    let flavour = match resumed.answers.as_slice() {
-        [answer] if answer.id == "flavour" => match answer.action {
-            Action::Accept => {
-                let content: Value =
-                    serde_json::from_str(answer.content.as_deref().unwrap_or_default()).map_err(Failure::internal)?;
-                content.get("flavour").and_then(Value::as_str).unwrap_or_default().to_owned()
-            }
-            Action::Decline => "declined".to_owned(),
-            Action::Cancel => "cancelled".to_owned(),
-        },
-        _ => return Err(Failure::internal("there is one answer to one question")),
-    };
-    let state = String::from_utf8_lossy(&resumed.state);
-    let structured = json!({ "about": about, "flavour": flavour, "state": state }).to_string();
-    Ok(Reply::Complete(Completion { content: vec![], structured: Some(structured), touched: vec![] }))
 }
 
 fn badly(how: &str) -> Result<Reply> {
@@ -89,14 +144,11 @@ fn badly(how: &str) -> Result<Reply> {
         "escape" => vec![question("one", "one\u{1b}[2J", json!({}))],
         _ => vec![one()],
     };
-    pause(questions, if how == "state" { vec![0; 16 * 1_024 + 1] } else { vec![] })
+    let state = if how == "state" { vec![0; 16 * 1_024 + 1] } else { vec![] };
+    Ok(Reply::InputRequired(Pause { questions, state }))
 }
 
 fn question(id: &str, message: &str, properties: Value) -> Question {
     let schema = json!({ "type": "object", "properties": properties }).to_string();
     Question { id: id.into(), message: message.into(), schema }
-}
-
-fn pause(questions: Vec<Question>, state: Vec<u8>) -> Result<Reply> {
-    Ok(Reply::InputRequired(Pause { questions, state }))
 }

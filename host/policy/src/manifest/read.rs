@@ -28,7 +28,7 @@ impl Manifest {
 }
 
 fn read(mut table: Table<'_>, digest: Digest, sketch: &mut Sketch) -> Option<Manifest> {
-    table.format(1);
+    table.format(Manifest::FORMAT);
     let plugin = table.required("plugin", "[plugin]").and_then(|item| item.table());
     let plugin = plugin.and_then(|table| self::plugin(table, sketch));
     let component = table.required("component", "[component]").and_then(|item| item.table());
