@@ -13,7 +13,7 @@ use crate::{
     reloading::load::stamped,
     support::{
         guests,
-        home::{Plugin, day, sha256},
+        home::{Home, Plugin, day, sha256},
         serving::Serving,
     },
 };
@@ -48,7 +48,7 @@ pub fn reloads(field: &Field<'_>, serving: &Serving) {
             0 => changing.gone_and_back(serial),
             1 => {
                 let guest = if count % 10 == 1 { callers(&[("guest", GUEST)]) } else { String::new() };
-                field.home.write("wardkeep.toml", &format!("{operator}{guest}"));
+                put_whole(field.home, "wardkeep.toml", &format!("{operator}{guest}"));
                 serving.hang_up();
                 field.tally.done("reloads", "callers changed");
             }
@@ -57,6 +57,12 @@ pub fn reloads(field: &Field<'_>, serving: &Serving) {
         }
         field.pause(PAUSE);
     }
+}
+
+/// In one step, as an editor does: whoever starts meanwhile reads the one or the other.
+fn put_whole(home: &Home, file: &str, text: &str) {
+    home.write(".new", text);
+    fs::rename(home.path().join(".new"), home.path().join(file)).unwrap();
 }
 
 impl Changing<'_, '_> {
@@ -115,13 +121,13 @@ impl Changing<'_, '_> {
         let before = self.served("fixture");
         let file = "plugins/fixture/manifest.toml";
         let manifest = String::from_utf8(self.field.home.read(file)).unwrap();
-        self.field.home.write(file, &format!("{manifest}\n# {serial}\n"));
+        put_whole(self.field.home, file, &format!("{manifest}\n# {serial}\n"));
         self.serving.hang_up();
         self.field.pause(Duration::from_millis(300));
         if self.served("fixture") != before {
             self.field.tally.wrong("what nobody has signed is served".to_owned());
         }
-        self.field.home.write(file, &manifest);
+        put_whole(self.field.home, file, &manifest);
         self.field.tally.done("reloads", "refused");
     }
 }
