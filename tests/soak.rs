@@ -44,7 +44,7 @@ fn seconds() -> u64 {
 #[ignore = "takes ten minutes and the whole machine; WARDKEEP_TEST_SOAK_SECONDS is for less"]
 fn soak() {
     let home = field::home();
-    let serving = home.serve();
+    let serving = home.serve_logging("wardkeep::reload=debug");
     let field = Field::new(&home, serving.address);
     let process = serving.process();
     // once everything that is made at a first use is made
@@ -52,9 +52,10 @@ fn soak() {
     assert_eq!(tally::ending(&first), "ok", "{first}");
     assert_eq!(rejected(&serving), 0, "{}", serving.stderr());
     // and what a first reload makes: until then, what the host began with and what holds now are the same
-    serving.hang_up();
+    alive(&serving);
     let before = idle(&serving, None);
-    println!("before: {before:?}");
+    let alive_before = alive(&serving);
+    println!("before: {before:?}, {alive_before}");
     let length = Duration::from_secs(seconds());
     let mut samples = Samples::begin();
     let begun = Instant::now();
@@ -106,13 +107,36 @@ fn soak() {
     println!("  sessions left open: {left}, of which {} were open still", older::end_left(&field));
     wrong.extend(places(&field));
     let after = idle(&serving, Some(&before));
-    println!("after: {after:?}");
+    let alive_after = alive(&serving);
+    println!("after: {after:?}, {alive_after}");
+    if alive_after != alive_before {
+        wrong.push(format!("what lives: {alive_before} became {alive_after}"));
+    }
     if !after.is_idle_as(&before) {
         wrong.push(format!("what it holds idle: {before:?} became {after:?}"));
     }
     assert_eq!(serving.terminate().0, Some(0));
     wrong.extend(journal(&home));
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Calls that have a place, guests' tasks and all other tasks, as the host counts them when it is asked to reload.
+fn alive(serving: &Serving) -> String {
+    let told = |serving: &Serving| {
+        let text = serving.stderr();
+        let lines: Vec<_> = text.lines().filter_map(|line| Some(line.split_once("alive ")?.1.to_owned())).collect();
+        lines
+    };
+    let before = told(serving).len();
+    serving.hang_up();
+    let begun = Instant::now();
+    loop {
+        thread::sleep(Duration::from_millis(100));
+        if let Some(line) = told(serving).get(before) {
+            return line.clone();
+        }
+        assert!(begun.elapsed() < SETTLED, "no word of a reload: {}", serving.stderr());
+    }
 }
 
 fn rejected(serving: &Serving) -> u64 {

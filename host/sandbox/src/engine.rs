@@ -139,6 +139,13 @@ impl Engine {
         tick(&inner.wasmtime).map_err(EngineError::Threads)?;
         Ok(Self(inner))
     }
+
+    /// Calls that are admitted now, and tasks that guests run in or wait with.
+    #[must_use]
+    pub fn busy(&self) -> (u64, usize) {
+        let tasks = self.0.lanes.handle().map_or(0, |runtime| runtime.metrics().num_alive_tasks());
+        (self.0.room.calls(), tasks)
+    }
 }
 
 /// All that decides whether code and story of a component would come out the same: wasmtime with its version, the processor and
