@@ -76,6 +76,9 @@ pub struct Sample {
     pub held: Held,
 }
 
+/// What is looked at, and by how much it may grow.
+type Rule = (&'static str, u64, fn(&Held) -> u64);
+
 /// Looks that were taken at even intervals.
 pub struct Samples {
     begun: Instant,
@@ -107,7 +110,7 @@ impl Samples {
     pub fn grown(&self, noise_kib: u64) -> Vec<String> {
         let calls = self.fifth(4, |sample| sample.calls) - self.fifth(1, |sample| sample.calls);
         let memory = noise_kib + calls * BYTES_EACH / 1_024;
-        let rules: [(&str, u64, fn(&Held) -> u64); 9] = [
+        let rules: [Rule; 9] = [
             ("KiB resident", memory, |held| held.resident_kib),
             ("KiB anonymous", memory, |held| held.anonymous_kib),
             ("KiB in proportion", memory, |held| held.proportional_kib),

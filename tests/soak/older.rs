@@ -104,7 +104,7 @@ pub fn sessions(field: &Field<'_>) {
 
 fn session(field: &Field<'_>, n: u64) -> Result<bool> {
     let Some(mut session) = Session::open(field, KEY, n)? else { return Ok(false) };
-    let stream = if n % 2 == 0 { Some(session.listen()?) } else { None };
+    let stream = if n.is_multiple_of(2) { Some(session.listen()?) } else { None };
     for id in 1..4 {
         let answer = session.call(id, "fixture_echo", json!({ "n": id }))?;
         field.tally.answered("calls in sessions", &answer, &["ok"]);
@@ -184,7 +184,7 @@ pub fn leaver(field: &Field<'_>) {
                 if let Ok(answer) = &called {
                     field.tally.answered("calls in sessions", answer, &["ok"]);
                 }
-                if n % 3 == 0 {
+                if n.is_multiple_of(3) {
                     let stream = session.listen();
                     field.pause(Duration::from_millis(100));
                     drop(stream);

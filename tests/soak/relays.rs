@@ -13,12 +13,12 @@ pub fn relays(field: &Field<'_>) {
     while !field.is_over() {
         let n = field.number();
         let mut client = field.home.stdio();
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             stateless(field, &mut client)
         } else {
             older(field, &mut client, n)
         }
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             // in the middle of a call
             let call = json!({ "name": "waits_for_ever", "arguments": {}, "_meta": meta() });
             client.send(&json!({ "jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": call }));

@@ -32,7 +32,7 @@ pub fn rude(field: &Field<'_>) {
             0 => ("no JSON", vec![key], "{\"jsonrpc\"", 400),
             1 => ("keys twice", vec![key], &twice, 400),
             2 => ("too deep", vec![key], &deep, 400),
-            3 if n % 5 == 0 => ("too large", vec![key], &large, 413),
+            3 if n.is_multiple_of(5) => ("too large", vec![key], &large, 413),
             4 => ("a wrong key", vec![("authorization", &stranger)], &echo, 401),
             5 => ("no key", vec![], &echo, 401),
             6 => ("a foreign origin", vec![key, ("origin", "https://evil.example")], &echo, 403),

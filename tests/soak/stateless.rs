@@ -34,8 +34,11 @@ pub fn steady(field: &Field<'_>) {
                 let path = if n % 100 == 7 { "/health" } else { "/ready" };
                 let Some(status) = came(field, path, wire.get(path)) else { break };
                 field.tally.done("looks", &status.to_string());
-                let listed =
-                    wire.request(if n % 3 == 0 { "server/discover" } else { "tools/list" }, json!({}), &NOTHING);
+                let listed = wire.request(
+                    if n.is_multiple_of(3) { "server/discover" } else { "tools/list" },
+                    json!({}),
+                    &NOTHING,
+                );
                 let Some(listed) = came(field, "lists", listed) else { break };
                 field.tally.done("lists", ending(&listed));
             }
@@ -77,9 +80,11 @@ fn work(n: u64) -> (&'static str, Value, &'static [&'static str]) {
         4 => ("files_list", json!({ "path": format!("d{}", n % 5) }), ok),
         5 => ("files_read", json!({ "path": file }), ok),
         6 => ("files_stat", json!({ "path": file }), ok),
-        7 if n % 5 == 0 => ("files_search", json!({ "pattern": "needle" }), ok),
-        8 if n % 5 == 0 => ("waits_briefly", json!({ "milliseconds": n % 20 }), ok),
-        9 if n % 15 == 0 => ("fixture_log", json!({ "level": "info", "line": format!("{n} says\nhello") }), ok),
+        7 if n.is_multiple_of(5) => ("files_search", json!({ "pattern": "needle" }), ok),
+        8 if n.is_multiple_of(5) => ("waits_briefly", json!({ "milliseconds": n % 20 }), ok),
+        9 if n.is_multiple_of(15) => {
+            ("fixture_log", json!({ "level": "info", "line": format!("{n} says\nhello") }), ok)
+        }
         10 => ("fixture_echo", json!({ "long": "x".repeat((n % 40_000) as usize) }), ok),
         11 => (NAMED[n as usize / 14 % NAMED.len()], json!({}), ok),
         _ => ("fixture_echo", json!({ "n": n }), ok),
@@ -145,7 +150,7 @@ pub fn hang_up(field: &Field<'_>) {
 pub fn progress(field: &Field<'_>) {
     while !field.is_over() {
         let n = field.number();
-        let cut = n % 2 == 0;
+        let cut = n.is_multiple_of(2);
         let arguments = json!({ "times": 5 + n % 30, "steps": if cut { 300_000 } else { 1_000 } });
         let mut wire = field.wire();
         let params = json!({ "name": "reports_report", "arguments": arguments });
@@ -224,7 +229,7 @@ pub fn subscriptions(field: &Field<'_>) {
         } else {
             field.tally.wrong(format!("subscriptions: {acknowledged}"));
         }
-        if n % 10 == 0 {
+        if n.is_multiple_of(10) {
             field.pause(Duration::from_secs(4));
         } else {
             thread::sleep(Duration::from_millis(n % 30));
