@@ -34,6 +34,7 @@ mod progress;
 mod questions;
 mod reloading;
 mod revisions;
+mod soak;
 mod stopping;
 mod stories;
 mod support;

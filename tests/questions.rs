@@ -332,6 +332,27 @@ fn older_clients_are_asked_inside_the_call_by_the_same_plugin() {
 }
 
 #[test]
+fn a_question_is_taken_back_when_its_call_ends() {
+    let home = home();
+    let taken_back = |mut client: Stdio2026| {
+        let params = json!({ "name": ASKS, "arguments": { "about": "cake" } });
+        client.send(&json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params }));
+        let question = client.receive().expect("a question");
+        assert_eq!(question["method"], "elicitation/create", "{question}");
+        let cancelled = json!({ "requestId": 7, "reason": "no longer wanted" });
+        client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled }));
+        let told = client.receive().expect("word of it");
+        assert_eq!(told["method"], "notifications/cancelled", "{told}");
+        assert_eq!(told["params"]["requestId"], question["id"], "{told}");
+        // and the session goes on
+        asked_inside(&mut client, &json!({ "action": "accept", "content": { "flavour": "plum" } }));
+    };
+    taken_back(older(&home, "2025-11-25", json!({ "elicitation": {} })));
+    let _owner = home.serve();
+    taken_back(older(&home, "2025-06-18", json!({ "elicitation": {} })));
+}
+
+#[test]
 fn a_relay_carries_questions_of_both_kinds() {
     let home = home();
     let serving = home.serve();

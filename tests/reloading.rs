@@ -2,7 +2,7 @@
 //! ends at once.
 
 mod listening;
-mod load;
+pub mod load;
 
 use std::{
     fs, thread,

@@ -1,6 +1,8 @@
 //! A home in a temporary directory, written as an operator and an admin would, and signed with a key of the test's own.
 
 use std::{
+    env,
+    ffi::OsString,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -185,7 +187,7 @@ impl Home {
 
     /// `wardkeep` with this home.
     pub fn wardkeep(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wardkeep"));
+        let mut command = Command::new(binary());
         command.arg("--home").arg(self.path()).args(arguments).env("NO_COLOR", "1").env_remove("RUST_LOG");
         command.stdin(Stdio::null());
         command
@@ -222,6 +224,11 @@ impl Home {
         let text: String = segments.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
     }
+}
+
+/// The binary under test: the one that was built with the tests, or another that is measured.
+fn binary() -> OsString {
+    env::var_os("WARDKEEP_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_wardkeep").into())
 }
 
 /// The day this many days from now.

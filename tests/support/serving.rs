@@ -26,17 +26,23 @@ pub struct Serving {
 impl Home {
     /// Starts `wardkeep serve` and waits until it says where it listens.
     pub fn serve(&self) -> Serving {
-        self.started(true)
+        self.started(true, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn serve_with(&self, environment: &[(&str, &str)]) -> Serving {
+        self.started(true, environment)
     }
 
     /// The same, and nobody reads what it writes on standard error after that.
     pub fn serve_unread(&self) -> Serving {
-        self.started(false)
+        self.started(false, &[])
     }
 
-    fn started(&self, reads_on: bool) -> Serving {
-        let mut child =
-            self.wardkeep(&["serve"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("wardkeep starts");
+    fn started(&self, reads_on: bool, environment: &[(&str, &str)]) -> Serving {
+        let mut command = self.wardkeep(&["serve"]);
+        command.envs(environment.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("wardkeep starts");
         let stderr = Arc::new(Mutex::new(String::new()));
         let lines = BufReader::new(child.stderr.take().expect("piped"));
         let told = Arc::clone(&stderr);

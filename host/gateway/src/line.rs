@@ -8,14 +8,16 @@ use std::{pin::pin, time::Duration};
 use rmcp::{
     Peer, RoleServer,
     model::{
-        ElicitRequestParams, ElicitResult, NumberOrString, ProgressNotificationParam, ProgressToken, ProtocolVersion,
+        ClientResult, ElicitRequest, ElicitRequestParams, ElicitResult, NumberOrString, ProgressNotificationParam,
+        ProgressToken, ProtocolVersion, ServerRequest,
     },
-    service::RequestContext,
+    service::{PeerRequestOptions, RequestContext},
 };
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 use wardkeep_model::Progress;
 use wardkeep_sandbox::{Reporter, Reports};
 
@@ -115,17 +117,44 @@ async fn asking<T>(
     inquiries: Option<mpsc::Receiver<Inquiry>>,
 ) -> T {
     let Some(mut inquiries) = inquiries else { return call.await };
-    let mut call = pin!(call);
+    let over = CancellationToken::new();
     let asking = async {
-        while let Some(Inquiry { request, answer }) = inquiries.recv().await {
-            let told = peer.create_elicitation_with_timeout(request, Some(THINKING)).await;
-            let _ = answer.send(told.ok());
+        while let Some(Some(Inquiry { request, answer })) = over.run_until_cancelled(inquiries.recv()).await {
+            // whoever asked may have ended
+            let _ = answer.send(put(request, &peer, &over).await);
         }
     };
+    let (mut call, mut asking) = (pin!(call), pin!(asking));
     tokio::select! {
         biased;
-        answer = &mut call => answer,
-        () = asking => call.await,
+        answer = &mut call => {
+            over.cancel();
+            let _ = timeout(LAST_WORD, asking).await;
+            answer
+        }
+        () = &mut asking => call.await,
+    }
+}
+
+/// Puts one question, and takes it back if its call ends before it is answered: the client's person need not answer it any more, and
+/// rmcp would wait for the answer for as long as the session lives.
+async fn put(request: ElicitRequestParams, peer: &Peer<RoleServer>, over: &CancellationToken) -> Option<ElicitResult> {
+    let request = ServerRequest::ElicitRequest(ElicitRequest::new(request));
+    let mut asked = peer.send_cancellable_request(request, PeerRequestOptions::no_options()).await.ok()?;
+    let said = tokio::select! {
+        said = &mut asked.rx => said.ok()?.ok()?,
+        () = over.cancelled() => {
+            let _ = asked.cancel(Some("the call has ended".to_owned())).await;
+            return None;
+        }
+        () = tokio::time::sleep(THINKING) => {
+            let _ = asked.cancel(Some("not answered in time".to_owned())).await;
+            return None;
+        }
+    };
+    match said {
+        ClientResult::ElicitResult(said) => Some(said),
+        _ => None,
     }
 }
 

@@ -150,6 +150,12 @@ impl Engine {
     pub fn bare(&self) -> &wasmtime::Engine {
         &self.0.wasmtime
     }
+
+    /// Calls that are admitted now, and what runs or waits on the guests' threads.
+    #[must_use]
+    pub fn busy(&self) -> (u64, usize) {
+        (self.0.room.calls(), self.0.lanes.alive())
+    }
 }
 
 /// All that decides whether code and story of a component would come out the same: wasmtime with its version, the processor and

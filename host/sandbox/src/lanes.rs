@@ -111,6 +111,12 @@ impl Lanes {
         self.runtime.as_ref().map(Runtime::handle)
     }
 
+    /// What runs or waits in both lanes, and with what guests wait for.
+    pub(crate) fn alive(&self) -> usize {
+        let waits = self.handle().map_or(0, |runtime| runtime.metrics().num_alive_tasks());
+        self.fast.alive() + self.slow.alive() + waits
+    }
+
     /// Runs the path of a call in the fast lane, to its end.
     pub(crate) fn spawn(&self, line: Line, path: impl Future<Output = ()> + Send + 'static) {
         self.fast.spawn(line, path);

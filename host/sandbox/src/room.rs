@@ -67,6 +67,11 @@ impl Room {
         taken.plugins.insert(plugin.clone(), own.with(share));
         Some(Place { room: self.clone(), plugin: plugin.clone(), share })
     }
+
+    /// Calls that have room now.
+    pub(crate) fn calls(&self) -> u64 {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner).together.calls
+    }
 }
 
 impl Drop for Place {
@@ -161,5 +166,7 @@ mod tests {
         drop((0..5).map(|plugin| most(&room, plugin, 1 << 20)).collect::<Vec<_>>());
         let taken = room.0.taken.lock().unwrap();
         assert!(taken.plugins.is_empty() && taken.together == Share::default());
+        drop(taken);
+        assert_eq!(room.calls(), 0);
     }
 }

@@ -10,7 +10,10 @@ mod watch;
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::task::{JoinHandle, block_in_place};
+use tokio::{
+    runtime::Handle,
+    task::{JoinHandle, block_in_place},
+};
 use wardkeep_audit::{Event, Journal};
 use wardkeep_gateway::{CancellationToken, Host, Moment};
 use wardkeep_model::{Digest, PluginName};
@@ -319,6 +322,12 @@ impl Reloader {
         story.refused = if asked { self.rejected.len() } else { new };
         if asked || !story.is_empty() {
             note(&story);
+        }
+        if asked {
+            let (calls, guests) = self.engine.busy();
+            let tasks = Handle::current().metrics().num_alive_tasks();
+            // For who looks for what is never given back (tests/soak.rs).
+            tracing::debug!(calls, guests, tasks, "alive");
         }
     }
 

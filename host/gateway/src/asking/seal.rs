@@ -21,8 +21,10 @@ use super::Asked;
 
 /// Seconds from a question to its answer.
 pub(crate) const EXPIRY: i64 = 5 * 60;
-/// Answers that are remembered; each is forgotten with its expiry, so this is more than 300 answers a second.
+/// Answers that are remembered; each is forgotten after its expiry, so this is more than 300 answers a second.
 const REMEMBERED: usize = 100_000;
+/// So many at least are remembered before any is forgotten.
+const FEW: usize = 1_024;
 /// Apart from whatever else may once be sealed with such a key.
 const PURPOSE: &[u8] = b"wardkeep request state 1";
 const NONCE: usize = 24;
@@ -66,7 +68,15 @@ impl StateFault {
 pub(crate) struct Seals {
     /// None where the operating system gave no random key: then nothing can be sealed.
     cipher: Option<XChaCha20Poly1305>,
-    answered: Mutex<HashMap<Nonce, i64>>,
+    answered: Mutex<Answered>,
+}
+
+/// What was answered, each until it has expired.
+#[derive(Default)]
+struct Answered {
+    until: HashMap<Nonce, i64>,
+    /// How many may be there before those are looked for that have expired: twice as many as the last look has left.
+    most: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,10 +134,49 @@ impl Seals {
     pub(crate) fn spend(&self, nonce: &Nonce, now: Timestamp) -> bool {
         let now = now.as_second();
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered.len() >= REMEMBERED {
-            answered.retain(|_, until| *until > now);
+        let Answered { until, most } = &mut *answered;
+        if until.len() >= (*most).max(FEW) {
+            until.retain(|_, until| *until > now);
+            *most = until.len().saturating_mul(2).min(REMEMBERED);
+            until.shrink_to(*most);
         }
         // whatever was sealed before this moment has expired by then
-        answered.len() < REMEMBERED && answered.insert(*nonce, now.saturating_add(EXPIRY + 1)).is_none()
+        until.len() < REMEMBERED && until.insert(*nonce, now.saturating_add(EXPIRY + 1)).is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nonce(number: u64) -> Nonce {
+        let mut nonce = Nonce::default();
+        nonce[..8].copy_from_slice(&number.to_le_bytes());
+        nonce
+    }
+
+    #[test]
+    fn an_answer_is_remembered_until_it_has_expired_and_not_long_after() {
+        let seals = Seals::new();
+        // one a second, for a day
+        for second in 0..86_400 {
+            let (now, number) = (Timestamp::from_second(second).unwrap(), second.unsigned_abs());
+            assert!(seals.spend(&nonce(number), now));
+            let expired = second - EXPIRY;
+            assert!(expired < 0 || !seals.spend(&nonce(expired.unsigned_abs()), now), "{second}");
+        }
+        let answered = seals.answered.lock().unwrap();
+        assert!(answered.until.len() <= FEW, "{}", answered.until.len());
+        assert!(answered.until.capacity() <= 4 * FEW, "{}", answered.until.capacity());
+    }
+
+    #[test]
+    fn so_many_answers_at_once_are_remembered_and_no_more_and_expire_all_the_same() {
+        let seals = Seals::new();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let count = (0..).take_while(|number| seals.spend(&nonce(*number), at(0))).count();
+        assert_eq!(count, REMEMBERED);
+        assert!(seals.spend(&nonce(u64::MAX), at(EXPIRY + 1)));
+        assert_eq!(seals.answered.lock().unwrap().until.len(), 1);
     }
 }

@@ -11,7 +11,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -42,6 +42,16 @@ impl Line {
 pub(super) struct Lane {
     queue: Mutex<Queue>,
     ready: Condvar,
+    alive: AtomicUsize,
+}
+
+/// One of those that have not come to their end.
+struct Alive(Arc<Lane>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.alive.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -94,10 +104,20 @@ impl Lane {
 
     /// Puts something in line that nobody waits for.
     pub(super) fn spawn(self: &Arc<Self>, line: Line, future: impl Future<Output = ()> + Send + 'static) {
-        let lane = Arc::clone(self);
+        self.alive.fetch_add(1, Ordering::Relaxed);
+        let (lane, alive) = (Arc::clone(self), Alive(Arc::clone(self)));
+        let future = async move {
+            let _alive = alive;
+            future.await;
+        };
         let (slice, task) = async_task::spawn(future, move |slice| lane.push(line, slice));
         task.detach();
         slice.schedule();
+    }
+
+    /// How many have not come to their end.
+    pub(super) fn alive(&self) -> usize {
+        self.alive.load(Ordering::Relaxed)
     }
 
     fn push(&self, line: Line, slice: Runnable) {
