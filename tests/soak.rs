@@ -35,9 +35,8 @@ const NOISE_KIB: u64 = 4 << 10;
 /// What is over is given back within this: the slowest are threads for files and compiling, which wait ten seconds for more work.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// Calls, guests and tasks that are alive are told at each SIGHUP. And one arena: glibc's keeps an arena for each of sixteen threads, and
-/// what is free in each of them grows for minutes while what is in use does not.
-const ENVIRONMENT: [(&str, &str); 2] = [("WARDKEEP_LOG", "wardkeep::reload=debug"), ("MALLOC_ARENA_MAX", "1")];
+/// Calls, guests and tasks that are alive are told at each SIGHUP.
+const ENVIRONMENT: [(&str, &str); 1] = [("WARDKEEP_LOG", "wardkeep::reload=debug")];
 
 /// What it does, how many do so at once, and how.
 type Driver = (&'static str, usize, fn(&Field<'_>));

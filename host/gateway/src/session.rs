@@ -6,10 +6,10 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager as _, local::LocalSessionManager};
 use tokio_util::sync::CancellationToken;
 
 /// A session that is not used for so long ends: clients go away without a word, and what they leave counts against them.
@@ -22,6 +22,7 @@ const MOST_EACH: usize = 100;
 pub(crate) struct Sessions {
     manager: Arc<LocalSessionManager>,
     owners: Arc<Mutex<Owners>>,
+    patience: Duration,
 }
 
 struct Session {
@@ -30,6 +31,14 @@ struct Session {
     ended: CancellationToken,
     /// The ids of requests that are not answered yet.
     asked: HashSet<String>,
+    /// When its client came last. rmcp counts what the host tells it, too: news of lists would keep a session for ever.
+    heard: Instant,
+}
+
+impl Session {
+    fn is_abandoned(&self, patience: Duration) -> bool {
+        self.asked.is_empty() && self.heard.elapsed() >= patience
+    }
 }
 
 #[derive(Default)]
@@ -70,29 +79,48 @@ impl Drop for Asked {
 
 impl Sessions {
     pub(crate) fn new(manager: Arc<LocalSessionManager>) -> Self {
-        Self { manager, owners: Arc::default() }
+        Self { manager, owners: Arc::default(), patience: KEEP_ALIVE }
     }
 
+    /// Whether this is a session of the principal, whose client comes with a request.
     pub(crate) fn belongs_to(&self, session: &str, principal: &str) -> bool {
-        self.owners().of_sessions.get(session).is_some_and(|session| session.owner == principal)
+        let mut owners = self.owners();
+        let own = owners.of_sessions.get_mut(session).filter(|session| session.owner == principal);
+        own.map(|session| session.heard = Instant::now()).is_some()
     }
 
-    /// A place for one more session of this principal, if there is room. Sessions that have ended since are forgotten first.
+    /// A place for one more session of this principal, if there is room. Sessions that have ended since are forgotten first, and those whose
+    /// clients have gone away without a word end.
     pub(crate) async fn opening(&self, principal: &str) -> Option<Opening<'_>> {
-        let living = self.manager.sessions.read().await;
-        let mut owners = self.owners();
-        owners.of_sessions.retain(|id, session| {
-            let lives = living.contains_key(id);
-            if !lives {
-                session.ended.cancel();
+        for abandoned in self.abandoned().await {
+            if let Err(error) = self.manager.close_session(&abandoned).await {
+                tracing::debug!(%error, "an abandoned session did not end cleanly");
             }
-            lives
-        });
+        }
+        let mut owners = self.owners();
         if !owners.has_room(principal) {
             return None;
         }
         owners.opening.push(principal.to_owned());
         Some(Opening { sessions: self, principal: principal.to_owned() })
+    }
+
+    /// Takes out what has ended and what was abandoned; the latter is given, to be ended.
+    async fn abandoned(&self) -> Vec<SessionId> {
+        let living = self.manager.sessions.read().await;
+        let mut abandoned = Vec::new();
+        self.owners().of_sessions.retain(|id, session| {
+            let lives = living.contains_key(id);
+            let stays = lives && !session.is_abandoned(self.patience);
+            if !stays {
+                session.ended.cancel();
+            }
+            if lives && !stays {
+                abandoned.push(Arc::clone(id));
+            }
+            stays
+        });
+        abandoned
     }
 
     /// Takes an id for a request of this session, unless one that is not answered yet has it: rmcp would send the answer of either to
@@ -121,7 +149,7 @@ impl Sessions {
 impl Opening<'_> {
     /// It is open under this id.
     pub(crate) fn opened(self, session: &str, ended: CancellationToken) {
-        let opened = Session { owner: self.principal.clone(), ended, asked: HashSet::new() };
+        let opened = Session { owner: self.principal.clone(), ended, asked: HashSet::new(), heard: Instant::now() };
         self.sessions.owners().of_sessions.insert(session.into(), opened);
     }
 }
@@ -177,6 +205,29 @@ mod tests {
         drop(sessions.opening("user:me").await);
         assert!(!sessions.belongs_to("id", "user:me"));
         assert!(ended.is_cancelled(), "and what ran in it is ended");
+    }
+
+    #[tokio::test]
+    async fn a_session_whose_client_has_gone_away_makes_room_and_one_that_is_in_use_stays() {
+        let mut sessions = sessions();
+        sessions.patience = Duration::from_millis(50);
+        let mut opened = Vec::new();
+        for _ in 0..3 {
+            // rmcp's own, which any news of lists keeps alive
+            let (id, _transport) = sessions.manager.create_session().await.unwrap();
+            let ended = CancellationToken::new();
+            sessions.opening("user:me").await.unwrap().opened(&id, ended.clone());
+            opened.push((id, ended, _transport));
+        }
+        let asked = sessions.asking(&opened[0].0, "1".into());
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert!(sessions.belongs_to(&opened[1].0, "user:me"), "its client comes again");
+        drop(sessions.opening("user:me").await);
+        let ended: Vec<_> = opened.iter().map(|(_, ended, _)| ended.is_cancelled()).collect();
+        assert_eq!(ended, [false, false, true], "one waits for an answer, one was heard of, one is gone");
+        let living = sessions.manager.sessions.read().await.len();
+        assert_eq!(living, 2, "rmcp holds it no more either");
+        drop(asked);
     }
 
     #[tokio::test]

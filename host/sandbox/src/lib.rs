@@ -36,6 +36,7 @@ pub use ended::Stopped;
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use fleet::{Fleet, Leg, Ran, Remains};
 pub use inspect::{Broken, InspectError, Inspected, Inspection};
+pub use memory::keep_together;
 pub use plugin::{LoadError, Plugin};
 pub use versions::{WASMTIME, WIT_PACKAGES};
 pub use wardkeep_capabilities::{CallToken, Reporter, Reports, Roots, RootsError, Stop};

@@ -1,4 +1,4 @@
-//! How much memory there is for guests.
+//! How much memory there is for guests, and how the host's own is kept together.
 
 use std::{fs, path::Path};
 
@@ -7,6 +7,19 @@ pub(crate) fn for_guests() -> u64 {
     let of_machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
     // Nobody knows elsewhere: 4 GiB are for guests.
     of_machine.into_iter().chain(of_group()).min().unwrap_or(8 << 30) / 2
+}
+
+/// Arenas of the C library's allocator. It would make one for each thread that meets another, sixteen on two cores, and what is freed in
+/// one is of no use to the others: under load the host came to hold twice the memory that it used (docs/testing.md).
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const ARENAS: libc::c_int = 2;
+
+/// Keeps the host's own memory together. To be called before there is a second thread.
+pub fn keep_together() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[allow(unsafe_code, reason = "the allocator can be told in no other way from within")]
+    // SAFETY: it takes two numbers and no pointer, and sets how the allocator works from here on.
+    let _set = unsafe { libc::mallopt(libc::M_ARENA_MAX, ARENAS) };
 }
 
 fn total(meminfo: &str) -> Option<u64> {

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     if let Some(order) = cli.compiles() {
         return wardkeep_sandbox::compile_child(order);
     }
+    wardkeep_sandbox::keep_together();
     let log = match log() {
         Ok(log) => log,
         Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the log")),
