@@ -167,7 +167,7 @@ impl Drop for Opening<'_> {
 mod tests {
     use std::sync::Arc;
 
-    use super::{CancellationToken, LocalSessionManager, MOST, MOST_EACH, Sessions};
+    use super::{CancellationToken, Duration, LocalSessionManager, MOST, MOST_EACH, SessionManager as _, Sessions};
 
     fn sessions() -> Sessions {
         Sessions::new(Arc::new(LocalSessionManager::default()))
@@ -214,10 +214,10 @@ mod tests {
         let mut opened = Vec::new();
         for _ in 0..3 {
             // rmcp's own, which any news of lists keeps alive
-            let (id, _transport) = sessions.manager.create_session().await.unwrap();
+            let (id, transport) = sessions.manager.create_session().await.unwrap();
             let ended = CancellationToken::new();
             sessions.opening("user:me").await.unwrap().opened(&id, ended.clone());
-            opened.push((id, ended, _transport));
+            opened.push((id, ended, transport));
         }
         let asked = sessions.asking(&opened[0].0, "1".into());
         tokio::time::sleep(Duration::from_millis(60)).await;
