@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::support::{
     guests,
-    home::{Home, Plugin},
+    home::{Home, Plugin, program},
 };
 
 /// The value of an environment variable that names a client.
@@ -64,8 +64,9 @@ fn json_of(command: &mut Command) -> Value {
 
 /// How `serve --stdio` of this home is started.
 fn stdio(home: &Home) -> Vec<String> {
-    let path = home.path().to_str().unwrap();
-    [env!("CARGO_BIN_EXE_wardkeep"), "--home", path, "serve", "--stdio"].map(str::to_owned).to_vec()
+    let program = program();
+    let (program, path) = (program.to_str().unwrap(), home.path().to_str().unwrap());
+    [program, "--home", path, "serve", "--stdio"].map(str::to_owned).to_vec()
 }
 
 fn lines(home: &Home, phase: &str) -> Vec<Value> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{
     guests,
-    home::{Home, Plugin, day},
+    home::{Home, Plugin, day, program},
 };
 
 /// Two plugins: `hostile` with its one good tool, which nothing must disturb, and `fixture`, which the test breaks.
@@ -161,7 +161,7 @@ fn a_home_below_a_directory_that_others_may_write_to_is_refused_with_its_mend() 
     let home = home();
     let moved = shared.join("home");
     fs::rename(home.path(), &moved).unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_wardkeep"))
+    let output = std::process::Command::new(program())
         .args(["--home", moved.to_str().unwrap(), "check"])
         .output()
         .unwrap();

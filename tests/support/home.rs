@@ -1,7 +1,7 @@
 //! A home in a temporary directory, written as an operator and an admin would, and signed with a key of the test's own.
 
 use std::{
-    fs,
+    env, fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -60,6 +60,11 @@ impl<'a> Plugin<'a> {
             .collect();
         Self { name, wasm, wasi: "none", serial: 1, limits: "", grants, tools }
     }
+}
+
+/// The binary that is tested: what cargo has built with the tests, or what the environment names (`.ci/run` names the release build).
+pub fn program() -> PathBuf {
+    env::var_os("WARDKEEP_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_wardkeep").into()).into()
 }
 
 /// What a manifest says of a component that was inspected before.
@@ -185,7 +190,7 @@ impl Home {
 
     /// `wardkeep` with this home.
     pub fn wardkeep(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wardkeep"));
+        let mut command = Command::new(program());
         command.arg("--home").arg(self.path()).args(arguments).env("NO_COLOR", "1").env_remove("RUST_LOG");
         command.stdin(Stdio::null());
         command
