@@ -51,7 +51,11 @@ fn of_two_requests_with_one_id_the_first_is_answered_and_the_second_refused() {
         expect_refused(&next(&mut client));
         for _ in 0..2 {
             let answer = next(&mut client);
-            assert_eq!((&answer["id"], &answer["result"]["structuredContent"]["waited"]), (&id, &json!(true)), "{answer}");
+            assert_eq!(
+                (&answer["id"], &answer["result"]["structuredContent"]["waited"]),
+                (&id, &json!(true)),
+                "{answer}"
+            );
             // answered, so it may be asked under that id again: not that MCP allowed it, but some clients do
             waits_for(&mut client, &id, 0);
         }

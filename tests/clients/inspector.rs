@@ -82,7 +82,8 @@ fn an_inspector_that_goes_away_cancels_its_call_where_the_revision_says_so() {
     let home = home();
     let serving = home.serve();
     // in a session over HTTP, a connection that breaks cancels nothing (MCP 2025-11-25, Streamable HTTP, Sending Messages)
-    for (target, era) in [(over_http(&serving), "modern"), (over_stdio(&home), "legacy"), (over_stdio(&home), "modern")] {
+    for (target, era) in [(over_http(&serving), "modern"), (over_stdio(&home), "legacy"), (over_stdio(&home), "modern")]
+    {
         let target = [target, vec!["--protocol-era".to_owned(), era.to_owned()]].concat();
         if begins_and_goes_away(&home, &target).is_none() {
             return;
@@ -207,5 +208,8 @@ fn what_client_config_says_for_each_client_reaches_a_host_that_the_inspector_can
     assert_eq!(outcomes(&home), ["ok"; 6]);
     // three through a relay of `serve --stdio`, three with the key
     let principals: Vec<_> = lines(&home, "intent").iter().map(|line| line["actor"]["user"]["name"].clone()).collect();
-    assert_eq!(json!(principals), json!(["user:me", "service:test", "user:me", "service:test", "user:me", "service:test"]));
+    assert_eq!(
+        json!(principals),
+        json!(["user:me", "service:test", "user:me", "service:test", "user:me", "service:test"])
+    );
 }

@@ -52,7 +52,8 @@ fn pass_on(mut client: TcpStream, host: SocketAddr, called: &dyn Fn(&str)) -> st
     let head = String::from_utf8_lossy(&head);
     // one request a connection: what comes after it on the same one would have no key
     let kept = head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
-    let named = head.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case("mcp-name"));
+    let named =
+        head.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case("mcp-name"));
     if let Some((_, name)) = named {
         called(name.trim());
     }
