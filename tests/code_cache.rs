@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::support::{
     guests,
-    home::{Home, Plugin, day, sha256},
+    home::{Home, Plugin, day, program, sha256},
     serving::wait,
 };
 
@@ -287,11 +287,11 @@ fn no_child_outlives_a_host_that_is_stopped_or_killed_while_it_compiles() {
 fn a_child_by_hand_does_nothing_for_those_who_did_not_start_it() {
     let order = r#"{"parent":1,"limits":{"time":{"secs":9,"nanos":0},"memory":999999999},"component_bytes":9,"functions":9,"memory":65536,"table_elements":9}"#;
     for (order, word) in [(order, "is gone"), ("{}", "missing field")] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wardkeep"));
+        let mut command = Command::new(program());
         let output = command.args(["compile-component", order]).stdin(Stdio::null()).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert!(output.stdout.is_empty() && String::from_utf8_lossy(&output.stderr).contains(word), "{output:?}");
     }
-    let help = Command::new(env!("CARGO_BIN_EXE_wardkeep")).arg("--help").output().unwrap();
+    let help = Command::new(program()).arg("--help").output().unwrap();
     assert!(!String::from_utf8_lossy(&help.stdout).contains("compile-component"));
 }

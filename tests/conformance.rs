@@ -1,14 +1,24 @@
 //! MCP's own conformance suite against the binary, which serves the plugin `conformance` like any other: signed, over HTTP, with a key.
 //! What the suite asks for and a host of tools does not have stands in `conformance/*.yaml`, each with its reason; the suite fails
 //! for what is listed there and passes, too.
+//!
+//! The suite wants one of its calls to change the list of tools. No call does that here, an admin does: when that call goes by, the test
+//! takes a signed plugin out of the home or puts it back, and the host has to tell its clients.
 
-use std::{fmt::Write as _, fs, path::Path, process::Command};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     clients::client,
     support::{
         guests,
-        home::{Home, Plugin},
+        home::{Home, Plugin, program},
         proxy::Proxy,
     },
 };
@@ -39,8 +49,12 @@ const ASKING: [&str; 9] = [
     "test_input_required_result_tampered_state",
 ];
 
+/// The call at which the list of tools is to change. No plugin has such a tool.
+const TRIGGER: &str = "test_trigger_tool_change";
+
 fn home(origin: &str) -> Home {
     let home = Home::new();
+    home.install(&Plugin::plain("fixture", &guests::path("fixture"), &["echo"]));
     let mut tools = String::new();
     for tool in TOOLS.into_iter().chain(ASKING) {
         let uses = if tool == "test_tool_with_progress" { "[\"clock.now\"]" } else { "[]" };
@@ -59,27 +73,50 @@ fn home(origin: &str) -> Home {
     home
 }
 
+/// An admin who takes a plugin away where it is there, and puts it back where it is not.
+struct Admin {
+    installed: PathBuf,
+    aside: PathBuf,
+    host: Pid,
+}
+
+impl Admin {
+    fn acts(&self) {
+        let there = self.installed.exists();
+        let (from, to) = if there { (&self.installed, &self.aside) } else { (&self.aside, &self.installed) };
+        fs::rename(from, to).unwrap();
+        kill_process(self.host, Signal::HUP).unwrap();
+    }
+}
+
 fn conforms(revision: &str) {
     let (Some(node), Some(suite)) = (client("WARDKEEP_TEST_NODE"), client("WARDKEEP_TEST_CONFORMANCE")) else { return };
     let proxy = Proxy::bind();
     let address = proxy.address();
     let home = home(&format!("http://{address}"));
     let serving = home.serve();
-    proxy.to(serving.address);
-    assert_eq!(serving.mcp().tools().len(), TOOLS.len() + ASKING.len(), "{}", serving.stderr());
-    let baseline = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/conformance/{revision}.yaml"));
     let out = tempfile::tempdir().unwrap();
+    let installed = home.path().join("plugins/fixture");
+    let admin = Admin { installed, aside: out.path().join("fixture"), host: serving.process() };
+    proxy.to(serving.address, move |tool| {
+        if tool == TRIGGER {
+            admin.acts();
+        }
+    });
+    assert_eq!(serving.mcp().tools().len(), TOOLS.len() + ASKING.len() + 1, "{}", serving.stderr());
+    let baseline = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/conformance/{revision}.yaml"));
+    let results = out.path().join("results");
     let output = Command::new(node)
         .args([&suite, "server", "--url", &format!("http://{address}/mcp"), "--requirements", revision, "-o"])
-        .arg(out.path())
+        .arg(&results)
         .arg("--expected-failures")
         .arg(&baseline)
         .current_dir(out.path())
         .output()
         .expect("the suite starts");
     let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    println!("{told}");
-    assert!(output.status.success(), "the suite found something:\n{told}\n{}", failures(out.path()));
+    println!("{}, in revision {revision}:\n{told}", program().display());
+    assert!(output.status.success(), "the suite found something:\n{told}\n{}", failures(&results));
     // it did call the tools: the journal has them
     let journal = home.journal();
     let called = |tool: &str| journal.iter().any(|line| line["api"]["operation"] == tool);

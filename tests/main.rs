@@ -27,6 +27,7 @@ mod hostile_clients;
 mod hostile_guests;
 mod hostile_http;
 mod hostile_output;
+mod hostile_stdio;
 mod http_edge;
 mod installing;
 mod one_home;

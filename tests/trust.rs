@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{
     guests,
-    home::{Home, Plugin, day},
+    home::{Home, Plugin, day, program},
 };
 
 /// Two plugins: `hostile` with its one good tool, which nothing must disturb, and `fixture`, which the test breaks.
@@ -161,10 +161,8 @@ fn a_home_below_a_directory_that_others_may_write_to_is_refused_with_its_mend() 
     let home = home();
     let moved = shared.join("home");
     fs::rename(home.path(), &moved).unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_wardkeep"))
-        .args(["--home", moved.to_str().unwrap(), "check"])
-        .output()
-        .unwrap();
+    let output =
+        std::process::Command::new(program()).args(["--home", moved.to_str().unwrap(), "check"]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains(shared.to_str().unwrap()) && text.contains("chmod"), "{text}");

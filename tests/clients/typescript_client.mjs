@@ -1,5 +1,5 @@
-// One visit of a TypeScript MCP client: lists the tools, makes one call, waits for progress, answers a question; prints what it got as one
-// JSON object.
+// One visit of a TypeScript MCP client: lists the tools, calls one, hears progress, cancels a call, answers a question; prints what it got
+// as one JSON object.
 //
 // usage: typescript_client.mjs MODULES v1|v2 REVISION http URL KEY
 //        typescript_client.mjs MODULES v1|v2 REVISION stdio COMMAND [ARG ...]
@@ -36,6 +36,14 @@ const [target, ...more] = rest;
 const transport = kind === 'http'
   ? new Http(new URL(target), { requestInit: { headers: { authorization: `Bearer ${more[0]}` } } })
   : new Stdio({ command: target, args: more });
+if (generation === 'v1') {
+  // it asks for the newest revision that it knows and has no way to be told another
+  const send = transport.send.bind(transport);
+  transport.send = (message, options) => {
+    if (message.method === 'initialize') message.params.protocolVersion = revision;
+    return send(message, options);
+  };
+}
 await client.connect(transport);
 
 const progress = [];
@@ -46,6 +54,10 @@ const call = (name, args, options) => generation === 'v1'
 const tools = await client.listTools();
 const echoed = await call('fixture_echo', { text: 'grüße' });
 const reported = await call('reports_report', { times: 3, steps: 10000000 }, { onprogress });
+// once the endless call says so, it has begun
+const enough = new AbortController();
+const endless = { signal: enough.signal, onprogress: () => enough.abort() };
+const cancelled = await call('waits_for_ever', {}, endless).then(() => false, () => enough.signal.aborted);
 const asked = await call('asks_ask', { about: 'cake' });
 console.log(JSON.stringify({
   revision: client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion ?? null,
@@ -54,6 +66,7 @@ console.log(JSON.stringify({
   isError: Boolean(echoed.isError),
   reported: reported.structuredContent,
   progress,
+  cancelled,
   asked: asked.structuredContent,
 }));
 await client.close();

@@ -1,9 +1,7 @@
 //! A home in a temporary directory, written as an operator and an admin would, and signed with a key of the test's own.
 
 use std::{
-    env,
-    ffi::OsString,
-    fs,
+    env, fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -62,6 +60,11 @@ impl<'a> Plugin<'a> {
             .collect();
         Self { name, wasm, wasi: "none", serial: 1, limits: "", grants, tools }
     }
+}
+
+/// The binary that is tested: what cargo has built with the tests, or what the environment names (`.ci/run` names the release build).
+pub fn program() -> PathBuf {
+    env::var_os("WARDKEEP_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_wardkeep").into()).into()
 }
 
 /// What a manifest says of a component that was inspected before.
@@ -187,7 +190,7 @@ impl Home {
 
     /// `wardkeep` with this home.
     pub fn wardkeep(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(program());
         command.arg("--home").arg(self.path()).args(arguments).env("NO_COLOR", "1").env_remove("RUST_LOG");
         command.stdin(Stdio::null());
         command
@@ -224,11 +227,6 @@ impl Home {
         let text: String = segments.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
     }
-}
-
-/// The binary under test: the one that was built with the tests, or another that is measured.
-fn binary() -> OsString {
-    env::var_os("WARDKEEP_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_wardkeep").into())
 }
 
 /// The day this many days from now.

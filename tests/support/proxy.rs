@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
     thread,
 };
 
@@ -20,17 +21,20 @@ impl Proxy {
         self.0.local_addr().unwrap()
     }
 
-    /// Passes on every connection, each with one request, until the tests end.
-    pub fn to(self, host: SocketAddr) {
+    /// Passes on every connection, each with one request, until the tests end. Before a call goes on, its tool's name is told, where the
+    /// request names it in its head (revision 2026-07-28, `Mcp-Name`).
+    pub fn to(self, host: SocketAddr, called: impl Fn(&str) + Send + Sync + 'static) {
+        let called = Arc::new(called);
         thread::spawn(move || {
             for client in self.0.incoming().map_while(Result::ok) {
-                thread::spawn(move || pass_on(client, host));
+                let called = Arc::clone(&called);
+                thread::spawn(move || pass_on(client, host, &*called));
             }
         });
     }
 }
 
-fn pass_on(mut client: TcpStream, host: SocketAddr) -> std::io::Result<()> {
+fn pass_on(mut client: TcpStream, host: SocketAddr, called: &dyn Fn(&str)) -> std::io::Result<()> {
     let mut server = TcpStream::connect(host)?;
     let mut head = Vec::new();
     let end = loop {
@@ -48,6 +52,11 @@ fn pass_on(mut client: TcpStream, host: SocketAddr) -> std::io::Result<()> {
     let head = String::from_utf8_lossy(&head);
     // one request a connection: what comes after it on the same one would have no key
     let kept = head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+    let named =
+        head.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case("mcp-name"));
+    if let Some((_, name)) = named {
+        called(name.trim());
+    }
     let kept: String = kept.flat_map(|line| [line, "\r\n"]).collect();
     server.write_all(format!("{kept}connection: close\r\nauthorization: Bearer {KEY}\r\n").as_bytes())?;
     server.write_all(&body)?;

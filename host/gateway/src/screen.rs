@@ -7,7 +7,10 @@
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{
+    Serialize,
+    de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::json;
 
 /// JSON values in one message, containers and what is in them.
@@ -42,6 +45,7 @@ pub(crate) enum Refusal {
     LongId,
     NoId,
     IdInUse,
+    TooManyAsked { most: usize },
     HeaderTwice,
     Unscreened,
 }
@@ -58,8 +62,12 @@ impl Refusal {
 
     /// The whole JSON-RPC error on one line. Its id is null: a message that was refused is not searched for one.
     pub(crate) fn message(self) -> String {
-        json!({ "jsonrpc": "2.0", "id": null, "error": { "code": self.code(), "message": self.to_string() } })
-            .to_string()
+        self.answer(&())
+    }
+
+    /// The same where the id is known.
+    pub(crate) fn answer(self, id: &impl Serialize) -> String {
+        json!({ "jsonrpc": "2.0", "id": id, "error": { "code": self.code(), "message": self.to_string() } }).to_string()
     }
 }
 
@@ -75,6 +83,7 @@ impl fmt::Display for Refusal {
             Self::LongId => write!(f, "a request's id may have {LONGEST_ID} bytes at most"),
             Self::NoId => f.write_str("a request needs an id that is a string or a whole number"),
             Self::IdInUse => f.write_str("another request of this session has this id and is not answered yet"),
+            Self::TooManyAsked { most } => write!(f, "{most} requests are not answered yet; wait for some"),
             Self::HeaderTwice => f.write_str("a header that decides how the request is read was given twice"),
             Self::Unscreened => f.write_str("the message could not be read"),
         }

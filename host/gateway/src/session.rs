@@ -167,7 +167,9 @@ impl Drop for Opening<'_> {
 mod tests {
     use std::sync::Arc;
 
-    use super::{CancellationToken, Duration, LocalSessionManager, MOST, MOST_EACH, SessionManager as _, Sessions};
+    use rmcp::transport::streamable_http_server::session::SessionManager as _;
+
+    use super::{CancellationToken, Duration, LocalSessionManager, MOST, MOST_EACH, Sessions};
 
     fn sessions() -> Sessions {
         Sessions::new(Arc::new(LocalSessionManager::default()))

@@ -1,9 +1,9 @@
 //! MCP over standard input and output, for a client that starts this process. Both eras; the end of input ends the service.
 
+mod ids;
 mod lines;
 
-use rmcp::{ServiceExt as _, service::ServerInitializeError};
-use tokio::io::DuplexStream;
+use rmcp::{ServiceExt as _, service::ServerInitializeError, transport::async_rw::AsyncRwTransport};
 use tokio_util::sync::CancellationToken;
 use wardkeep_model::Principal;
 
@@ -12,7 +12,8 @@ use crate::{
     handler::Handler,
     identity::{Credential, Identity},
 };
-use lines::Lines;
+use ids::Ids;
+use lines::{Ends, Lines};
 
 /// Serves until the input ends or it is stopped. What is no message is answered here; rmcp never sees it.
 ///
@@ -21,18 +22,16 @@ use lines::Lines;
 /// [`ServeError::Handshake`] if the first message is not MCP.
 pub async fn serve_stdio(entrance: Entrance, principal: Principal, stop: CancellationToken) -> Result<(), ServeError> {
     let identity = Identity { principal, credential: Credential::Stdio };
-    let (lines, pipes) = Lines::between(tokio::io::stdin(), tokio::io::stdout());
-    let served = serve(Handler::new(entrance, identity, "stdio", CancellationToken::new()), pipes, stop).await;
+    let (lines, ends) = Lines::between(tokio::io::stdin(), tokio::io::stdout());
+    let served = serve(Handler::new(entrance, identity, "stdio", CancellationToken::new()), ends, stop).await;
     lines.finish().await;
     served
 }
 
-async fn serve(
-    handler: Handler,
-    pipes: (DuplexStream, DuplexStream),
-    stop: CancellationToken,
-) -> Result<(), ServeError> {
-    let serving = handler.serve_with_ct(pipes, stop.clone());
+async fn serve(handler: Handler, ends: Ends, stop: CancellationToken) -> Result<(), ServeError> {
+    let (ids, Ends { read, written, refuse }) = (Ids::default(), ends);
+    let transport = ids.around(AsyncRwTransport::new_server(read, written), refuse);
+    let serving = ids.under(handler).serve_with_ct(transport, stop.clone());
     let running = match tokio::select! { running = serving => running, () = stop.cancelled() => return Ok(()) } {
         Ok(running) => running,
         // a client that opens and closes again has done nothing wrong

@@ -1,6 +1,6 @@
 //! JSON Schema 2020-12 from Rust types.
 
-use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
 /// The schema of a tool's arguments. MCP wants an object; a type that is none is shown as it is, and the host says so when it loads the plugin.
@@ -23,10 +23,22 @@ pub(crate) fn whole<F: JsonSchema>() -> Value {
 
 /// In one piece, since few clients follow a `$ref`; without the dialect, since 2020-12 is what MCP takes for granted.
 fn settings() -> SchemaSettings {
-    SchemaSettings::draft2020_12().with(|settings| {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.meta_schema = None;
         settings.inline_subschemas = true;
-    })
+    });
+    settings.with_transform(RecursiveTransform(without_formats_of_numbers))
+}
+
+/// JSON Schema has formats of strings only (Validation, 7.3). What schemars says of a number (`uint32`) is Rust's, and some clients refuse the
+/// whole schema for it; the bounds that matter are there as `minimum` and `maximum`.
+fn without_formats_of_numbers(schema: &mut Schema) {
+    let of_strings = schema.get("type").is_none_or(|kind| {
+        kind == "string" || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "string"))
+    });
+    if !of_strings {
+        schema.remove("format");
+    }
 }
 
 /// An enum's schema is a choice of objects and does not say itself that it is one, as MCP wants it to.

@@ -91,7 +91,7 @@ fn schemas_come_from_types_in_one_piece() {
         "type": "object",
         "properties": {
             "name": { "description": "As it is spoken.", "type": "string" },
-            "age": { "type": ["integer", "null"], "format": "uint8", "minimum": 0, "maximum": 255, "default": null },
+            "age": { "type": ["integer", "null"], "minimum": 0, "maximum": 255, "default": null },
         },
         "required": ["name"],
     });
@@ -108,6 +108,8 @@ fn an_enum_of_structs_is_an_object_and_what_is_none_has_no_output_schema() {
     let tools = plugin().describe().tools;
     let shape: Value = serde_json::from_str(tools[1].output_schema.as_ref().unwrap()).unwrap();
     assert_eq!((&shape["type"], shape["oneOf"].as_array().map(Vec::len)), (&json!("object"), Some(2)));
+    let radius = &shape["oneOf"][0]["properties"]["radius"];
+    assert_eq!(radius, &json!({ "type": "integer", "minimum": 0 }), "numbers have no formats, however deep");
     for without in [&tools[2], &tools[3], &tools[4]] {
         assert_eq!(without.output_schema, None, "{}", without.name);
     }

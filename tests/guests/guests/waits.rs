@@ -2,19 +2,20 @@
 //!
 //! | tool | does |
 //! | --- | --- |
-//! | `for_ever` | waits for a moment a year away |
+//! | `for_ever` | says that it has begun, waits for a moment a year away |
 //! | `briefly {milliseconds}` | waits so long, answers `{"waited": true}` |
 //! | `many` | a thousand such waits at once |
 //! | `busily` | waits for what is ready already, again and again: does polling go around fuel? |
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wardkeep_sdk::{Ask, NoArguments, Plugin, Result, Tool};
+use wardkeep_sdk::{Ask, NoArguments, Plugin, Result, Tool, progress};
 use wasip2::{clocks::monotonic_clock, io::poll};
 
 const YEAR: u64 = 365 * 24 * 3600 * 1_000_000_000;
 
 fn for_ever(_: NoArguments) -> Result<()> {
+    progress::report(1.0, None, "begun");
     monotonic_clock::subscribe_duration(YEAR).block();
     Ok(())
 }

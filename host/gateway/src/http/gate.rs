@@ -158,6 +158,8 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
         && let Some(session) = session
     {
         gate.sessions.closed(&session);
+        // it has ended and nothing is said of it; rmcp's 202 has some clients warn that it might not have
+        *response.status_mut() = StatusCode::NO_CONTENT;
     }
     gate.bodies.answer(&name, response).await
 }

@@ -11,6 +11,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
+use super::ids::PATIENCE;
 use crate::{
     http::BODY_BYTES,
     screen::{Refusal, screened},
@@ -20,8 +21,6 @@ use crate::{
 const PIPE: usize = 64 << 10;
 /// Refusals that wait for a client to read.
 const REFUSALS: usize = 16;
-/// A client that sends what is refused and reads nothing for so long is gone.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// What rmcp said last gets this long to be written when the service ends.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -31,9 +30,19 @@ pub(super) struct Lines {
     writer: AbortOnDropHandle<()>,
 }
 
+/// The other ends of the tasks.
+pub(super) struct Ends {
+    /// What rmcp reads.
+    pub(super) read: DuplexStream,
+    /// Where rmcp writes.
+    pub(super) written: DuplexStream,
+    /// Whole messages that are no answers of rmcp's.
+    pub(super) refuse: mpsc::Sender<String>,
+}
+
 impl Lines {
-    /// Starts both tasks. The pair is rmcp's: what it reads, and where it writes.
-    pub(super) fn between<R, W>(input: R, output: W) -> (Self, (DuplexStream, DuplexStream))
+    /// Starts both tasks.
+    pub(super) fn between<R, W>(input: R, output: W) -> (Self, Ends)
     where
         R: AsyncRead + Send + Unpin + 'static,
         W: AsyncWrite + Send + Unpin + 'static,
@@ -41,6 +50,7 @@ impl Lines {
         let (messages, read) = tokio::io::duplex(PIPE);
         let (answers, written) = tokio::io::duplex(PIPE);
         let (refuse, refusals) = mpsc::channel(REFUSALS);
+        let ends = Ends { read, written, refuse: refuse.clone() };
         let reader = tokio::spawn(async move {
             if let Err(error) = pass_on(BufReader::with_capacity(PIPE, input), messages, refuse).await {
                 tracing::debug!(%error, "the client's messages ended badly");
@@ -52,7 +62,7 @@ impl Lines {
             }
         });
         let lines = Self { _reader: AbortOnDropHandle::new(reader), writer: AbortOnDropHandle::new(writer) };
-        (lines, (read, written))
+        (lines, ends)
     }
 
     /// After rmcp has ended: waits until what it said is written.
@@ -67,7 +77,7 @@ impl Lines {
 async fn pass_on(
     mut input: impl AsyncBufRead + Unpin,
     mut messages: DuplexStream,
-    refuse: mpsc::Sender<Refusal>,
+    refuse: mpsc::Sender<String>,
 ) -> io::Result<()> {
     let mut line = Vec::new();
     while let Some(read) = next(&mut input, &mut line).await? {
@@ -86,7 +96,7 @@ async fn pass_on(
                 }
             }
             Err(refusal) => {
-                let sent = tokio::time::timeout(PATIENCE, refuse.send(refusal)).await;
+                let sent = tokio::time::timeout(PATIENCE, refuse.send(refusal.message())).await;
                 sent.map_err(io::Error::from)?.map_err(|_| io::ErrorKind::BrokenPipe)?;
             }
         }
@@ -121,7 +131,7 @@ async fn next(input: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> io
 
 async fn write(
     mut answers: impl AsyncBufRead + Unpin,
-    mut refusals: mpsc::Receiver<Refusal>,
+    mut refusals: mpsc::Receiver<String>,
     mut output: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
     let (mut between_lines, mut more) = (true, true);
@@ -151,10 +161,9 @@ async fn write(
     Ok(())
 }
 
-async fn say(output: &mut (impl AsyncWrite + Unpin), refusal: Refusal) -> io::Result<()> {
-    let mut line = refusal.message();
-    line.push('\n');
-    output.write_all(line.as_bytes()).await?;
+async fn say(output: &mut (impl AsyncWrite + Unpin), mut refusal: String) -> io::Result<()> {
+    refusal.push('\n');
+    output.write_all(refusal.as_bytes()).await?;
     output.flush().await
 }
 

@@ -14,7 +14,7 @@ struct Ends {
 fn ends() -> Ends {
     let (input, theirs) = tokio::io::duplex(1 << 10);
     let (ours, output) = tokio::io::duplex(1 << 10);
-    let (lines, (read, written)) = Lines::between(theirs, ours);
+    let (lines, super::Ends { read, written, .. }) = Lines::between(theirs, ours);
     Ends { lines, input, output: BufReader::new(output), read: BufReader::new(read), written }
 }
 
