@@ -1,7 +1,7 @@
 //! Many calls at once over HTTP: how many a second, and what one costs the processor.
 //!
-//! Beside the floor, and beside any other server of the same tool that already runs: `WARDKEEP_BENCH_PEER="NAME http://127.0.0.1:PORT/mcp TOOL"`,
-//! with `WARDKEEP_BENCH_COMPONENT` naming the component that both serve and whose tool `greet` takes `{"name": …}`.
+//! Beside the floor, and beside other servers of the same tool that already run: `WARDKEEP_BENCH_PEER="URL TOOL NAME"`, several with `;` between
+//! them, and `WARDKEEP_BENCH_COMPONENT` naming the component that all serve and whose tool `greet` takes `{"name": …}`.
 
 use std::{
     env,
@@ -65,16 +65,12 @@ pub fn table() -> Table {
             process: Some(serving.process().as_raw_nonzero().get()),
         },
     ];
-    if let Some(peer) = &peer {
-        let words: Vec<_> = peer.split(' ').collect();
-        let [name, url, tool] = words[..] else { panic!("WARDKEEP_BENCH_PEER is `NAME URL TOOL`, not {peer:?}") };
+    for peer in peer.iter().flat_map(|peers| peers.split(';')) {
+        let words: Vec<_> = peer.trim().splitn(3, ' ').collect();
+        let [url, tool, name] = words[..] else { panic!("a peer is `URL TOOL NAME`, not {peer:?}") };
         let address = url.trim_start_matches("http://").trim_end_matches("/mcp").parse().unwrap();
-        sides.push(Side {
-            name: name.to_owned(),
-            address,
-            request: wire::post(address, KEY, tool, &arguments),
-            process: None,
-        });
+        let request = wire::post(address, KEY, tool, &arguments);
+        sides.push(Side { name: name.to_owned(), address, request, process: None });
     }
     let mut rows = Vec::new();
     for in_flight in [1, 16, 64] {

@@ -23,7 +23,7 @@ mod stop;
 mod versions;
 mod waiting;
 
-use std::{io, process::ExitCode, thread, time::Duration};
+use std::{io, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
@@ -48,10 +48,7 @@ fn main() -> ExitCode {
     if cli.serves() {
         log.takes_notes();
     }
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    // calls run on the guests' threads: these only read and write messages
-    runtime.worker_threads(thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)));
-    let runtime = match runtime.enable_all().thread_name("wardkeep").build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("wardkeep").build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the host's threads")),
     };
