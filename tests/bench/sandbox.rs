@@ -13,11 +13,8 @@ use wardkeep_model::{Authenticated, CorrelationId, Limits, Principal};
 use wardkeep_policy::{
     Arguments, Candidate, Evidence, HostTerms, Permit, Revocations, Snapshot, Trust, approve, authorize,
 };
-use wardkeep_sandbox::{CallToken, Engine, EngineOptions, Fleet, Roots};
-use wasmtime::{
-    Store,
-    component::{Component, Linker},
-};
+use wardkeep_sandbox::{CallToken, Engine, EngineOptions, Fleet, Inspected, Roots};
+use wasmtime::{Store, component::Linker};
 
 use crate::{
     calls, guests,
@@ -39,7 +36,7 @@ pub fn table() -> Table {
     let (home, arguments) = (calls::home(), calls::arguments());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let served = Arc::new(runtime.block_on(Served::of(&home, &arguments)));
-    let bare = Arc::new(Bare::of(&served.engine, &arguments));
+    let bare = Arc::new(Bare::of(&served.engine, &served.inspected, &arguments));
     // both on the threads on which the host takes the path of a call, from the first step to the last that is given back
     let [floor, ours] = in_turns(
         25,
@@ -71,12 +68,11 @@ struct Bare {
 }
 
 impl Bare {
-    fn of(engine: &Engine, arguments: &Value) -> Self {
-        let engine = engine.bare().clone();
-        let component = Component::from_file(&engine, guests::path("fixture")).unwrap();
+    fn of(engine: &Engine, inspected: &Inspected, arguments: &Value) -> Self {
+        let (engine, component) = (engine.bare().clone(), inspected.bare());
         let mut linker = Linker::new(&engine);
-        linker.define_unknown_imports_as_traps(&component).unwrap();
-        let guest = PurePre::new(linker.instantiate_pre(&component).unwrap()).unwrap();
+        linker.define_unknown_imports_as_traps(component).unwrap();
+        let guest = PurePre::new(linker.instantiate_pre(component).unwrap()).unwrap();
         let request = Request { tool: "echo".to_owned(), arguments: arguments.to_string(), resume: None };
         Self { engine, guest, request }
     }
@@ -97,6 +93,7 @@ impl Bare {
 
 struct Served {
     engine: Engine,
+    inspected: Inspected,
     fleet: Fleet,
     permit: Permit,
     arguments: Arguments,
@@ -161,7 +158,7 @@ impl Served {
             resumes: None,
         };
         let recorded = journal.intent(intent).await.unwrap();
-        Self { engine, fleet, permit, arguments, recorded, _journal: journal, _audit: audit }
+        Self { engine, inspected, fleet, permit, arguments, recorded, _journal: journal, _audit: audit }
     }
 
     async fn call(self: Arc<Self>) -> Duration {

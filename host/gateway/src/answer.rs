@@ -42,6 +42,9 @@ pub enum NoAnswer {
     /// The outcome could not be committed; the call ran and its answer is withheld.
     #[error("{0}")]
     Withheld(NotRecorded),
+    /// The journal's device holds the call's own thread: what became of the call is not known.
+    #[error("the audit log does not answer")]
+    Stuck,
 }
 
 impl NoAnswer {
@@ -52,7 +55,7 @@ impl NoAnswer {
             Self::Unanswered => Outcome::Cancelled,
             Self::Arguments(_) | Self::Answers(_) => Outcome::InvalidArguments,
             Self::NotAdmitted(NotAdmitted::Throttled { .. }) => Outcome::Throttled,
-            Self::NotAdmitted(NotAdmitted::OutOfService) | Self::NotRecorded(_) | Self::Withheld(_) => {
+            Self::NotAdmitted(NotAdmitted::OutOfService) | Self::NotRecorded(_) | Self::Withheld(_) | Self::Stuck => {
                 Outcome::HostError
             }
         }
@@ -98,6 +101,13 @@ impl NoAnswer {
             Self::NotRecorded(error) => {
                 tracing::error!(%error, correlation = %id, "a call was refused because it could not be recorded");
                 Err(Refused::internal_error("the call could not be recorded, so it was not run", data))
+            }
+            Self::Stuck => {
+                tracing::error!(correlation = %id, "a call's thread waits for the audit log, which does not answer");
+                Err(Refused::internal_error(
+                    "the call could not be recorded, and whether it ran is not known; an answer is withheld",
+                    data,
+                ))
             }
             Self::Withheld(error) => {
                 tracing::error!(%error, correlation = %id, "an answer was withheld because its outcome could not be recorded");

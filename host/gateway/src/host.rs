@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wardkeep_audit::{Journal, NotRecorded, Origin};
+use wardkeep_audit::{Journal, Origin};
 use wardkeep_model::{Authenticated, CorrelationId, Digest, Principal};
 use wardkeep_policy::Permit;
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
@@ -212,7 +212,7 @@ impl Host {
             // the call's own thread may hang in the device, and then answers nobody
             _ = self.journal.failed() => match timeout(LAST_WORD, answered).await {
                 Ok(response) => response.ok(),
-                Err(_) => return NoAnswer::Withheld(NotRecorded::Busy).into_answer("", &id).map(Response::Complete),
+                Err(_) => return NoAnswer::Stuck.into_answer("", &id).map(Response::Complete),
             },
         };
         response.unwrap_or_else(|| {

@@ -43,7 +43,7 @@ pub(crate) fn refusal(id: &CorrelationId, caller: &Caller, tool: &str, none: &No
         NoAnswer::Answers(_) => "answers",
         NoAnswer::Unanswered => "unanswered",
         NoAnswer::Elicitation => "no-elicitation",
-        NoAnswer::NotRecorded(_) | NoAnswer::Withheld(_) => return None,
+        NoAnswer::NotRecorded(_) | NoAnswer::Withheld(_) | NoAnswer::Stuck => return None,
     };
     Some(Refusal {
         correlation: id.clone(),

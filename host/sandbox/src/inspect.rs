@@ -62,6 +62,13 @@ impl std::fmt::Debug for Inspected {
 }
 
 impl Inspected {
+    /// What lies under it, as [`Engine::bare`].
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn bare(&self) -> &Component {
+        &self.component
+    }
+
     /// What was found out.
     #[must_use]
     pub fn inspection(&self) -> &Inspection {

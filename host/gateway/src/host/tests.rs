@@ -1,10 +1,20 @@
 //! What a swap and the clock do to running calls and to those who listen. The plugins have terms and no component: nothing is run.
 
-use std::{collections::BTreeSet, future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{
+    collections::BTreeSet,
+    future::poll_fn,
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+};
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde_json::Map;
-use wardkeep_audit::{Journal, Options};
+use wardkeep_audit::{Changed, Files, Journal, Options, Sink};
 use wardkeep_model::{Definition, Description, Digest, Effect, Limits};
 use wardkeep_policy::{
     Candidate, Evidence, HostTerms, KeyPair, MANIFEST_NAMESPACE, Permit, PluginTerms, Revocations, Snapshot, Trust,
@@ -49,8 +59,39 @@ fn callers() -> Callers {
     Callers { stdio: None, keys: vec![key("me"), key("you")] }
 }
 
+/// A device that does not come back from a write while it is told so.
+struct Hangs {
+    files: Files,
+    hangs: Arc<AtomicBool>,
+}
+
+impl Sink for Hangs {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        while self.hangs.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.files.write(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.files.sync()
+    }
+
+    fn next_segment(&mut self) -> io::Result<()> {
+        self.files.next_segment()
+    }
+
+    fn changed(&mut self) -> io::Result<Option<Changed>> {
+        self.files.changed()
+    }
+}
+
 impl Fixture {
     fn new() -> Self {
+        Self::on(|options| Journal::open(options).unwrap().0)
+    }
+
+    fn on(open: impl FnOnce(Options) -> Journal) -> Self {
         let key = generate_key(&[1; 32], "test").unwrap();
         let text = format!(
             "format = 1\nversion = 1\nexpires = {}\n[approvers.alice]\nkeys = [\"{}\"]\n",
@@ -60,7 +101,7 @@ impl Fixture {
         let trust = Trust::parse("trust.toml", text.as_bytes()).unwrap();
         let engine = Engine::new(EngineOptions { workers: 1, calls: 1, ..EngineOptions::default() }).unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let (journal, _) = Journal::open(Options::new(directory.path().join("audit"))).unwrap();
+        let journal = open(Options::new(directory.path().join("audit")));
         let moment = Moment { fleet: fleet(&engine, Snapshot::empty()), callers: callers(), rejected: 0 };
         Self { key, trust, engine, host: Host::new(moment, journal), _directory: directory }
     }
@@ -203,4 +244,30 @@ async fn who_begins_to_listen_just_after_a_change_is_told_once_too_often_and_not
 async fn wakes(lists: &mut HostLists) -> bool {
     let mut changed = pin!(lists.changed());
     poll_fn(|context| Poll::Ready(changed.as_mut().poll(context).is_ready())).await
+}
+
+#[tokio::test]
+async fn a_call_whose_thread_hangs_in_the_log_is_answered_all_the_same() {
+    let hangs = Arc::new(AtomicBool::new(false));
+    let device = Arc::clone(&hangs);
+    let fixture = Fixture::on(|options| {
+        let options = Options { commit_timeout: Duration::from_millis(200), ..options };
+        Journal::open_with(options, |files| Box::new(Hangs { files, hangs: device })).unwrap().0
+    });
+    hangs.store(true, Ordering::SeqCst);
+    let call = || {
+        let principal = fixture.host.moment().callers.keys[0].principal.clone();
+        let caller = Caller { principal, origin: Origin::default() };
+        let request = ToolCall { tool: "nothing".to_owned(), arguments: Map::new(), retry: None };
+        fixture.host.call(caller, request, Line::default(), CancellationToken::new())
+    };
+    let refused = timeout(Duration::from_secs(20), call()).await.expect("an answer").unwrap_err();
+    assert_eq!(refused.code.0, -32_603);
+    assert!(refused.message.contains("whether it ran is not known"), "{}", refused.message);
+    // and who comes later does not wait
+    let begun = Instant::now();
+    let refused = call().await.unwrap_err();
+    assert_eq!(refused.code.0, -32_602, "an unknown tool is refused, also where that cannot be recorded");
+    assert!(begun.elapsed() < LAST_WORD, "{:?}", begun.elapsed());
+    hangs.store(false, Ordering::SeqCst);
 }
