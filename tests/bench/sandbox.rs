@@ -85,7 +85,7 @@ impl Bare {
         store.epoch_deadline_async_yield_and_update(1);
         let instance = self.guest.instantiate_async(&mut store).await.unwrap();
         let answer = instance.wardkeep_tool_handler().call_call(&mut store, &self.request).await.unwrap();
-        assert!(answer.is_ok());
+        answer.unwrap_or_else(|failure| panic!("{failure:?}"));
         drop(store);
         begun.elapsed()
     }

@@ -131,7 +131,7 @@ pub struct Journal {
     shared: Arc<Shared>,
     commit_timeout: Duration,
     writer: Held,
-    /// Reads may be written by the caller's own thread: nothing is synced for them.
+    /// Reads may be written by the caller's own thread: nothing is synced for them but a segment that is full.
     here: bool,
     sync: Sync,
 }
@@ -244,8 +244,10 @@ impl Journal {
         if tokio::time::timeout(self.commit_timeout, ask).await.is_err() {
             self.shared.fail(Failure::Hung);
         }
-        // One that hung is let go as soon as it can be.
-        if let Ok(mut writer) = self.writer.try_lock() {
+        // The journal's own thread lets the writer go when it has written all; one that hung it could not wait for.
+        if self.failure() == Some(Failure::Hung)
+            && let Ok(mut writer) = self.writer.try_lock()
+        {
             *writer = None;
         }
     }

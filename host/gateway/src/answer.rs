@@ -105,7 +105,7 @@ impl NoAnswer {
             Self::Stuck => {
                 tracing::error!(correlation = %id, "a call's thread waits for the audit log, which does not answer");
                 Err(Refused::internal_error(
-                    "the call could not be recorded, and whether it ran is not known; an answer is withheld",
+                    "the call could not be recorded, and whether it ran is not known; its answer is withheld",
                     data,
                 ))
             }
