@@ -23,6 +23,19 @@ pub struct Cost {
     pub progress_dropped: u32,
 }
 
+/// What a call sent to one host. At most 16 hosts of a call are kept apart; what goes to further ones is summed up under `…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Egress {
+    /// The host's name and, where it is not the scheme's own, `:` and the port.
+    pub host: String,
+    /// Requests that were sent, answered or not.
+    pub requests: u32,
+    /// Bytes of their bodies.
+    pub bytes_out: u64,
+    /// Bytes of the answers' bodies that were read.
+    pub bytes_in: u64,
+}
+
 /// What kind of thing was noted during a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -25,6 +25,12 @@ pub struct Limits {
     pub table_elements: u32,
     /// Calls of one tool that run at once.
     pub concurrency: u32,
+    /// Requests that a call may send.
+    pub requests: u32,
+    /// Bytes of one request's body.
+    pub request_body: u64,
+    /// Bytes of one response's body.
+    pub response_body: u64,
 }
 
 /// What compiling one component may use, in a process of its own.
@@ -56,6 +62,9 @@ pub struct LimitsPatch {
     pub log_bytes: Option<u32>,
     pub table_elements: Option<u32>,
     pub concurrency: Option<u32>,
+    pub requests: Option<u32>,
+    pub request_body: Option<u64>,
+    pub response_body: Option<u64>,
 }
 
 const MIB: u64 = 1 << 20;
@@ -72,6 +81,9 @@ impl Limits {
         log_bytes: 4 << 10,
         table_elements: 20_000,
         concurrency: 8,
+        requests: 32,
+        request_body: MIB,
+        response_body: 4 * MIB,
     };
 
     /// What the host allows at most where the operator's file says nothing.
@@ -86,6 +98,9 @@ impl Limits {
         table_elements: 100_000,
         // far below what a host runs at once; what one plugin may take of that, the sandbox bounds besides
         concurrency: 32,
+        requests: 500,
+        request_body: 16 * MIB,
+        response_body: 64 * MIB,
     };
 
     /// These limits with what the patch names put in their place.
@@ -101,6 +116,9 @@ impl Limits {
             log_bytes: patch.log_bytes.unwrap_or(self.log_bytes),
             table_elements: patch.table_elements.unwrap_or(self.table_elements),
             concurrency: patch.concurrency.unwrap_or(self.concurrency),
+            requests: patch.requests.unwrap_or(self.requests),
+            request_body: patch.request_body.unwrap_or(self.request_body),
+            response_body: patch.response_body.unwrap_or(self.response_body),
         }
     }
 
@@ -117,6 +135,9 @@ impl Limits {
             log_bytes: self.log_bytes.min(ceiling.log_bytes),
             table_elements: self.table_elements.min(ceiling.table_elements),
             concurrency: self.concurrency.min(ceiling.concurrency),
+            requests: self.requests.min(ceiling.requests),
+            request_body: self.request_body.min(ceiling.request_body),
+            response_body: self.response_body.min(ceiling.response_body),
         }
     }
 }

@@ -92,6 +92,10 @@ name!(
     RootName, "a root name", "1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter or digit", 64, lower, lower_dash
 );
 name!(
+    /// The name that a manifest gives to one of its secrets, and by which a component opens it.
+    SecretName, "a secret name", "1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter or digit", 64, lower, lower_dash
+);
+name!(
     /// One id for a call through answer, log and audit.
     CorrelationId, "a correlation id", "32 hexadecimal digits", 32, |c| c.is_ascii_hexdigit(), |c| c.is_ascii_hexdigit()
 );

@@ -8,6 +8,7 @@ use wardkeep_model::{Digest, Limits, PluginName, Principal};
 use crate::{
     document::quoted,
     grants::Grants,
+    manifest::HttpRule,
     plugin::{PluginTerms, Tool},
     schema::Arguments,
     snapshot::{Snapshot, decide},
@@ -19,6 +20,7 @@ pub struct Permit {
     tool: Arc<Tool>,
     terms: Arc<PluginTerms>,
     entry: usize,
+    requests: Vec<HttpRule>,
 }
 
 /// Which rule refused a call. Records keep its name.
@@ -104,7 +106,8 @@ pub fn authorize(
         let detail = format!("the arguments were not checked against the schema of `{name}`");
         return Err(Denial { rule: Rule::Unchecked, detail });
     }
-    Ok(Permit { tool: tool.clone(), terms: terms.clone(), entry })
+    let requests = tool.grants().requests(tool.effect(), arguments.value());
+    Ok(Permit { tool: tool.clone(), terms: terms.clone(), entry, requests })
 }
 
 impl Permit {
@@ -136,6 +139,12 @@ impl Permit {
     #[must_use]
     pub fn grants(&self) -> &Grants {
         self.tool.grants()
+    }
+
+    /// The requests that this call may send.
+    #[must_use]
+    pub fn requests(&self) -> &[HttpRule] {
+        &self.requests
     }
 
     /// Of the manifest that permits it.

@@ -19,6 +19,7 @@ mod imports;
 mod json;
 mod key;
 mod plugin;
+mod pointer;
 mod revocation;
 mod schema;
 mod signature;
@@ -33,8 +34,9 @@ pub use draft::{Draft, draft};
 pub use grants::Grants;
 pub use json::{InvalidJson, parse_json};
 pub use key::{Algorithm, InvalidKey, PublicKey};
-pub use manifest::{Access, FilesGrant, Manifest, Wasi};
+pub use manifest::{Access, FilesGrant, HttpGrant, HttpRule, Manifest, SecretTerms, Wasi};
 pub use plugin::{PluginTerms, Tool};
+pub use pointer::{InvalidPointer, Pointer};
 pub use revocation::{Remembered, Revocation, Revocations};
 pub use schema::{Arguments, LARGEST_SCHEMA, Mismatch, Schema, SchemaFault};
 pub use signature::{

@@ -10,27 +10,35 @@ mod grant;
 mod http;
 mod later;
 mod limits;
+mod path;
 mod read;
+mod secret;
 mod sketch;
+mod terms;
 mod tool;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{Timestamp, civil::Date};
 use semver::Version;
-use wardkeep_model::{Digest, Effect, LimitsPatch, PluginName, ToolName};
+use wardkeep_model::{Digest, Effect, LimitsPatch, PluginName, SecretName, ToolName};
 
 pub use allow::{Allowed, InvalidAllowed};
 pub use component::{Component, Wasi};
 pub use grant::{Access, FilesGrant, Grant, GrantKey, GrantKind};
+pub use http::{HostPattern, HttpGrant, HttpRule, InvalidHost};
 pub use limits::limits_patch;
+pub use path::{CanonicalPath, InvalidPath, Path, PathPattern};
+pub use secret::{Credential, Endpoint, Inject, SecretTerms, SourceKey, SourceKind};
 pub(crate) use sketch::Sketch;
+pub use terms::{Confirm, Keep, Only, Pattern, Returns};
 pub use tool::{Stage, ToolTerms};
 
 use crate::{
     day,
     document::{Fault, Faults, Lines},
 };
+use secret::Secrets;
 
 /// The days that a manifest may last from today.
 pub const LONGEST_DAYS: i32 = 400;
@@ -45,6 +53,7 @@ pub struct Manifest {
     pub(crate) component: Component,
     pub(crate) limits: LimitsPatch,
     pub(crate) grants: BTreeMap<GrantKey, Grant>,
+    pub(crate) secrets: BTreeMap<SecretName, Arc<SecretTerms>>,
     pub(crate) tools: BTreeMap<ToolName, ToolTerms>,
 }
 
@@ -158,6 +167,12 @@ impl Manifest {
     #[must_use]
     pub const fn grants(&self) -> &BTreeMap<GrantKey, Grant> {
         &self.grants
+    }
+
+    /// Its secrets by their names.
+    #[must_use]
+    pub const fn secrets(&self) -> &BTreeMap<SecretName, Arc<SecretTerms>> {
+        &self.secrets
     }
 
     /// The tools that it lists, by name.

@@ -289,6 +289,9 @@ fn capped(wanted: &Limits, held: &Limits) -> Vec<(&'static str, String, String)>
         ("log_bytes", format!("{}B", wanted.log_bytes), format!("{}B", held.log_bytes)),
         ("table_elements", wanted.table_elements.to_string(), held.table_elements.to_string()),
         ("concurrency", wanted.concurrency.to_string(), held.concurrency.to_string()),
+        ("requests", wanted.requests.to_string(), held.requests.to_string()),
+        ("request_body", format!("{}B", wanted.request_body), format!("{}B", held.request_body)),
+        ("response_body", format!("{}B", wanted.response_body), format!("{}B", held.response_body)),
     ];
     rows.into_iter().filter(|(_, wanted, held)| wanted != held).collect()
 }
@@ -304,6 +307,9 @@ fn names(patch: &wardkeep_model::LimitsPatch, name: &str) -> bool {
         "log_bytes" => patch.log_bytes.is_some(),
         "table_elements" => patch.table_elements.is_some(),
         "concurrency" => patch.concurrency.is_some(),
+        "requests" => patch.requests.is_some(),
+        "request_body" => patch.request_body.is_some(),
+        "response_body" => patch.response_body.is_some(),
         _ => false,
     }
 }

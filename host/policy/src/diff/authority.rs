@@ -46,7 +46,8 @@ pub enum Authority {
 /// All that this manifest lets happen.
 pub(super) fn of(manifest: &Manifest) -> BTreeSet<Authority> {
     // `limits` and `lines` have their own pages; a new field of a manifest must be put somewhere before this compiles.
-    let Manifest { file: _, digest: _, lines: _, plugin, component, limits: _, grants: _, tools } = manifest;
+    let Manifest { file: _, digest: _, lines: _, plugin, component, limits: _, grants: _, secrets: _, tools } =
+        manifest;
     // What is compared in `rest`.
     let Plugin { name: _, version: _, serial: _, expires: _, owner: _, purpose: _, out_of_scope: _, deployment } =
         plugin;
@@ -67,8 +68,22 @@ pub(super) fn of(manifest: &Manifest) -> BTreeSet<Authority> {
 }
 
 fn tool(manifest: &Manifest, terms: &ToolTerms, all: &mut BTreeSet<Authority>) {
-    let ToolTerms { name, effect, systems: _, side_effects: _, uses, allow, stage, limits: _, asks, published: _ } =
-        terms;
+    let ToolTerms {
+        name,
+        effect,
+        systems: _,
+        side_effects: _,
+        uses,
+        allow,
+        stage,
+        limits: _,
+        asks,
+        confirm: _,
+        resources: _,
+        only: _,
+        returns: _,
+        published: _,
+    } = terms;
     for key in uses {
         if let Some(grant) = manifest.grants().get(key) {
             held(name, *effect, key, grant, all);
@@ -98,8 +113,8 @@ fn held(tool: &ToolName, effect: Effect, key: &GrantKey, grant: &Grant, all: &mu
             }
             all.insert(Authority::ReadFiles { tool, root: root.clone() });
         }
-        Grant::Http { read_only } => {
-            if *read_only {
+        Grant::Http(http) => {
+            if http.read_only {
                 all.insert(Authority::WriteRequestsWhileReading { tool: tool.clone(), grant: key.name.clone() });
             }
             all.insert(Authority::Requests { tool, grant: key.name.clone() });

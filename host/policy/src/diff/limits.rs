@@ -21,6 +21,9 @@ pub enum Limit {
     LogBytes,
     TableElements,
     Concurrency,
+    Requests,
+    RequestBody,
+    ResponseBody,
 }
 
 /// How much of it.
@@ -77,9 +80,21 @@ fn wanted(manifest: &Manifest, tool: &ToolName) -> Option<Limits> {
     manifest.tools().get(tool).map(|terms| Limits::DEFAULT.with(manifest.limits()).with(&terms.limits))
 }
 
-fn amounts(limits: &Limits) -> [(Limit, Amount); 9] {
-    let Limits { fuel, memory, deadline, output, host_calls, log_lines, log_bytes, table_elements, concurrency } =
-        *limits;
+fn amounts(limits: &Limits) -> [(Limit, Amount); 12] {
+    let Limits {
+        fuel,
+        memory,
+        deadline,
+        output,
+        host_calls,
+        log_lines,
+        log_bytes,
+        table_elements,
+        concurrency,
+        requests,
+        request_body,
+        response_body,
+    } = *limits;
     [
         (Limit::Fuel, Amount::Count(fuel)),
         (Limit::Memory, Amount::Bytes(memory)),
@@ -90,6 +105,9 @@ fn amounts(limits: &Limits) -> [(Limit, Amount); 9] {
         (Limit::LogBytes, Amount::Bytes(log_bytes.into())),
         (Limit::TableElements, Amount::Count(table_elements.into())),
         (Limit::Concurrency, Amount::Count(concurrency.into())),
+        (Limit::Requests, Amount::Count(requests.into())),
+        (Limit::RequestBody, Amount::Bytes(request_body)),
+        (Limit::ResponseBody, Amount::Bytes(response_body)),
     ]
 }
 
@@ -105,6 +123,9 @@ impl fmt::Display for Limit {
             Self::LogBytes => "log_bytes",
             Self::TableElements => "table_elements",
             Self::Concurrency => "concurrency",
+            Self::Requests => "requests",
+            Self::RequestBody => "request_body",
+            Self::ResponseBody => "response_body",
         })
     }
 }

@@ -1,12 +1,12 @@
 //! Grants: named once, and held by the tools that list them.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use wardkeep_model::{GrantName, InvalidName, RootName};
 
 use crate::document::{Item, Table, quoted};
 
-use super::{http, later};
+use super::{HttpGrant, Secrets, http};
 
 /// Which capability a grant is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,11 +54,8 @@ pub enum Grant {
     Clock,
     /// A directory.
     Files(FilesGrant),
-    /// Requests; never in a manifest that `Manifest::parse` accepts, since this host cannot enforce them yet.
-    Http {
-        /// Lets a reading tool send what looks like a write.
-        read_only: bool,
-    },
+    /// Requests.
+    Http(Arc<HttpGrant>),
     /// Random numbers.
     Random,
 }
@@ -101,7 +98,7 @@ impl FromStr for GrantKey {
 pub(super) type Placed<'d> = BTreeMap<GrantKey, (Grant, Item<'d>)>;
 
 /// Reads `[grants]`. What could not be read is left out of the first and named in the second, so that a tool which uses it is not faulted twice.
-pub(super) fn read<'d>(mut table: Table<'d>, secrets: &[&str]) -> (Placed<'d>, Vec<GrantKey>) {
+pub(super) fn read<'d>(mut table: Table<'d>, secrets: &Secrets<'_>) -> (Placed<'d>, Vec<GrantKey>) {
     let (mut grants, mut unread) = (Placed::new(), Vec::new());
     for (kind_name, kind) in KINDS {
         let Some(kind_table) = table.optional(kind_name).and_then(|item| item.table()) else { continue };
@@ -118,11 +115,8 @@ pub(super) fn read<'d>(mut table: Table<'d>, secrets: &[&str]) -> (Placed<'d>, V
                 GrantKind::Clock => Some(Grant::Clock),
                 GrantKind::Random => Some(Grant::Random),
                 GrantKind::Files => files(table),
-                GrantKind::Http => http::read(table, secrets),
+                GrantKind::Http => http::read(key.name.clone(), table, secrets).map(Arc::new).map(Grant::Http),
             });
-            if kind == GrantKind::Http {
-                later::refuse(&item);
-            }
             match grant {
                 Some(grant) => drop(grants.insert(key, (grant, item))),
                 None => unread.push(key),
@@ -143,9 +137,6 @@ pub(super) fn read<'d>(mut table: Table<'d>, secrets: &[&str]) -> (Placed<'d>, V
 fn files(mut table: Table<'_>) -> Option<Grant> {
     let root = table.required("root", "root = \"reports\"").and_then(|item| item.read());
     let access = table.required("access", "access = \"read\"");
-    if let Some(item) = access.as_ref().filter(|item| matches!(item.text(), Some("write"))) {
-        later::refuse(item);
-    }
     let access = access.and_then(|item| item.choice(&[("read", Access::Read), ("write", Access::Write)]));
     drop(table);
     Some(Grant::Files(FilesGrant { root: root?, access: access? }))

@@ -1,65 +1,270 @@
-//! The shape of `[grants.http.<name>]`. This host cannot enforce such a grant yet; its words are checked all the same, so that a
-//! manifest written for a later host is told all its faults at once.
+//! The tables `[grants.http.<name>]`: which requests leave the host.
 
-use crate::document::{Item, Table, quoted};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use super::Grant;
+use ipnet::IpNet;
+use wardkeep_model::{GrantName, Method, Scheme, SecretName};
 
-pub(super) fn read(mut table: Table<'_>, secrets: &[&str]) -> Option<Grant> {
-    let _ = table.optional("scheme").and_then(|item| item.choice(&[("https", ()), ("http", ())]));
-    let _ = table.required("host", "host = \"api.example.com\"").and_then(|item| item.read_with(host));
-    let _ = table.optional("port").and_then(|item| item.whole(1..=65_535));
-    let _ = table.required("methods", "methods = [\"GET\"]").and_then(|item| item.list_of(method));
-    let _ = table.required("paths", "paths = [\"/v1/\"]").and_then(|item| item.list_of(path));
-    if let Some(item) = table.optional("secret")
-        && let Some(name) = item.text()
-        && !secrets.contains(&name)
-    {
-        item.fault(
-            "no secret of this name is in [secrets]",
-            Some(&format!("add a table for {} to [secrets]", quoted(name))),
-        );
-    }
-    let read_only = table.optional("read_only").and_then(|item| item.boolean()).unwrap_or(false);
-    let _ = table.optional("private").and_then(|item| item.list_of(network));
-    Some(Grant::Http { read_only })
+use crate::{
+    document::{Item, Table, quoted},
+    pointer::Pointer,
+};
+
+use super::{PathPattern, Secrets};
+
+/// Requests of one kind to one host, or to the hosts below one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpGrant {
+    /// The manifest's name for it.
+    pub name: GrantName,
+    /// How the host is spoken to.
+    pub scheme: Scheme,
+    /// Which hosts.
+    pub host: HostPattern,
+    /// The port.
+    pub port: u16,
+    /// Which methods; a reading tool gets the safe ones among them, unless `read_only` is signed.
+    pub methods: Vec<Method>,
+    /// Which paths.
+    pub paths: Vec<PathPattern>,
+    /// The credential that rides along, and no other.
+    pub secret: Option<SecretName>,
+    /// A signed exception: what looks like a write only reads.
+    pub read_only: bool,
+    /// Networks that are not public and may be reached, if the operator consents too.
+    pub private: Vec<IpNet>,
 }
 
-fn host(text: &str) -> Result<(), &'static str> {
-    let name = text.strip_prefix("*.").unwrap_or(text);
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
-    let valid = name.len() <= 253 && name.split('.').all(label) && (name == text || name.contains('.'));
-    if valid { Ok(()) } else { Err("a host is an exact name in lower case, or `*.` before one for one or more labels") }
+/// An exact name, or all names below one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HostPattern {
+    /// `api.example.com`.
+    Exact(String),
+    /// `*.example.com`: one label or more before `.example.com`. Kept without the `*.`.
+    Below(String),
 }
 
-fn method(item: &Item<'_>) -> Option<()> {
-    let known = |text: &str| matches!(text, "GET" | "HEAD" | "OPTIONS" | "POST" | "PUT" | "PATCH" | "DELETE");
-    item.read_with(|text| if known(text) { Ok(()) } else { Err("not a method, such as GET or POST") })
-}
-
-fn path(item: &Item<'_>) -> Option<()> {
-    item.read_with(|text| {
-        let path = text.strip_prefix('=').unwrap_or(text);
-        let plain = path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'?' | b'#'));
-        let valid = path.starts_with('/') && plain && !path.contains("//") && !path.split('/').any(|part| part == "..");
-        if valid {
-            Ok(())
-        } else {
-            Err("a path begins with `/`, or with `=/` to be exact, and holds no `//`, `..`, `?` or `#`")
+impl HostPattern {
+    /// Whether this host is meant. The name must be in lower case, without a dot at its end.
+    #[must_use]
+    pub fn matches(&self, host: &str) -> bool {
+        match self {
+            Self::Exact(name) => name == host,
+            Self::Below(name) => host
+                .strip_suffix(name.as_str())
+                .and_then(|rest| rest.strip_suffix('.'))
+                .is_some_and(|rest| !rest.is_empty() && rest.split('.').all(|label| !label.is_empty())),
         }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Below(name) => write!(f, "*.{name}"),
+        }
+    }
+}
+
+/// Text that names no host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidHost {
+    /// Not a name.
+    #[error("a host is an exact name in lower case, or `*.` before one for one or more labels")]
+    Name,
+    /// A number in disguise: `0x7f.1` and the like are addresses to some.
+    #[error("an IPv4 address is written as four decimal numbers; no other name may end in a number")]
+    Number,
+}
+
+impl FromStr for HostPattern {
+    type Err = InvalidHost;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHost> {
+        let below = text.strip_prefix("*.");
+        let name = below.unwrap_or(text);
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if name.len() > 253 || !name.split('.').all(label) || (below.is_some() && !name.contains('.')) {
+            return Err(InvalidHost::Name);
+        }
+        // As the WHATWG reads hosts: a last label that is a number makes an address of the whole.
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let number = last.bytes().all(|b| b.is_ascii_digit())
+            || last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
+        let address = name.parse::<std::net::Ipv4Addr>().is_ok() && below.is_none();
+        if number && !address {
+            return Err(InvalidHost::Number);
+        }
+        Ok(below.map_or_else(|| Self::Exact(name.into()), |name| Self::Below(name.into())))
+    }
+}
+
+/// Reads one grant. Faults are left at what is wrong.
+pub(super) fn read(name: GrantName, mut table: Table<'_>, secrets: &Secrets<'_>) -> Option<HttpGrant> {
+    let schemes = [("https", Scheme::Https), ("http", Scheme::Http)];
+    let scheme = table.optional("scheme").map_or(Some(Scheme::Https), |item| item.choice(&schemes));
+    let host = table.required("host", "host = \"api.example.com\"").and_then(|item| item.read::<HostPattern>());
+    let port = table.optional("port").map_or(Some(None), |item| item.whole(1..=65_535).map(Some));
+    let methods = table.required("methods", "methods = [\"GET\"]").and_then(|item| methods(&item));
+    let paths = table.required("paths", "paths = [\"/v1/\"]").and_then(|item| paths(&item));
+    let secret = table.optional("secret").map_or(Some(None), |item| secret(&item, secrets).map(Some));
+    let read_only = table.optional("read_only").map_or(Some(false), |item| {
+        let read_only = item.boolean();
+        let prefix = paths.iter().flatten().any(|path| !path.is_exact());
+        if read_only == Some(true) && prefix {
+            item.fault(
+                "an exception for reading tools holds for exact paths only",
+                Some("begin each of its paths with `=`, such as \"=/graphql\""),
+            );
+        }
+        read_only
+    });
+    let private = table.optional("private").map_or(Some(Vec::new()), |item| item.list_of(network));
+    drop(table);
+    let (scheme, port) = (scheme?, port?);
+    Some(HttpGrant {
+        name,
+        scheme,
+        host: host?,
+        port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(scheme.port()),
+        methods: methods?,
+        paths: paths?,
+        secret: secret?,
+        read_only: read_only?,
+        private: private?,
     })
 }
 
-fn network(item: &Item<'_>) -> Option<()> {
-    item.read_with(|text| {
-        let (address, bits) = text.split_once('/').unwrap_or_default();
-        let most = address.parse().map(|address: std::net::IpAddr| if address.is_ipv4() { 32 } else { 128 });
-        let valid = most.is_ok_and(|most| bits.parse::<u8>().is_ok_and(|bits| bits <= most));
-        if valid { Ok(()) } else { Err("a network is an address and its bits, such as `10.2.0.0/16`") }
-    })
+fn methods(item: &Item<'_>) -> Option<Vec<Method>> {
+    let methods = item.list_of(|item| item.read::<Method>())?;
+    some(item, &methods, "methods = [\"GET\"]").then_some(methods)
+}
+
+fn paths(item: &Item<'_>) -> Option<Vec<PathPattern>> {
+    let paths = item.list_of(|item| item.read::<PathPattern>())?;
+    some(item, &paths, "paths = [\"/v1/\"]").then_some(paths)
+}
+
+fn some<T: PartialEq>(item: &Item<'_>, list: &[T], example: &str) -> bool {
+    if list.is_empty() {
+        item.fault("lists nothing, so the grant would allow nothing", Some(example));
+    }
+    if list.iter().enumerate().any(|(at, one)| list.iter().take(at).any(|known| known == one)) {
+        item.fault("lists something twice", Some("keep one of them"));
+    }
+    !list.is_empty()
+}
+
+fn secret(item: &Item<'_>, secrets: &Secrets<'_>) -> Option<SecretName> {
+    let name = item.read::<SecretName>()?;
+    if !secrets.names(&name) {
+        let mend = format!("add a table [secrets.{name}]");
+        item.fault(format!("no secret of the name {} is in [secrets]", quoted(name.as_str())), Some(&mend));
+    }
+    Some(name)
+}
+
+pub(super) fn network(item: &Item<'_>) -> Option<IpNet> {
+    let net = item.read_with(|text| {
+        text.parse::<IpNet>().map_err(|_| "a network is an address and its bits, such as `10.2.0.0/16`")
+    })?;
+    if net.trunc() != net {
+        item.fault(format!("`{net}` names an address inside of a network"), Some(&format!("\"{}\"", net.trunc())));
+        return None;
+    }
+    Some(net)
+}
+
+impl HttpGrant {
+    /// The pointers that its paths are filled by.
+    pub fn pointers(&self) -> impl Iterator<Item = &Pointer> {
+        self.paths.iter().flat_map(PathPattern::pointers)
+    }
+}
+
+/// A grant as one tool holds it for one call: its methods are the tool's, its paths filled from the call's arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRule {
+    /// The grant.
+    pub grant: Arc<HttpGrant>,
+    /// Whether the tool's effect is `read`: then the unsafe methods of the grant are not its own, unless `read_only` is signed.
+    pub reading: bool,
+    /// Those of the grant's paths that could be filled.
+    pub paths: Vec<super::Path>,
+}
+
+impl HttpRule {
+    /// Whether this method may be used.
+    #[must_use]
+    pub fn allows(&self, method: Method) -> bool {
+        self.grant.methods.contains(&method) && (method.is_safe() || !self.reading || self.grant.read_only)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_and_no_number_in_disguise() {
+        for good in ["api.example.com", "localhost", "127.0.0.1", "*.example.com", "xn--bcher-kva.example", "a1.b2"] {
+            assert_eq!(good.parse::<HostPattern>().map(|host| host.to_string()).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "API.example.com",
+            "a..b",
+            ".a",
+            "a.",
+            "-a.b",
+            "a_b.c",
+            "*.com",
+            "*",
+            "a.*.b",
+            "user@host",
+            "host:80",
+            "[::1]",
+            "bücher.example",
+            "ä",
+        ] {
+            assert_eq!(bad.parse::<HostPattern>(), Err(InvalidHost::Name), "{bad}");
+        }
+        for bad in [
+            "127.1",
+            "2130706433",
+            "0x7f.0.0.1",
+            "0x7f000001",
+            "127.0.0.0x1",
+            "*.0.0.1",
+            "a.1",
+            "010.0.0.1",
+            "256.0.0.1",
+        ] {
+            assert_eq!(bad.parse::<HostPattern>(), Err(InvalidHost::Number), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_below_a_host_have_a_label_of_their_own() {
+        let below: HostPattern = "*.example.com".parse().unwrap();
+        for host in ["a.example.com", "a.b.example.com"] {
+            assert!(below.matches(host), "{host}");
+        }
+        for host in [
+            "example.com",
+            ".example.com",
+            "evilexample.com",
+            "a..example.com",
+            "example.com.evil.test",
+            "a.example.com.",
+        ] {
+            assert!(!below.matches(host), "{host}");
+        }
+    }
 }

@@ -17,5 +17,8 @@ pub fn limits_patch(mut table: Table<'_>) -> LimitsPatch {
         log_bytes: table.optional("log_bytes").and_then(|item| item.size_u32()),
         table_elements: table.optional("table_elements").and_then(|item| item.whole_u32(1..=u32::MAX)),
         concurrency: table.optional("concurrency").and_then(|item| item.whole_u32(1..=u32::MAX)),
+        requests: table.optional("requests").and_then(|item| item.whole_u32(1..=u32::MAX)),
+        request_body: table.optional("request_body").and_then(|item| item.size()),
+        response_body: table.optional("response_body").and_then(|item| item.size()),
     }
 }

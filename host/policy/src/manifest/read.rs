@@ -1,13 +1,16 @@
 //! Reads the whole document, and checks what its tables say of each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use wardkeep_model::{Digest, PublishedName};
 
 use crate::document::{Document, Faults, Item, Table};
 
 use super::{
-    Component, GrantKey, GrantKind, Manifest, Plugin, ToolTerms, grant, later, limits_patch,
+    Component, Grant, GrantKey, Manifest, Plugin, ToolTerms, grant, limits_patch, secret,
     sketch::{Sketch, gravest_tool},
 };
 
@@ -34,7 +37,7 @@ fn read(mut table: Table<'_>, digest: Digest, sketch: &mut Sketch) -> Option<Man
     let component = table.required("component", "[component]").and_then(|item| item.table());
     let component = component.and_then(|table| Component::read(table, &mut sketch.component));
     let limits = table.optional("limits").and_then(|item| item.table()).map(limits_patch).unwrap_or_default();
-    let secrets = table.optional("secrets").and_then(|item| item.table()).map(later::secrets).unwrap_or_default();
+    let secrets = table.optional("secrets").and_then(|item| item.table()).map(secret::read).unwrap_or_default();
     let grants = table.optional("grants").and_then(|item| item.table());
     let (grants, unread) = grants.map(|table| grant::read(table, &secrets)).unwrap_or_default();
     let items = table.required("tools", "[tools.NAME]").and_then(tools_of);
@@ -51,16 +54,23 @@ fn read(mut table: Table<'_>, digest: Digest, sketch: &mut Sketch) -> Option<Man
     // With a tool that could not be read nobody knows what is used.
     let sound = items.is_some_and(|items| items.len() == tools.len());
     let used: BTreeSet<&GrantKey> = tools.values().flat_map(|tool| &tool.uses).collect();
-    for (key, (_, item)) in grants.iter().filter(|(key, _)| sound && key.kind != GrantKind::Http && !used.contains(key))
-    {
+    for (key, (_, item)) in grants.iter().filter(|(key, _)| sound && !used.contains(key)) {
         item.fault("no tool uses this grant", Some(&format!("add \"{key}\" to `uses` of a tool, or remove the grant")));
+    }
+    let bound = |name| {
+        grants.values().any(|(grant, _)| matches!(grant, Grant::Http(grant) if grant.secret.as_ref() == Some(name)))
+    };
+    for (name, (_, item)) in secrets.read.iter().filter(|(name, _)| unread.is_empty() && !bound(*name)) {
+        let mend = format!("add secret = \"{name}\" to a grant of [grants.http], or remove the secret");
+        item.fault("no grant uses this secret", Some(&mend));
     }
     sketch.grants = grants.into_iter().map(|(key, (grant, _))| (key, grant)).collect();
     if !sound {
         return None;
     }
     let (file, lines, grants) = (sketch.file.clone(), sketch.lines.clone(), sketch.grants.clone());
-    Some(Manifest { file, digest, lines, plugin: plugin?, component: component?, limits, grants, tools })
+    let secrets = secrets.read.into_iter().map(|(name, (terms, _))| (name, Arc::new(terms))).collect();
+    Some(Manifest { file, digest, lines, plugin: plugin?, component: component?, limits, grants, secrets, tools })
 }
 
 fn tools_of<'d>(item: Item<'d>) -> Option<Vec<(&'d str, Item<'d>)>> {

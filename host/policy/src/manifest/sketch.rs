@@ -51,7 +51,7 @@ pub(super) fn gravest_tool<'t>(tools: impl Iterator<Item = &'t ToolTerms>) -> Op
 
 /// A signed exception that lets a reading tool send what looks like a write counts as a write.
 pub(super) fn gravest(grants: &BTreeMap<GrantKey, Grant>, tools: Option<Effect>) -> Effect {
-    let exception = grants.values().any(|grant| matches!(grant, Grant::Http { read_only: true }));
+    let exception = grants.values().any(|grant| matches!(grant, Grant::Http(grant) if grant.read_only));
     let floor = if exception { Effect::Write } else { Effect::Read };
     tools.map_or(floor, |effect| effect.max(floor))
 }

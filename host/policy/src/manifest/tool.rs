@@ -4,7 +4,13 @@ use wardkeep_model::{Effect, LimitsPatch, PluginName, PublishedName, ToolName};
 
 use crate::document::{Item, Table, quoted};
 
-use super::{Allowed, Grant, GrantKey, grant::Placed, later, limits_patch};
+use super::{
+    Allowed, Confirm, Grant, GrantKey, Only, Returns,
+    grant::Placed,
+    later, limits_patch,
+    terms::{self, absent},
+};
+use crate::pointer::Pointer;
 
 /// What a manifest says of one tool.
 #[derive(Debug, Clone)]
@@ -27,6 +33,14 @@ pub struct ToolTerms {
     pub limits: LimitsPatch,
     /// Whether the plugin may put questions of its own to the person who calls.
     pub asks: bool,
+    /// Who has to say yes before it runs. A reading tool needs nobody.
+    pub confirm: Confirm,
+    /// Where its arguments name what it touches.
+    pub resources: Vec<Pointer>,
+    /// What its arguments may name.
+    pub only: Vec<Only>,
+    /// What of its answers leaves.
+    pub returns: Returns,
     /// Its name for clients.
     pub published: PublishedName,
 }
@@ -73,6 +87,10 @@ impl ToolTerms {
         let limits = table.optional("limits").and_then(|item| item.table()).map(limits_patch).unwrap_or_default();
         let published = published(&mut table, item, plugin, name.as_ref());
         let asks = table.optional("asks").is_some_and(|item| item.boolean() == Some(true));
+        let confirm = confirm(&mut table, effect);
+        let resources = absent(&mut table, "resources", terms::resources, Vec::new());
+        let only = absent(&mut table, "only", terms::only, Vec::new());
+        let returns = absent(&mut table, "returns", terms::returns, Returns::default());
         later::tool(&mut table);
         drop(table);
         Some(Self {
@@ -85,6 +103,10 @@ impl ToolTerms {
             stage: stage?,
             limits,
             asks,
+            confirm: confirm?,
+            resources: resources?,
+            only: only?,
+            returns: returns?,
             published: published?,
         })
     }
@@ -93,13 +115,27 @@ impl ToolTerms {
 fn effect(table: &mut Table<'_>) -> Option<Effect> {
     let item = table.required("effect", "effect = \"read\"")?;
     let effects = [Effect::Read, Effect::Write, Effect::Destructive].map(|effect| (effect.as_str(), effect));
-    let effect = item.choice(&effects)?;
-    // With `confirm` there, that key is refused itself. Without it, a write waits for the client's confirmation, which is the same.
-    if effect != Effect::Read && !table.holds("confirm") {
-        let message = format!("a {effect} tool waits for a confirmation, which is not enforceable yet by this host");
-        item.fault(message, Some("serve tools with effect = \"read\" only, until the host can ask for confirmations"));
+    item.choice(&effects)
+}
+
+/// A reading tool needs nobody's yes; a destructive one needs somebody's.
+fn confirm(table: &mut Table<'_>, effect: Option<Effect>) -> Option<Confirm> {
+    let unsaid = if effect == Some(Effect::Read) { Confirm::None } else { Confirm::Client };
+    let Some(item) = table.optional("confirm") else { return Some(unsaid) };
+    let confirm = terms::confirm(&item)?;
+    match (effect, confirm) {
+        (Some(Effect::Destructive), Confirm::None) => {
+            item.fault(
+                "a destructive tool is never called without a confirmation",
+                Some("write confirm = \"client\" or \"operator\""),
+            );
+        }
+        (Some(Effect::Read), Confirm::Client | Confirm::Operator) => {
+            item.fault("a reading tool is not confirmed", Some("remove it, or write effect = \"write\""));
+        }
+        _ => {}
     }
-    Some(effect)
+    Some(confirm)
 }
 
 fn side_effects(table: &mut Table<'_>, effect: Option<Effect>) -> Option<String> {
