@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use serde_json::Value;
 
 use crate::{
-    document::{Item, Table, quoted},
+    document::{Item, Table, hidden, quoted},
     pointer::Pointer,
 };
 
@@ -48,15 +48,16 @@ pub struct Pattern(String);
 
 /// Text that is no pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a pattern is 1 to 256 bytes, with `*` for any characters but `/`; at most 8 of them")]
+#[error(
+    "a pattern is 1 to 256 bytes, with `*` for any characters but `/`, at most 8 of them, and no hidden characters"
+)]
 pub struct InvalidPattern;
 
 impl FromStr for Pattern {
     type Err = InvalidPattern;
 
     fn from_str(text: &str) -> Result<Self, InvalidPattern> {
-        let fits =
-            (1..=256).contains(&text.len()) && text.matches('*').count() <= 8 && !text.contains(char::is_control);
+        let fits = (1..=256).contains(&text.len()) && text.matches('*').count() <= 8 && !text.contains(hidden);
         if fits { Ok(Self(text.into())) } else { Err(InvalidPattern) }
     }
 }
