@@ -93,18 +93,20 @@ impl Pattern {
 }
 
 impl Only {
+    /// Whether one of the patterns fits.
+    #[must_use]
+    pub fn lists(&self, text: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.fits(text))
+    }
+
     /// Whether every value at the place is a text that fits. A value that is missing, `null`, a number, a truth value, an object or an array
     /// does not; an array where the pointer says `*` is looked into, and an empty one holds nothing that could be wrong.
     #[must_use]
     pub fn allows(&self, arguments: &Value) -> bool {
         let fits = |value: Option<&Value>| match value {
-            Some(Value::String(text)) => self.patterns.iter().any(|pattern| pattern.fits(text)),
+            Some(Value::String(text)) => self.lists(text),
             Some(Value::Array(items)) if !self.at.is_plural() => {
-                !items.is_empty()
-                    && items.iter().all(|item| match item {
-                        Value::String(text) => self.patterns.iter().any(|pattern| pattern.fits(text)),
-                        _ => false,
-                    })
+                !items.is_empty() && items.iter().all(|item| item.as_str().is_some_and(|text| self.lists(text)))
             }
             _ => false,
         };
@@ -164,19 +166,36 @@ pub(super) fn confirm(item: &Item<'_>) -> Option<Confirm> {
 
 /// Pointers into the arguments whose values are the ids of what is touched.
 pub(super) fn resources(item: &Item<'_>) -> Option<Vec<Pointer>> {
-    let pointers = item.list_of(|item| item.read::<Pointer>())?;
+    let pointers = item.list_of(below)?;
     if pointers.len() > 16 {
         item.fault("names more than 16 places", Some("name those that matter most"));
+    }
+    if pointers.iter().enumerate().any(|(at, one)| pointers.iter().take(at).any(|known| known == one)) {
+        item.fault("names a place twice", Some("keep one of them"));
     }
     Some(pointers)
 }
 
+/// A pointer to something in the arguments: the arguments themselves are never a name.
+fn below(item: &Item<'_>) -> Option<Pointer> {
+    item.read_with(|text| {
+        let pointer = text.parse::<Pointer>().map_err(|error| error.to_string())?;
+        if text.is_empty() { Err("name a place in the arguments, such as \"/owner\"".to_owned()) } else { Ok(pointer) }
+    })
+}
+
 pub(super) fn only(item: &Item<'_>) -> Option<Vec<Only>> {
     let mut all = Some(Vec::new());
-    for (name, item) in item.table()?.named() {
-        let at = name
-            .parse::<Pointer>()
-            .map_err(|error| item.fault(format!("{} is not valid here", quoted(name)), Some(&error.to_string())));
+    let places = item.table()?.named();
+    if places.is_empty() {
+        item.fault("names no place, so it would bound nothing", Some("only = { \"/owner\" = [\"acme\"] }"));
+    }
+    for (name, item) in places {
+        let at = match name.parse::<Pointer>() {
+            Ok(_) if name.is_empty() => Err("name a place in the arguments, such as \"/owner\"".to_owned()),
+            at => at.map_err(|error| error.to_string()),
+        };
+        let at = at.map_err(|mend| item.fault(format!("{} is not valid here", quoted(name)), Some(&mend)));
         let patterns = item.list_of(|item| item.read::<Pattern>());
         if patterns.as_ref().is_some_and(|patterns| patterns.is_empty() || patterns.len() > 100) {
             item.fault("lists no value or more than 100", Some("list what is allowed, such as [\"acme\", \"web-*\"]"));
