@@ -5,7 +5,7 @@
 pub enum Interface {
     /// `wardkeep:files/reader`.
     FilesReader,
-    /// `wardkeep:files/writer`. Known, so that `describe` may run; not served to calls yet.
+    /// `wardkeep:files/writer`.
     FilesWriter,
     /// `wardkeep:log/log`. Needs no grant.
     Log,
@@ -59,6 +59,9 @@ impl Interface {
 pub struct Served {
     /// Some tool reads files.
     pub files: bool,
+    /// Some tool whose effect is not `read` writes files. Without one a component that imports the writer is refused, so that what
+    /// is to read only cannot do more.
+    pub writer: bool,
     /// Some tool may know the time.
     pub clock: bool,
     /// Some tool may have random numbers.
@@ -74,7 +77,7 @@ impl Served {
         match interface {
             Interface::Log | Interface::Progress => true,
             Interface::FilesReader => self.files,
-            Interface::FilesWriter => false,
+            Interface::FilesWriter => self.writer,
             Interface::Wasi(Wasi::Clocks | Wasi::Poll) => self.clock || self.inert,
             Interface::Wasi(Wasi::Random) => self.random || self.inert,
             Interface::Wasi(Wasi::Baseline) => self.inert,
@@ -114,6 +117,9 @@ mod tests {
         for wasi in [Wasi::Clocks, Wasi::Random, Wasi::Poll, Wasi::Baseline] {
             assert!(!none.includes(Interface::Wasi(wasi)));
         }
-        assert!(!none.includes(Interface::FilesReader));
+        assert!(!none.includes(Interface::FilesReader) && !none.includes(Interface::FilesWriter));
+        let reads = Served { files: true, ..none };
+        assert!(reads.includes(Interface::FilesReader) && !reads.includes(Interface::FilesWriter));
+        assert!(Served { writer: true, ..reads }.includes(Interface::FilesWriter));
     }
 }

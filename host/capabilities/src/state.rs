@@ -5,14 +5,17 @@ use std::{
     time::Instant,
 };
 
-use cap_std::fs::Dir;
-use wardkeep_model::{Limits, Note, NoteKind, RootName};
-use wardkeep_policy::Grants;
+use wardkeep_model::{Effect, Limits, Note, NoteKind, RootName};
+use wardkeep_policy::{Access, FilesGrant, Grants};
 use wasmtime::component::ResourceTable;
 
 use crate::{
-    CallToken, EndCall, FilePool, LogContext, Reporter, Roots, files::PATTERNS_OF_A_CALL, log::GuestLog, notes::Notes,
-    progress::CallProgress, wasi::Seed,
+    CallToken, EndCall, FilePool, LogContext, Reporter, Roots,
+    files::{Holding, PATTERNS_OF_A_CALL},
+    log::GuestLog,
+    notes::Notes,
+    progress::CallProgress,
+    wasi::Seed,
 };
 
 /// Handles of host resources that one call may hold at a time.
@@ -30,7 +33,10 @@ pub struct Environment {
 /// The capabilities of one call. It lives in the call's store and ends with it.
 #[derive(Debug)]
 pub struct CallState {
-    pub(crate) files: Vec<(RootName, Arc<Dir>)>,
+    pub(crate) files: Vec<Holding>,
+    /// The tool that runs is signed as one that changes things. Asked besides its grants, so that no slip in one of the two lets a
+    /// reading tool write.
+    pub(crate) changes: bool,
     pub(crate) clock: bool,
     pub(crate) random: bool,
     /// Clock and random answer inertly where they are not granted; otherwise they end the call.
@@ -76,9 +82,12 @@ impl CallState {
         environment: &Environment,
         context: LogContext,
     ) -> Self {
-        let root = |name: &RootName| environment.roots.get(name).map(|dir| (name.clone(), dir));
+        let held = |grant: &FilesGrant| {
+            let directory = environment.roots.get(&grant.root)?;
+            Some(Holding { name: RootName::clone(&grant.root), directory, writable: grant.access == Access::Write })
+        };
         Self {
-            files: grants.files.iter().filter_map(|grant| root(&grant.root)).collect(),
+            files: grants.files.iter().filter_map(held).collect(),
             clock: grants.clock,
             random: grants.random,
             inert: grants.wasi_inert,
@@ -92,6 +101,12 @@ impl CallState {
         Self { inert: true, ..Self::bare(&Limits::DEFAULT, token, FilePool::new(1), None) }
     }
 
+    /// The same for a tool of this effect. Unsaid, nothing is changed.
+    #[must_use]
+    pub fn of_effect(self, effect: Effect) -> Self {
+        Self { changes: effect != Effect::Read, ..self }
+    }
+
     /// The same with somebody who wants to know how far the call is.
     #[must_use]
     pub fn reporting(self, reporter: Option<Reporter>) -> Self {
@@ -103,6 +118,7 @@ impl CallState {
         table.set_max_capacity(HANDLES);
         Self {
             files: Vec::new(),
+            changes: false,
             clock: false,
             random: false,
             inert: false,

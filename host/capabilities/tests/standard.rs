@@ -104,7 +104,7 @@ async fn the_inert_baseline_tells_a_starting_program_what_the_standard_tells_it_
     let told = lengths(&standard, &mut Store::new(&engine, state), &component).await;
 
     let mut ours = Linker::new(&engine);
-    let served = Served { files: false, clock: false, random: false, inert: true };
+    let served = Served { inert: true, ..Served::default() };
     for (name, item) in component.component_type().imports(&engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { panic!("`{name}` is no instance") };
         link(&mut ours, &engine, (name, &instance), &served, |call: &mut CallState| call).unwrap();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use wardkeep_audit::Recorded;
 use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Reporter, Roots, Served};
 use wardkeep_model::{Cost, Failure, Note, Outcome, PluginName, Reply, Resumption};
-use wardkeep_policy::{Arguments, Permit, PluginTerms, Snapshot};
+use wardkeep_policy::{Access, Arguments, Permit, PluginTerms, Snapshot};
 use wasmtime::Store;
 
 use crate::{
@@ -85,6 +85,7 @@ impl Engine {
         let grants = terms.grants();
         let served = Served {
             files: !grants.files.is_empty(),
+            writer: grants.any_files(Access::Write),
             clock: grants.clock,
             random: grants.random,
             inert: grants.wasi_inert,
@@ -162,7 +163,7 @@ impl Fleet {
         };
         let environment = Environment { roots: self.roots.clone(), pool: ticket.plugin.0.files.clone() };
         let call = CallState::new(permit.grants(), &limits, token.clone(), &environment, context);
-        let call = call.reporting(reporter);
+        let call = call.of_effect(permit.tool().effect()).reporting(reporter);
         let resume = resume.map(convert::resumption);
         let request = Request { tool: tool.as_str().to_owned(), arguments: arguments.text().to_owned(), resume };
         let job = Job { request, call, limits };
