@@ -101,7 +101,7 @@ allow = ["user:me"]
         let host = HostTerms {
             deployment: None,
             roots: roots.iter().map(|(name, _)| Clone::clone(name)).collect(),
-            ceilings: Limits::CEILING,
+            ..HostTerms::default()
         };
         let revocations = Revocations::default();
         let approved =
