@@ -7,7 +7,7 @@ use wasmtime::{
 
 use crate::{
     CallState, EndCall,
-    bindings::{log, progress, reader, writer},
+    bindings::{client, handle, log, progress, reader, store, writer},
     interface::{Interface, Served},
     wasi,
 };
@@ -33,6 +33,9 @@ pub fn link<T: Send + 'static>(
         Interface::Progress => progress::add_to_linker::<T, HasSelf<CallState>>(linker, call),
         Interface::FilesReader => reader::add_to_linker::<T, HasSelf<CallState>>(linker, call),
         Interface::FilesWriter => writer::add_to_linker::<T, HasSelf<CallState>>(linker, call),
+        Interface::HttpClient => client::add_to_linker::<T, HasSelf<CallState>>(linker, call),
+        Interface::SecretsHandle => handle::add_to_linker::<T, HasSelf<CallState>>(linker, call),
+        Interface::SecretsStore => store::add_to_linker::<T, HasSelf<CallState>>(linker, call),
         Interface::Wasi(_) => wasi::link(linker, engine, name, instance, call),
     }
 }
