@@ -27,6 +27,8 @@ pub(crate) struct GuestLog {
     context: Option<LogContext>,
     lines_left: u32,
     line_bytes: usize,
+    /// Only how much was said is told.
+    pub(crate) hides_words: bool,
     pub(crate) dropped: u32,
     /// What was written to standard output and error since the last end of a line.
     partial: [Vec<u8>; 2],
@@ -45,6 +47,7 @@ impl GuestLog {
             context,
             lines_left: limits.log_lines,
             line_bytes: limits.log_bytes as usize,
+            hides_words: false,
             dropped: 0,
             partial: [Vec::new(), Vec::new()],
         }
@@ -58,7 +61,10 @@ impl GuestLog {
             return;
         };
         self.lines_left = left;
-        let line = escaped(message, self.line_bytes);
+        let line = match self.hides_words {
+            false => escaped(message, self.line_bytes),
+            true => format!("[{} bytes that `returns` in the manifest keeps from the log]", message.len()),
+        };
         let LogContext { plugin, tool, correlation } = context;
         match level {
             Level::Debug => tracing::debug!(target: "guest", %plugin, %tool, %correlation, "{line}"),

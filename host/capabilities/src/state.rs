@@ -120,10 +120,19 @@ impl CallState {
         Self { changes: effect != Effect::Read, ..self }
     }
 
+    /// The same for a tool whose own words are to stay inside, or not: the host cannot filter them as it filters an answer.
+    #[must_use]
+    pub fn hiding_words(mut self, hides: bool) -> Self {
+        self.log.hides_words = hides;
+        self.progress.hides_words = hides;
+        self
+    }
+
     /// The same with somebody who wants to know how far the call is.
     #[must_use]
-    pub fn reporting(self, reporter: Option<Reporter>) -> Self {
-        Self { progress: CallProgress::to(reporter), ..self }
+    pub fn reporting(mut self, reporter: Option<Reporter>) -> Self {
+        self.progress.reporter = reporter;
+        self
     }
 
     fn bare(limits: &Limits, token: CallToken, environment: &Environment, context: Option<LogContext>) -> Self {

@@ -185,7 +185,10 @@ impl Fleet {
         let environment = Environment { roots: self.roots.clone(), pool: ticket.plugin.0.files.clone(), reach };
         let allowed = (permit.grants(), permit.requests());
         let call = CallState::new(allowed, &limits, token.clone(), &environment, context);
-        let call = call.of_effect(permit.tool().effect()).reporting(reporter);
+        let call = call
+            .of_effect(permit.tool().effect())
+            .hiding_words(permit.tool().returns().hides_words())
+            .reporting(reporter);
         let resume = resume.map(convert::resumption);
         let request = Request { tool: tool.as_str().to_owned(), arguments: arguments.text().to_owned(), resume };
         let job = Job { request, call, limits };
