@@ -6,25 +6,27 @@ use std::{
 };
 
 use cap_std::fs::Dir;
-use wardkeep_model::{Limits, Note, NoteKind, RootName};
-use wardkeep_policy::Grants;
+use wardkeep_model::{Egress, Limits, Note, NoteKind, RootName};
+use wardkeep_policy::{Grants, HttpRule};
 use wasmtime::component::ResourceTable;
 
 use crate::{
-    CallToken, EndCall, FilePool, LogContext, Reporter, Roots, files::PATTERNS_OF_A_CALL, log::GuestLog, notes::Notes,
-    progress::CallProgress, wasi::Seed,
+    CallToken, EndCall, FilePool, Guard, LogContext, Reach, Reporter, Roots, files::PATTERNS_OF_A_CALL, http::HttpCall,
+    log::GuestLog, notes::Notes, progress::CallProgress, wasi::Seed,
 };
 
 /// Handles of host resources that one call may hold at a time.
 const HANDLES: usize = 1_000;
 
-/// What all calls share.
+/// What all calls of a plugin share.
 #[derive(Debug, Clone)]
 pub struct Environment {
     /// The operator's directories.
     pub roots: Roots,
     /// Where file work runs.
     pub pool: FilePool,
+    /// What the plugin has of the world outside.
+    pub reach: Arc<Reach>,
 }
 
 /// The capabilities of one call. It lives in the call's store and ends with it.
@@ -37,6 +39,9 @@ pub struct CallState {
     pub(crate) inert: bool,
     pub(crate) token: CallToken,
     pub(crate) pool: FilePool,
+    pub(crate) http: HttpCall,
+    pub(crate) reach: Arc<Reach>,
+    pub(crate) guard: Option<Arc<Guard>>,
     pub(crate) patterns: Arc<AtomicUsize>,
     pub(crate) log: GuestLog,
     pub(crate) progress: CallProgress,
@@ -49,7 +54,7 @@ pub struct CallState {
 }
 
 /// What a call used of its capabilities, when it is over.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Used {
     /// Calls of capability functions.
     pub host_calls: u32,
@@ -59,6 +64,10 @@ pub struct Used {
     pub progress_dropped: u32,
     /// What the record keeps.
     pub notes: Vec<Note>,
+    /// What was sent where.
+    pub egress: Vec<Egress>,
+    /// What finds the values of this plugin's secrets, if any were read.
+    pub guard: Option<Arc<Guard>>,
 }
 
 /// No host call is left: the guest is told `exhausted` where the function can say so.
@@ -66,11 +75,11 @@ pub struct Used {
 pub(crate) struct Exhausted;
 
 impl CallState {
-    /// The state of a call of one tool, with that tool's grants only. A granted root that the operator does not name is
+    /// The state of a call of one tool, with that tool's grants only, and the requests that they allow with this call's arguments. A granted root that the operator does not name is
     /// left out: policy refused it at load, so it can only have gone since.
     #[must_use]
     pub fn new(
-        grants: &Grants,
+        (grants, requests): (&Grants, &[HttpRule]),
         limits: &Limits,
         token: CallToken,
         environment: &Environment,
@@ -82,14 +91,17 @@ impl CallState {
             clock: grants.clock,
             random: grants.random,
             inert: grants.wasi_inert,
-            ..Self::bare(limits, token, environment.pool.clone(), Some(context))
+            http: HttpCall::new(requests, &grants.secrets, limits),
+            ..Self::bare(limits, token, environment, Some(context))
         }
     }
 
     /// The state in which `describe` runs: nothing granted, nothing written, inert answers.
     #[must_use]
     pub fn for_description(token: CallToken) -> Self {
-        Self { inert: true, ..Self::bare(&Limits::DEFAULT, token, FilePool::new(1), None) }
+        let reach = Arc::new(Reach::nothing());
+        let environment = Environment { roots: Roots::default(), pool: FilePool::new(1), reach };
+        Self { inert: true, ..Self::bare(&Limits::DEFAULT, token, &environment, None) }
     }
 
     /// The same with somebody who wants to know how far the call is.
@@ -98,7 +110,7 @@ impl CallState {
         Self { progress: CallProgress::to(reporter), ..self }
     }
 
-    fn bare(limits: &Limits, token: CallToken, pool: FilePool, context: Option<LogContext>) -> Self {
+    fn bare(limits: &Limits, token: CallToken, environment: &Environment, context: Option<LogContext>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         Self {
@@ -107,7 +119,10 @@ impl CallState {
             random: false,
             inert: false,
             token,
-            pool,
+            pool: environment.pool.clone(),
+            http: HttpCall::default(),
+            reach: Arc::clone(&environment.reach),
+            guard: None,
             patterns: Arc::new(AtomicUsize::new(PATTERNS_OF_A_CALL)),
             log: GuestLog::new(context, limits),
             progress: CallProgress::default(),
@@ -124,6 +139,11 @@ impl CallState {
     #[must_use]
     pub fn token(&self) -> &CallToken {
         &self.token
+    }
+
+    /// What finds the values of this plugin's secrets in what comes from outside, if any were read.
+    pub(crate) fn guard(&self) -> Option<Arc<Guard>> {
+        self.guard.clone()
     }
 
     /// Counts one call of a capability function.
@@ -155,11 +175,15 @@ impl CallState {
     #[must_use]
     pub fn finish(&mut self) -> Used {
         self.log.finish();
+        // Bodies that the guest has not read to their ends close their connections now, not when the store is cleared away.
+        self.table = ResourceTable::new();
         Used {
             host_calls: self.host_calls,
             log_lines_dropped: self.log.dropped,
             progress_dropped: self.progress.dropped,
             notes: std::mem::take(&mut self.notes).into_vec(),
+            egress: self.http.egress(),
+            guard: self.guard.take(),
         }
     }
 }

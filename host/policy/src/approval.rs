@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use ipnet::IpNet;
 use jiff::{Timestamp, ToSpan};
 use wardkeep_model::{Digest, Effect, Limits, RootName};
 
@@ -9,7 +10,7 @@ use crate::{
     day,
     document::{Fault, Faults, quoted, shown},
     key::PublicKey,
-    manifest::{Grant, LONGEST_DAYS, Manifest, Sketch},
+    manifest::{Grant, LONGEST_DAYS, Manifest, Sketch, SourceKind},
     revocation::Revocations,
     signature::{MANIFEST_NAMESPACE, verify_signature},
     trust::Trust,
@@ -33,7 +34,7 @@ pub struct Candidate<'a> {
     pub known: Option<(u64, Digest)>,
 }
 
-/// What the operator's file says that bears on manifests.
+/// What the operator's file says that bears on manifests. The default is a host whose operator has said nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostTerms {
     /// The host's name for itself.
@@ -42,6 +43,25 @@ pub struct HostTerms {
     pub roots: BTreeSet<RootName>,
     /// What a call may use at most.
     pub ceilings: Limits,
+    /// The networks that are not public and that grants may open: `[egress] private`.
+    pub private: Vec<IpNet>,
+    /// Whether a credential may go in the clear to a loopback address: `[egress] cleartext_to_loopback`, for tests.
+    pub cleartext_to_loopback: bool,
+    /// Where secrets may come from: the tables `[sources.…]`.
+    pub sources: BTreeSet<SourceKind>,
+}
+
+impl Default for HostTerms {
+    fn default() -> Self {
+        Self {
+            deployment: None,
+            roots: BTreeSet::new(),
+            ceilings: Limits::CEILING,
+            private: Vec::new(),
+            cleartext_to_loopback: false,
+            sources: BTreeSet::new(),
+        }
+    }
 }
 
 /// A manifest that enough approvers have signed and that fits this host. Its component is still to be seen.

@@ -5,6 +5,7 @@
 //! nobody enforces is worse than none.
 
 mod allow;
+mod clash;
 mod component;
 mod grant;
 mod http;

@@ -11,7 +11,8 @@ use crate::{
     document::{Fault, quoted},
     grants::Grants,
     key::PublicKey,
-    manifest::{Allowed, Manifest, Stage, ToolTerms},
+    manifest::{Allowed, Confirm, Manifest, Only, Returns, Stage, ToolTerms},
+    pointer::Pointer,
     schema::{Arguments, Mismatch, Schema},
 };
 
@@ -81,6 +82,10 @@ pub struct Tool {
     allow: Vec<(Allowed, String)>,
     limits: Limits,
     asks: bool,
+    confirm: Confirm,
+    resources: Vec<Pointer>,
+    only: Vec<Only>,
+    returns: Returns,
     grants: Grants,
     version: String,
     input: Arc<Schema>,
@@ -106,6 +111,10 @@ impl Tool {
             allow: terms.allow.iter().map(|entry| (entry.clone(), format!("allow:{entry}"))).collect(),
             limits: wanted(manifest, terms).capped(&host.ceilings),
             asks: terms.asks,
+            confirm: terms.confirm,
+            resources: terms.resources.clone(),
+            only: terms.only.clone(),
+            returns: terms.returns.clone(),
             grants: Grants::of(manifest, terms),
             version: manifest.version().to_string(),
             input,
@@ -191,6 +200,18 @@ impl Tool {
         self.asks
     }
 
+    /// Who has to say yes before it runs.
+    #[must_use]
+    pub const fn confirm(&self) -> Confirm {
+        self.confirm
+    }
+
+    /// What of its answers leaves the host.
+    #[must_use]
+    pub const fn returns(&self) -> &Returns {
+        &self.returns
+    }
+
     /// The schema of its arguments.
     #[must_use]
     pub fn input_schema(&self) -> &Arc<Map<String, Value>> {
@@ -225,6 +246,16 @@ impl Tool {
 
     pub(crate) const fn input(&self) -> &Arc<Schema> {
         &self.input
+    }
+
+    /// Where its arguments name what it touches.
+    pub(crate) fn resources(&self) -> &[Pointer] {
+        &self.resources
+    }
+
+    /// What its arguments may name.
+    pub(crate) fn only(&self) -> &[Only] {
+        &self.only
     }
 
     pub(crate) const fn stage(&self) -> Stage {

@@ -108,7 +108,7 @@ impl Config {
     /// What policy has to know of this host.
     pub(crate) fn terms(&self) -> HostTerms {
         let roots: BTreeSet<RootName> = self.roots.keys().cloned().collect();
-        HostTerms { deployment: self.deployment.clone(), roots, ceilings: self.ceilings }
+        HostTerms { deployment: self.deployment.clone(), roots, ceilings: self.ceilings, ..HostTerms::default() }
     }
 }
 

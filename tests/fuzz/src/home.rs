@@ -31,7 +31,7 @@ pub fn host() -> HostTerms {
     HostTerms {
         deployment: Some("prod".into()),
         roots: BTreeSet::from(["reports".parse().unwrap(), "wiki".parse().unwrap()]),
-        ceilings: Limits::CEILING,
+        ..HostTerms::default()
     }
 }
 

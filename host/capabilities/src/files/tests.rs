@@ -10,7 +10,7 @@ use wardkeep_policy::{Access, FilesGrant, Grants};
 
 use super::*;
 use crate::{
-    Environment, FilePool, LogContext, Roots,
+    Environment, FilePool, LogContext, Outside, Roots,
     bindings::reader::{Entry, Kind},
 };
 
@@ -36,14 +36,15 @@ impl Tree {
         let name: wardkeep_model::RootName = "root".parse().unwrap();
         let roots = Roots::open([(name.clone(), home.path().join("root"))]).unwrap();
         let grants = Grants { files: vec![FilesGrant { root: name, access: Access::Read }], ..Grants::default() };
-        let environment = Environment { roots, pool: FilePool::new(4) };
+        let reach = Outside::closed().plugin(&"files".parse().unwrap());
+        let environment = Environment { roots, pool: FilePool::new(4), reach };
         let context = LogContext {
             plugin: "p".parse().unwrap(),
             tool: "t".parse().unwrap(),
             correlation: CorrelationId::from_bytes([1; 16]),
         };
         let token = CallToken::new(limits.deadline);
-        Self { home, call: CallState::new(&grants, &limits, token, &environment, context) }
+        Self { home, call: CallState::new((&grants, &[]), &limits, token, &environment, context) }
     }
 
     pub(super) fn at(&self, path: &str) -> PathBuf {

@@ -167,7 +167,7 @@ proptest! {
             prop_assert!(description.tools.iter().any(|told| told.name == *name), "{text}");
             let tool = tool.as_table().unwrap();
             prop_assert!(tool["uses"].as_array().unwrap().is_empty() && tool["allow"].as_array().unwrap().is_empty());
-            let known = ["allow", "effect", "side_effects", "uses"];
+            let known = ["allow", "confirm", "effect", "side_effects", "uses"];
             prop_assert!(tool.keys().all(|key| known.contains(&key.as_str())), "{text}");
         }
     }

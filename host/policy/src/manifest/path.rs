@@ -141,6 +141,8 @@ pub struct PathPattern {
     text: String,
     exact: bool,
     pieces: Vec<Piece>,
+    /// Its parts, `None` where an argument goes; of a prefix without the empty one at its end.
+    parts: Vec<Option<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,6 +206,24 @@ impl PathPattern {
         })
     }
 
+    /// Whether some path fits both, whatever the places are filled with.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let (one, two) = (&self.parts, &other.parts);
+        let alike = one.iter().zip(two).all(|(one, two)| match (one, two) {
+            // A place is never empty.
+            (None, Some(part)) | (Some(part), None) => !part.is_empty(),
+            (one, two) => one == two,
+        });
+        let long_enough = match (self.exact, other.exact) {
+            (true, true) => one.len() == two.len(),
+            // Below a prefix there is at least one part, which may be empty.
+            (true, false) => one.len() > two.len(),
+            (false, true) => two.len() > one.len(),
+            (false, false) => true,
+        };
+        alike && long_enough
+    }
+
     /// Fills the places from checked arguments. Nothing if one of them leads to no value that a part of a path can be: only strings and whole
     /// numbers from 0 are, and of strings only such as lead nowhere else.
     #[must_use]
@@ -219,6 +239,20 @@ impl PathPattern {
         let whole = text.parse::<CanonicalPath>().ok().filter(|path| path.0 == text)?;
         Some(Path { exact: self.exact, text: whole.0 })
     }
+}
+
+fn parts(pieces: &[Piece], exact: bool) -> Vec<Option<String>> {
+    // No path holds this character, so it can stand for the places.
+    let spelled = pieces.iter().map(|piece| match piece {
+        Piece::Text(text) => text.as_str(),
+        Piece::Filled(_) => "\0",
+    });
+    let spelled: String = spelled.collect();
+    let mut parts: Vec<_> = spelled.split('/').skip(1).map(|part| (part != "\0").then(|| part.to_owned())).collect();
+    if !exact {
+        parts.pop();
+    }
+    parts
 }
 
 /// An argument as one part, percent-encoded once.
@@ -274,7 +308,8 @@ impl FromStr for PathPattern {
                 }
             }
         }
-        Ok(Self { text: text.to_owned(), exact, pieces })
+        let parts = parts(&pieces, exact);
+        Ok(Self { text: text.to_owned(), exact, pieces, parts })
     }
 }
 

@@ -10,7 +10,7 @@ use wardkeep_model::{Digest, PublishedName};
 use crate::document::{Document, Faults, Item, Table};
 
 use super::{
-    Component, Grant, GrantKey, Manifest, Plugin, ToolTerms, grant, limits_patch, secret,
+    Component, Grant, GrantKey, Manifest, Plugin, ToolTerms, clash, grant, limits_patch, secret,
     sketch::{Sketch, gravest_tool},
 };
 
@@ -44,12 +44,16 @@ fn read(mut table: Table<'_>, digest: Digest, sketch: &mut Sketch) -> Option<Man
     drop(table);
     let mut tools = BTreeMap::new();
     let mut published = BTreeMap::new();
+    let mut placed = Vec::new();
     for (name, item) in items.iter().flatten() {
         if let Some(terms) = ToolTerms::read(name, item, sketch.name.as_ref(), &grants, &unread) {
             unique(&mut published, &terms, item);
+            placed.push((terms.name.clone(), item));
             tools.insert(terms.name.clone(), terms);
         }
     }
+    let placed = placed.into_iter().filter_map(|(name, item)| Some((tools.get(&name)?, item)));
+    clash::secrets(placed, &grants);
     sketch.effect = gravest_tool(tools.values());
     // With a tool that could not be read nobody knows what is used.
     let sound = items.is_some_and(|items| items.len() == tools.len());

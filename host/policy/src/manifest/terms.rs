@@ -93,18 +93,20 @@ impl Pattern {
 }
 
 impl Only {
+    /// Whether one of the patterns fits.
+    #[must_use]
+    pub fn lists(&self, text: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.fits(text))
+    }
+
     /// Whether every value at the place is a text that fits. A value that is missing, `null`, a number, a truth value, an object or an array
     /// does not; an array where the pointer says `*` is looked into, and an empty one holds nothing that could be wrong.
     #[must_use]
     pub fn allows(&self, arguments: &Value) -> bool {
         let fits = |value: Option<&Value>| match value {
-            Some(Value::String(text)) => self.patterns.iter().any(|pattern| pattern.fits(text)),
+            Some(Value::String(text)) => self.lists(text),
             Some(Value::Array(items)) if !self.at.is_plural() => {
-                !items.is_empty()
-                    && items.iter().all(|item| match item {
-                        Value::String(text) => self.patterns.iter().any(|pattern| pattern.fits(text)),
-                        _ => false,
-                    })
+                !items.is_empty() && items.iter().all(|item| item.as_str().is_some_and(|text| self.lists(text)))
             }
             _ => false,
         };

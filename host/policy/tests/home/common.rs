@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use wardkeep_model::{Authenticated, Definition, Description, Digest, Effect, FilesAsk, Limits, Principal};
+use wardkeep_model::{Authenticated, Definition, Description, Digest, Effect, FilesAsk, Principal};
 use wardkeep_policy::{
     Approved, Candidate, Evidence, Faults, HostTerms, KeyPair, MANIFEST_NAMESPACE, PluginTerms, REVOKE_NAMESPACE,
     Remembered, Revocations, Trust, approve, generate_key, sign,
@@ -40,7 +40,7 @@ pub(crate) fn host() -> HostTerms {
     HostTerms {
         deployment: Some("prod".into()),
         roots: BTreeSet::from(["reports".parse().unwrap(), "wiki".parse().unwrap()]),
-        ceilings: Limits::CEILING,
+        ..HostTerms::default()
     }
 }
 

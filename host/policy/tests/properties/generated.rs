@@ -46,9 +46,8 @@ pub(crate) struct ToolSpec {
     pub(crate) limits: Written,
 }
 
-/// Limits as a table writes them: fuel, memory, deadline in milliseconds, output, host calls, log lines, log bytes, table elements,
-/// concurrency.
-pub(crate) type Written = [Option<u64>; 9];
+/// Limits as a table writes them, in the order of `KEYS`; the deadline in milliseconds.
+pub(crate) type Written = [Option<u64>; 12];
 
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -57,7 +56,7 @@ pub(crate) struct Call {
     pub(crate) now: Timestamp,
 }
 
-const KEYS: [(&str, &str); 9] = [
+const KEYS: [(&str, &str); 12] = [
     ("fuel", ""),
     ("memory", "B"),
     ("deadline", "ms"),
@@ -67,10 +66,13 @@ const KEYS: [(&str, &str); 9] = [
     ("log_bytes", "B"),
     ("table_elements", ""),
     ("concurrency", ""),
+    ("requests", ""),
+    ("request_body", "B"),
+    ("response_body", "B"),
 ];
 
-/// The same nine of a value.
-pub(crate) fn numbers(limits: &Limits) -> [u64; 9] {
+/// The same twelve of a value.
+pub(crate) fn numbers(limits: &Limits) -> [u64; 12] {
     [
         limits.fuel,
         limits.memory,
@@ -81,10 +83,13 @@ pub(crate) fn numbers(limits: &Limits) -> [u64; 9] {
         limits.log_bytes.into(),
         limits.table_elements.into(),
         limits.concurrency.into(),
+        limits.requests.into(),
+        limits.request_body,
+        limits.response_body,
     ]
 }
 
-pub(crate) fn of_numbers(numbers: [u64; 9]) -> Limits {
+pub(crate) fn of_numbers(numbers: [u64; 12]) -> Limits {
     let small = |at: usize| u32::try_from(numbers[at]).unwrap();
     Limits {
         fuel: numbers[0],
@@ -96,12 +101,15 @@ pub(crate) fn of_numbers(numbers: [u64; 9]) -> Limits {
         log_bytes: small(6),
         table_elements: small(7),
         concurrency: small(8),
+        requests: small(9),
+        request_body: numbers[10],
+        response_body: numbers[11],
     }
 }
 
 pub(crate) fn rows(held: &Limits, most: &Limits) -> Vec<(&'static str, u64, u64)> {
     let (held, most) = (numbers(held), numbers(most));
-    (0..9).map(|at| (KEYS[at].0, held[at], most[at])).collect()
+    (0..12).map(|at| (KEYS[at].0, held[at], most[at])).collect()
 }
 
 fn written(limits: &Written) -> String {
@@ -235,7 +243,7 @@ fn tool(limits: impl Strategy<Value = Written>) -> impl Strategy<Value = ToolSpe
 }
 
 const fn none() -> Just<Written> {
-    Just([None; 9])
+    Just([None; 12])
 }
 
 /// From one to far beyond every ceiling.
@@ -250,7 +258,7 @@ fn limits() -> impl Strategy<Value = Written> {
             1 => (ceiling..=u64::from(u32::MAX).max(ceiling)).prop_map(Some),
         ]
     };
-    std::array::from_fn::<_, 9, _>(one)
+    std::array::from_fn::<_, 12, _>(one)
 }
 
 fn built(limits: impl Strategy<Value = Written> + Clone + 'static) -> impl Strategy<Value = World> {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use wardkeep_audit::{Closing, Intent, Journal, Options, Origin, Recorded};
-use wardkeep_capabilities::{CallToken, Roots};
+use wardkeep_capabilities::{CallToken, Outside, Roots};
 use wardkeep_model::{Authenticated, Completion, Content, CorrelationId, Limits, Outcome, Principal, Reply};
 use wardkeep_policy::{
     Candidate, Evidence, HostTerms, InitialTrust, MANIFEST_NAMESPACE, Permit, Revocations, Snapshot, Trust, approve,
@@ -101,7 +101,7 @@ allow = ["user:me"]
         let host = HostTerms {
             deployment: None,
             roots: roots.iter().map(|(name, _)| Clone::clone(name)).collect(),
-            ceilings: Limits::CEILING,
+            ..HostTerms::default()
         };
         let revocations = Revocations::default();
         let approved =
@@ -113,7 +113,8 @@ allow = ["user:me"]
         let terms = Arc::new(terms);
         let plugin = engine.load(&inspected, &terms).unwrap();
         let snapshot = Snapshot::new(vec![terms], &trust, &revocations).unwrap();
-        let fleet = Fleet::new(engine, Arc::new(snapshot), vec![plugin], Roots::open(roots).unwrap());
+        let fleet =
+            Fleet::new(engine, Arc::new(snapshot), vec![plugin], Roots::open(roots).unwrap(), &Outside::closed());
         let (journal, _) = Journal::open(Options::new(home.path().join("audit"))).unwrap();
         Self { fleet, journal, mine, theirs, _home: home }
     }
