@@ -13,7 +13,7 @@ use wardkeep_model::{Authenticated, CorrelationId, Limits, Principal};
 use wardkeep_policy::{
     Arguments, Candidate, Evidence, HostTerms, Permit, Revocations, Snapshot, Trust, approve, authorize,
 };
-use wardkeep_sandbox::{CallToken, Engine, EngineOptions, Fleet, Inspected, Roots};
+use wardkeep_sandbox::{CallToken, Engine, EngineOptions, Fleet, Inspected, Outside, Roots};
 use wasmtime::{Store, component::Linker};
 
 use crate::{
@@ -138,7 +138,7 @@ impl Served {
         let Value::Object(arguments) = arguments.clone() else { panic!("no object: {arguments}") };
         let arguments = tool.check(arguments).unwrap();
         let permit = authorize(&snapshot, &me, &tool, &arguments, now).unwrap();
-        let fleet = Fleet::new(&engine, snapshot, vec![plugin], Roots::default());
+        let fleet = Fleet::new(&engine, snapshot, vec![plugin], Roots::default(), &Outside::closed());
         let audit = tempfile::tempdir().unwrap();
         let (journal, _) = Journal::open(Options::new(audit.path().join("audit"))).unwrap();
         let intent = Intent {
@@ -155,6 +155,7 @@ impl Served {
             origin: Origin { transport: "stdio", ..Origin::default() },
             rule: permit.rule().to_owned(),
             limits: *permit.limits(),
+            resources: Vec::new(),
             resumes: None,
         };
         let recorded = journal.intent(intent).await.unwrap();

@@ -5,12 +5,18 @@
 pub enum Interface {
     /// `wardkeep:files/reader`.
     FilesReader,
-    /// `wardkeep:files/writer`. Known, so that `describe` may run; not served to calls yet.
+    /// `wardkeep:files/writer`.
     FilesWriter,
+    /// `wardkeep:http/client`.
+    HttpClient,
     /// `wardkeep:log/log`. Needs no grant.
     Log,
     /// `wardkeep:progress/progress`. Needs no grant.
     Progress,
+    /// `wardkeep:secrets/handle`, a type only. Needs no grant.
+    SecretsHandle,
+    /// `wardkeep:secrets/store`.
+    SecretsStore,
     /// One of WASI 0.2's.
     Wasi(Wasi),
 }
@@ -37,8 +43,11 @@ impl Interface {
         let found = match name.split_once(':')? {
             ("wardkeep", "files/reader") => Self::FilesReader,
             ("wardkeep", "files/writer") => Self::FilesWriter,
+            ("wardkeep", "http/client") => Self::HttpClient,
             ("wardkeep", "log/log") => Self::Log,
             ("wardkeep", "progress/progress") => Self::Progress,
+            ("wardkeep", "secrets/handle") => Self::SecretsHandle,
+            ("wardkeep", "secrets/store") => Self::SecretsStore,
             ("wasi", rest) => Self::Wasi(match rest.split_once('/')? {
                 ("clocks", _) => Wasi::Clocks,
                 ("random", _) => Wasi::Random,
@@ -59,6 +68,13 @@ impl Interface {
 pub struct Served {
     /// Some tool reads files.
     pub files: bool,
+    /// Some tool whose effect is not `read` writes files. Without one a component that imports the writer is refused, so that what
+    /// is to read only cannot do more.
+    pub writer: bool,
+    /// Some tool sends requests.
+    pub http: bool,
+    /// Some tool uses a secret.
+    pub secrets: bool,
     /// Some tool may know the time.
     pub clock: bool,
     /// Some tool may have random numbers.
@@ -72,9 +88,11 @@ impl Served {
     #[must_use]
     pub const fn includes(&self, interface: Interface) -> bool {
         match interface {
-            Interface::Log | Interface::Progress => true,
+            Interface::Log | Interface::Progress | Interface::SecretsHandle => true,
             Interface::FilesReader => self.files,
-            Interface::FilesWriter => false,
+            Interface::FilesWriter => self.writer,
+            Interface::HttpClient => self.http,
+            Interface::SecretsStore => self.secrets,
             Interface::Wasi(Wasi::Clocks | Wasi::Poll) => self.clock || self.inert,
             Interface::Wasi(Wasi::Random) => self.random || self.inert,
             Interface::Wasi(Wasi::Baseline) => self.inert,
@@ -91,6 +109,9 @@ mod tests {
         let parse = Interface::parse;
         assert_eq!(parse("wardkeep:files/reader@0.1.0"), Some(Interface::FilesReader));
         assert_eq!(parse("wardkeep:files/reader@0.1.17"), Some(Interface::FilesReader));
+        assert_eq!(parse("wardkeep:http/client@0.1.4"), Some(Interface::HttpClient));
+        assert_eq!(parse("wardkeep:secrets/store@0.1.0"), Some(Interface::SecretsStore));
+        assert_eq!(parse("wardkeep:secrets/handle@0.1.0"), Some(Interface::SecretsHandle));
         assert_eq!(parse("wasi:io/poll@0.2.3"), Some(Interface::Wasi(Wasi::Poll)));
         assert_eq!(parse("wasi:sockets/tcp@0.2.0"), Some(Interface::Wasi(Wasi::Baseline)));
         for unknown in [
@@ -98,6 +119,8 @@ mod tests {
             "wardkeep:files/reader@0.1.0-rc.1",
             "wardkeep:files/reader",
             "wardkeep:files/other@0.1.0",
+            "wardkeep:http/client@0.2.0",
+            "wardkeep:http/server@0.1.0",
             "wasi:http/types@0.2.0",
             "wasi:io/poll@0.3.0",
             "wasi:io/poll@0.2.",
@@ -114,6 +137,11 @@ mod tests {
         for wasi in [Wasi::Clocks, Wasi::Random, Wasi::Poll, Wasi::Baseline] {
             assert!(!none.includes(Interface::Wasi(wasi)));
         }
-        assert!(!none.includes(Interface::FilesReader));
+        assert!(!none.includes(Interface::FilesReader) && !none.includes(Interface::FilesWriter));
+        let reads = Served { files: true, ..none };
+        assert!(reads.includes(Interface::FilesReader) && !reads.includes(Interface::FilesWriter));
+        assert!(Served { writer: true, ..reads }.includes(Interface::FilesWriter));
+        assert!(!none.includes(Interface::HttpClient) && !none.includes(Interface::SecretsStore));
+        assert!(none.includes(Interface::SecretsHandle), "a type alone");
     }
 }

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use wardkeep_capabilities::{CallState, CallToken, Environment, FilePool, LogContext, Roots, Served, link};
+use wardkeep_capabilities::{CallState, CallToken, Environment, FilePool, LogContext, Outside, Roots, Served, link};
 use wardkeep_model::{CorrelationId, Limits};
 use wardkeep_policy::Grants;
 use wasmtime::{
@@ -104,12 +104,13 @@ async fn the_inert_baseline_tells_a_starting_program_what_the_standard_tells_it_
     let told = lengths(&standard, &mut Store::new(&engine, state), &component).await;
 
     let mut ours = Linker::new(&engine);
-    let served = Served { files: false, clock: false, random: false, inert: true };
+    let served = Served { inert: true, ..Served::default() };
     for (name, item) in component.component_type().imports(&engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { panic!("`{name}` is no instance") };
         link(&mut ours, &engine, (name, &instance), &served, |call: &mut CallState| call).unwrap();
     }
-    let environment = Environment { roots: Roots::default(), pool: FilePool::new(1) };
+    let reach = Outside::closed().plugin(&"standard".parse().unwrap());
+    let environment = Environment { roots: Roots::default(), pool: FilePool::new(1), reach };
     let context = LogContext {
         plugin: "standard".parse().unwrap(),
         tool: "starts".parse().unwrap(),
@@ -117,7 +118,7 @@ async fn the_inert_baseline_tells_a_starting_program_what_the_standard_tells_it_
     };
     let grants = Grants { wasi_inert: true, ..Grants::default() };
     let token = CallToken::new(Duration::from_secs(30));
-    let call = CallState::new(&grants, &Limits::DEFAULT, token, &environment, context);
+    let call = CallState::new((&grants, &[]), &Limits::DEFAULT, token, &environment, context);
     assert_eq!(lengths(&ours, &mut Store::new(&engine, call), &component).await, told);
     assert_eq!(told, [0, 0, 0]);
 }

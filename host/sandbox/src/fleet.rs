@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use wardkeep_audit::Recorded;
-use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Reporter, Roots, Served};
-use wardkeep_model::{Cost, Failure, Note, Outcome, PluginName, Reply, Resumption};
-use wardkeep_policy::{Arguments, Permit, PluginTerms, Snapshot};
+use wardkeep_capabilities::{
+    CallState, CallToken, Environment, Guard, LogContext, Outside, Reach, Reporter, Roots, Served, Used,
+};
+use wardkeep_model::{Cost, Egress, Failure, Note, Outcome, PluginName, Reply, Resumption};
+use wardkeep_policy::{Access, Arguments, Permit, PluginTerms, Snapshot};
 use wasmtime::Store;
 
 use crate::{
@@ -24,6 +26,8 @@ pub struct Fleet {
     snapshot: Arc<Snapshot>,
     plugins: BTreeMap<PluginName, Plugin>,
     roots: Roots,
+    /// What each plugin has of the world outside, held as long as it is served.
+    reaches: BTreeMap<PluginName, Arc<Reach>>,
     /// Where calls stand that have not come to their guests yet.
     line: Line,
 }
@@ -37,6 +41,10 @@ pub struct Ran {
     pub cost: Cost,
     /// What the record keeps besides.
     pub notes: Vec<Note>,
+    /// What was sent where.
+    pub egress: Vec<Egress>,
+    /// What finds the values of the plugin's secrets in what leaves, if any were read.
+    pub guard: Option<Arc<Guard>>,
 }
 
 /// What a call leaves behind: its store, and the place that it held. Dropping it gives both back. That takes the kernel longer than a
@@ -85,6 +93,9 @@ impl Engine {
         let grants = terms.grants();
         let served = Served {
             files: !grants.files.is_empty(),
+            writer: grants.any_files(Access::Write),
+            http: !grants.http.is_empty(),
+            secrets: !grants.secrets.is_empty(),
             clock: grants.clock,
             random: grants.random,
             inert: grants.wasi_inert,
@@ -97,10 +108,18 @@ impl Engine {
 impl Fleet {
     /// A fleet of these plugins under these terms. A plugin of the snapshot that is not among them is out of service.
     #[must_use]
-    pub fn new(engine: &Engine, snapshot: Arc<Snapshot>, plugins: Vec<Plugin>, roots: Roots) -> Self {
+    pub fn new(
+        engine: &Engine,
+        snapshot: Arc<Snapshot>,
+        plugins: Vec<Plugin>,
+        roots: Roots,
+        outside: &Outside,
+    ) -> Self {
+        let reach = |plugin: &Plugin| (plugin.name().clone(), outside.plugin(plugin.name()));
         Self {
             engine: engine.clone(),
             snapshot,
+            reaches: plugins.iter().map(reach).collect(),
             plugins: plugins.into_iter().map(|plugin| (plugin.name().clone(), plugin)).collect(),
             roots,
             line: Line::new(),
@@ -160,9 +179,16 @@ impl Fleet {
         let Some(pace) = ticket.plugin.0.tools.get(tool).map(|tool| Arc::clone(&tool.pace)) else {
             return (Ran::host_error("the ticket is for a tool that the plugin does not have"), Remains::default());
         };
-        let environment = Environment { roots: self.roots.clone(), pool: ticket.plugin.0.files.clone() };
-        let call = CallState::new(permit.grants(), &limits, token.clone(), &environment, context);
-        let call = call.reporting(reporter);
+        let Some(reach) = self.reaches.get(permit.plugin()).map(Arc::clone) else {
+            return (Ran::host_error("the permit is for a plugin that is not served"), Remains::default());
+        };
+        let environment = Environment { roots: self.roots.clone(), pool: ticket.plugin.0.files.clone(), reach };
+        let allowed = (permit.grants(), permit.requests());
+        let call = CallState::new(allowed, &limits, token.clone(), &environment, context);
+        let call = call
+            .of_effect(permit.tool().effect())
+            .hiding_words(permit.tool().returns().hides_words())
+            .reporting(reporter);
         let resume = resume.map(convert::resumption);
         let request = Request { tool: tool.as_str().to_owned(), arguments: arguments.text().to_owned(), resume };
         let job = Job { request, call, limits };
@@ -179,8 +205,9 @@ impl Fleet {
         let done = running.await;
         cancelled.finished();
         match done {
-            Ok((Done { result, cost, notes, store, .. }, ticket)) => {
-                (Ran { result, cost, notes }, Remains { _store: store, _ticket: Some(ticket) })
+            Ok((Done { result, cost, used, store, .. }, ticket)) => {
+                let Used { notes, egress, guard, .. } = used;
+                (Ran { result, cost, notes, egress, guard }, Remains { _store: store, _ticket: Some(ticket) })
             }
             Err(lost) => (Ran::host_error(&lost.to_string()), Remains::default()),
         }
@@ -190,7 +217,7 @@ impl Fleet {
 impl Ran {
     fn host_error(detail: &str) -> Self {
         let stopped = Stopped::new(Outcome::HostError, detail);
-        Self { result: Err(stopped), cost: Cost::default(), notes: Vec::new() }
+        Self { result: Err(stopped), cost: Cost::default(), notes: Vec::new(), egress: Vec::new(), guard: None }
     }
 }
 

@@ -9,8 +9,8 @@ use std::{
     time::Instant,
 };
 
-use wardkeep_capabilities::{CallState, EndCall};
-use wardkeep_model::{Cost, Failure, LimitKind, Limits, Note, Outcome, Reply};
+use wardkeep_capabilities::{CallState, EndCall, Used};
+use wardkeep_model::{Cost, Failure, LimitKind, Limits, Outcome, Reply};
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::{
@@ -67,7 +67,7 @@ pub(crate) struct Job {
 pub(crate) struct Done {
     pub(crate) result: Result<Result<Reply, Failure>, Stopped>,
     pub(crate) cost: Cost,
-    pub(crate) notes: Vec<Note>,
+    pub(crate) used: Used,
     pub(crate) panicked: bool,
     /// The store, ended but not yet cleared away: that takes the kernel longer than a small call.
     pub(crate) store: Option<Store<Guest>>,
@@ -85,7 +85,7 @@ impl Job {
                 return Done {
                     result: Err(stopped),
                     cost: Cost::default(),
-                    notes: Vec::new(),
+                    used: Used::default(),
                     panicked: false,
                     store: None,
                 };
@@ -123,7 +123,7 @@ impl Job {
             log_lines_dropped: used.log_lines_dropped,
             progress_dropped: used.progress_dropped,
         };
-        Done { result, cost, notes: used.notes, panicked, store: Some(store) }
+        Done { result, cost, used, panicked, store: Some(store) }
     }
 }
 

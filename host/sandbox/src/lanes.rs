@@ -47,7 +47,7 @@ thread_local! {
 pub(crate) struct Lanes {
     fast: Arc<Lane>,
     slow: Arc<Lane>,
-    /// What guests wait for: timers and file work.
+    /// What guests wait for: timers, file work and connections.
     runtime: Option<Runtime>,
     number: u64,
 }
@@ -99,7 +99,7 @@ impl Lanes {
             .worker_threads(1)
             .max_blocking_threads(file_threads + OWN_BLOCKING)
             .thread_name("guest-waits")
-            .enable_time()
+            .enable_all()
             .build()?;
         let fast = Lane::start("guest", workers + 2, runtime.handle(), move || LANES.set(number))?;
         let slow = Lane::start("guest-slow", workers, runtime.handle(), lane::step_back)?;

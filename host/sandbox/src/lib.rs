@@ -39,7 +39,10 @@ pub use inspect::{Broken, InspectError, Inspected, Inspection};
 pub use memory::keep_together;
 pub use plugin::{LoadError, Plugin};
 pub use versions::{WASMTIME, WIT_PACKAGES};
-pub use wardkeep_capabilities::{CallToken, Reporter, Reports, Roots, RootsError, Stop};
+pub use wardkeep_capabilities::{
+    CallToken, Guard, NetworkError, Outside, OutsideError, OutsideOptions, Reading, Reporter, Reports, Roots,
+    RootsError, SecretSources, SourceError, Stop,
+};
 
 #[cfg(test)]
 mod tests;

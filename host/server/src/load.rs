@@ -19,7 +19,7 @@ use tokio::{
 use wardkeep_audit::Event;
 use wardkeep_model::{Digest, PluginName};
 use wardkeep_policy::{Approved, Evidence, Fault, Faults, PluginTerms, Revocations, Snapshot};
-use wardkeep_sandbox::{Engine, Fleet, Inspected};
+use wardkeep_sandbox::{Engine, Fleet, Inspected, Outside};
 
 use crate::{
     home::Home,
@@ -103,7 +103,7 @@ pub(crate) async fn load(
 /// The plugins of a snapshot, ready to be called.
 pub(crate) fn fleet(engine: &Engine, snapshot: &Arc<Snapshot>, served: &[Served], terms: &Terms) -> Arc<Fleet> {
     let plugins = served.iter().map(|served| served.plugin.clone()).collect();
-    Arc::new(Fleet::new(engine, Arc::clone(snapshot), plugins, terms.roots.clone()))
+    Arc::new(Fleet::new(engine, Arc::clone(snapshot), plugins, terms.roots.clone(), &Outside::closed()))
 }
 
 /// Reads and asks everything anew; compiles what has not been compiled, links what is not linked.

@@ -20,7 +20,7 @@ use wardkeep_policy::{
     Candidate, Evidence, HostTerms, KeyPair, MANIFEST_NAMESPACE, Permit, PluginTerms, Revocations, Snapshot, Trust,
     approve, authorize, generate_key, sign,
 };
-use wardkeep_sandbox::{Engine, EngineOptions, Roots};
+use wardkeep_sandbox::{Engine, EngineOptions, Outside, Roots};
 
 use super::*;
 use crate::{ApiKey, Callers, lists::HostLists};
@@ -157,7 +157,7 @@ impl Fixture {
 }
 
 fn fleet(engine: &Engine, snapshot: Snapshot) -> Arc<Fleet> {
-    Arc::new(Fleet::new(engine, Arc::new(snapshot), vec![], Roots::default()))
+    Arc::new(Fleet::new(engine, Arc::new(snapshot), vec![], Roots::default(), &Outside::closed()))
 }
 
 fn token() -> CallToken {

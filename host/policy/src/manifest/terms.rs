@@ -158,6 +158,19 @@ impl Returns {
     pub fn filters(&self) -> bool {
         !self.redact.is_empty() || !self.fields.is_empty()
     }
+
+    /// Whether answers leave as they are.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.content == Keep::Full && self.max.is_none() && !self.filters()
+    }
+
+    /// Whether a plugin's free words stay inside, since a host cannot filter them: what is left out of an answer could be told in a report
+    /// of progress, in a failure, in a question or in a line of the log.
+    #[must_use]
+    pub fn hides_words(&self) -> bool {
+        self.content == Keep::Metadata || self.filters()
+    }
 }
 
 pub(super) fn confirm(item: &Item<'_>) -> Option<Confirm> {

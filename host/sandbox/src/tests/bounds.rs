@@ -16,7 +16,7 @@ fn a_harmless_call_ends_well_and_costs_the_same_fuel_each_time() {
     let plugin = Call::default().plugin(&Guest::default()).unwrap();
     let runs: Vec<_> = (0..20)
         .map(|_| wait(Call::default().start(&plugin, &CallToken::new(LIMITS.deadline))).unwrap())
-        .map(|done| (done.outcome(), done.cost.fuel, done.cost.memory_peak, done.notes.len()))
+        .map(|done| (done.outcome(), done.cost.fuel, done.cost.memory_peak, done.used.notes.len()))
         .collect();
     assert_eq!(runs[0].0, Outcome::Ok);
     assert!(runs[0].1 > 0 && runs[0].1 < 1_000, "{:?}", runs[0]);

@@ -89,8 +89,8 @@ fn a_clock_or_random_call_by_a_tool_without_that_grant_ends_as_denied_and_is_not
     for (capability, guest) in asks {
         let done = Call { served, ..Call::default() }.run(&guest);
         assert_eq!(done.outcome(), Outcome::Denied);
-        assert_eq!(done.notes.len(), 1);
-        assert_eq!((done.notes[0].kind, done.notes[0].capability.as_str()), (NoteKind::Denied, capability));
+        assert_eq!(done.used.notes.len(), 1);
+        assert_eq!((done.used.notes[0].kind, done.used.notes[0].capability.as_str()), (NoteKind::Denied, capability));
     }
 }
 
@@ -118,7 +118,7 @@ fn host_calls_beyond_the_limit_end_a_function_that_cannot_say_so() {
     };
     let done = call.run(&asks);
     assert_eq!((done.outcome(), done.cost.host_calls), (Outcome::Limit(LimitKind::HostCalls), 5));
-    assert_eq!(done.notes[0].kind, NoteKind::Exhausted);
+    assert_eq!(done.used.notes[0].kind, NoteKind::Exhausted);
 }
 
 #[test]

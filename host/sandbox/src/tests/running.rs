@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Roots, Served};
+use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Outside, Roots, Served};
 use wardkeep_model::{CorrelationId, Limits, Outcome};
-use wardkeep_policy::Grants;
+use wardkeep_policy::{Grants, HttpRule};
 
 use super::Guest;
 use crate::{
@@ -37,6 +37,8 @@ pub(crate) struct Call {
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
     pub(crate) served: Served,
+    pub(crate) requests: Vec<HttpRule>,
+    pub(crate) outside: Outside,
     pub(crate) roots: Roots,
     pub(crate) arguments: String,
 }
@@ -47,6 +49,8 @@ impl Default for Call {
             limits: Limits { deadline: Duration::from_secs(20), ..Limits::DEFAULT },
             grants: Grants::default(),
             served: Served::default(),
+            requests: Vec::new(),
+            outside: Outside::closed(),
             roots: Roots::default(),
             arguments: "{}".to_owned(),
         }
@@ -64,13 +68,15 @@ impl Call {
     }
 
     pub(crate) fn job(&self, token: &CallToken) -> Job {
-        let environment = Environment { roots: self.roots.clone(), pool: ENGINE.0.files.clone() };
+        let pool = ENGINE.0.files.clone();
+        let reach = self.outside.plugin(&"guest".parse().unwrap());
+        let environment = Environment { roots: self.roots.clone(), pool, reach };
         let context = LogContext {
             plugin: "guest".parse().unwrap(),
             tool: "t".parse().unwrap(),
             correlation: CorrelationId::from_bytes([1; 16]),
         };
-        let call = CallState::new(&self.grants, &self.limits, token.clone(), &environment, context);
+        let call = CallState::new((&self.grants, &self.requests), &self.limits, token.clone(), &environment, context);
         let request = Request { tool: "t".to_owned(), arguments: self.arguments.clone(), resume: None };
         Job { request, call, limits: self.limits }
     }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use wardkeep_audit::{Closing, Intent, Journal, Options, Origin, Recorded};
-use wardkeep_capabilities::{CallToken, Roots};
+use wardkeep_capabilities::{CallToken, Outside, Roots};
 use wardkeep_model::{Authenticated, Completion, Content, CorrelationId, Limits, Outcome, Principal, Reply};
 use wardkeep_policy::{
     Candidate, Evidence, HostTerms, InitialTrust, MANIFEST_NAMESPACE, Permit, Revocations, Snapshot, Trust, approve,
@@ -113,7 +113,8 @@ allow = ["user:me"]
         let terms = Arc::new(terms);
         let plugin = engine.load(&inspected, &terms).unwrap();
         let snapshot = Snapshot::new(vec![terms], &trust, &revocations).unwrap();
-        let fleet = Fleet::new(engine, Arc::new(snapshot), vec![plugin], Roots::open(roots).unwrap());
+        let fleet =
+            Fleet::new(engine, Arc::new(snapshot), vec![plugin], Roots::open(roots).unwrap(), &Outside::closed());
         let (journal, _) = Journal::open(Options::new(home.path().join("audit"))).unwrap();
         Self { fleet, journal, mine, theirs, _home: home }
     }
@@ -141,6 +142,7 @@ allow = ["user:me"]
             principal: person(),
             origin: Origin { transport: "stdio", ..Origin::default() },
             rule: permit.rule().to_owned(),
+            resources: Vec::new(),
             limits: *permit.limits(),
             resumes: None,
         };
@@ -154,6 +156,7 @@ allow = ["user:me"]
             cost: ran.cost,
             notes: ran.notes.clone(),
             touched: Vec::new(),
+            egress: ran.egress.clone(),
         };
         self.journal.outcome(recorded, closing).await.unwrap();
     }
