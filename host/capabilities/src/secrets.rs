@@ -12,7 +12,7 @@ mod source;
 mod token;
 mod value;
 
-pub use guard::Guard;
+pub use guard::{Guard, Unguardable};
 pub(crate) use guard::GuardStream;
 pub use handle::Held;
 pub(crate) use handle::{Injection, SecretsCall};

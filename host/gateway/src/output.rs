@@ -4,9 +4,9 @@
 //! | --- | --- | --- |
 //! | size | sandbox, `limits.output`; here parts and values | `limit(output)`, rejected |
 //! | read | [`structured`] parses the structured part, bounded | rejected |
+//! | secrets | [`guard`]: nothing that the guest says holds a value of a secret, in none of the usual encodings | rejected |
 //! | characters | [`text`] and [`named`]: free text cleaned, short strings right | altered and noted, or rejected |
 //! | redaction | (issue 5: `returns` removes fields from the value that is sent, and the twin is made of what is left) | |
-//! | secrets | (issue 5: every string is scanned for the values that were granted) | |
 //! | schema | the value as it is sent, against the tool's own output schema | rejected |
 //! | twin | text of the same value, where the guest gave none | |
 //!
@@ -16,6 +16,7 @@
 mod changes;
 mod content;
 mod failure;
+mod guard;
 mod named;
 pub(crate) mod questions;
 mod rejected;
@@ -51,11 +52,18 @@ struct Verdict {
 }
 
 pub(crate) async fn filter(checks: &Checks, permit: &Permit, id: &CorrelationId, mut ran: Ran) -> Filtered {
+    let watched = guard::watch(&mut ran).await;
     let result = std::mem::replace(&mut ran.result, Ok(Ok(Reply::Complete(Completion::default()))));
     let tool = permit.tool();
     let mut changes = Changes::default();
     let mut touched = Vec::new();
     let verdict = match result {
+        Ok(said) if let Err(rejected) = watched => {
+            if let Ok(Reply::Complete(completion)) = said {
+                touched = completion.touched;
+            }
+            withheld(tool, id, rejected)
+        }
         Ok(Ok(Reply::Complete(mut completion))) => {
             // what it touched goes on record even if its answer does not leave
             touched = std::mem::take(&mut completion.touched);

@@ -17,6 +17,7 @@ mod log;
 mod owner;
 mod reload;
 mod screen;
+mod sources;
 mod staging;
 mod state;
 mod stop;

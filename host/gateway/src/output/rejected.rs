@@ -29,6 +29,8 @@ pub(crate) enum Rejected {
     Uri,
     #[error("the plugin's answer gives a link a name that is none")]
     Name,
+    #[error("the plugin's answer holds a credential")]
+    Secret,
 }
 
 impl Rejected {
@@ -47,6 +49,7 @@ impl Rejected {
             Self::MediaType => "media-type",
             Self::Uri => "uri",
             Self::Name => "name",
+            Self::Secret => "secret",
         }
     }
 }
