@@ -17,6 +17,7 @@ mod log;
 mod owner;
 mod reload;
 mod screen;
+mod secrets;
 mod sources;
 mod staging;
 mod state;

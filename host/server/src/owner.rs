@@ -182,12 +182,15 @@ impl Owned {
 }
 
 /// Nobody but root looks into this process from now on, with a debugger or in what a crash leaves: values of secrets are in it.
-fn closed_memory() -> anyhow::Result<()> {
+pub(crate) fn closed_memory() -> anyhow::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
         set_dumpable_behavior(DumpableBehavior::NotDumpable).context("the host cannot close its memory to others")?;
-        anyhow::ensure!(dumpable_behavior()? == DumpableBehavior::NotDumpable, "the host's memory stays open to others");
+        anyhow::ensure!(
+            dumpable_behavior()? == DumpableBehavior::NotDumpable,
+            "the host's memory stays open to others"
+        );
     }
     Ok(())
 }

@@ -47,12 +47,18 @@ impl Sources {
             }
             (SourceError::NoSource, SourceKind::Env) => "[sources.env] in wardkeep.toml, or a file instead".to_owned(),
             (_, SourceKind::Env) => format!("set {} where the host is started, or use a file", key.name),
-            (SourceError::Absent, _) => format!("install -m 600 /dev/stdin {path}, then type or paste the value and Ctrl-D"),
-            (SourceError::OpenToOthers { .. }, _) => format!("chmod 600 {path}, and a new value if others have read it"),
+            (SourceError::Absent, _) => {
+                format!("install -m 600 /dev/stdin {path}, then type or paste the value and Ctrl-D")
+            }
+            (SourceError::OpenToOthers { .. }, _) => {
+                format!("chmod 600 {path}, and a new value if others have read it")
+            }
             (SourceError::LeadsOut, _) => "put the file itself there, or a link to one beside it".to_owned(),
             (SourceError::Unreadable(_), _) => format!("let the user who runs the host read it: ls -l {path}"),
             (SourceError::Untrusted(_), _) => format!("see who owns it and what leads to it: ls -ld {path}"),
-            (SourceError::TooShort | SourceError::TooLong, _) => format!("put the credential there, and nothing else: {path}"),
+            (SourceError::TooShort | SourceError::TooLong, _) => {
+                format!("put the credential there, and nothing else: {path}")
+            }
             (SourceError::Unfit(_), _) => format!("put one line of plain text there: {path}"),
             (SourceError::NoKey, _) => format!("put the App's private key there, as it was downloaded (PEM): {path}"),
         }

@@ -68,7 +68,9 @@ fn authorities(config: &Config, faults: &mut Faults) -> Vec<CertificateDer<'stat
         Ok(authorities) if !authorities.is_empty() => authorities,
         _ => {
             let message = format!("`{}` holds no certificates in PEM", path.told());
-            faults.push(at(Fault::of(home::CONFIG, message).mend("a file with `-----BEGIN CERTIFICATE-----`, one or more")));
+            faults.push(at(
+                Fault::of(home::CONFIG, message).mend("a file with `-----BEGIN CERTIFICATE-----`, one or more")
+            ));
             Vec::new()
         }
     }

@@ -55,7 +55,10 @@ fn a_file_that_others_may_read_or_change_is_refused_with_its_mode() {
     let place = Place::new();
     for mode in [0o604, 0o640, 0o644, 0o440] {
         place.put("token", VALUE, mode);
-        assert!(matches!(place.read("token"), Err(SourceError::OpenToOthers { mode: told }) if told == mode), "{mode:o}");
+        assert!(
+            matches!(place.read("token"), Err(SourceError::OpenToOthers { mode: told }) if told == mode),
+            "{mode:o}"
+        );
     }
     for mode in [0o602, 0o620, 0o666] {
         place.put("token", VALUE, mode);
