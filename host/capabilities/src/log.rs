@@ -31,6 +31,8 @@ pub(crate) struct GuestLog {
     reach: Arc<Reach>,
     lines_left: u32,
     line_bytes: usize,
+    /// Only how much was said is told.
+    pub(crate) hides_words: bool,
     pub(crate) dropped: u32,
     /// Lines in which the guard replaced something.
     pub(crate) secrets_replaced: u32,
@@ -52,6 +54,7 @@ impl GuestLog {
             reach,
             lines_left: limits.log_lines,
             line_bytes: limits.log_bytes as usize,
+            hides_words: false,
             dropped: 0,
             secrets_replaced: 0,
             partial: [Vec::new(), Vec::new()],
@@ -71,7 +74,10 @@ impl GuestLog {
         if matches!(clean, Cow::Owned(_)) {
             self.secrets_replaced = self.secrets_replaced.saturating_add(1);
         }
-        let line = escaped(&clean, self.line_bytes);
+        let line = match self.hides_words {
+            false => escaped(&clean, self.line_bytes),
+            true => format!("[{} bytes that `returns` in the manifest keeps from the log]", message.len()),
+        };
         let LogContext { plugin, tool, correlation } = context;
         match level {
             Level::Debug => tracing::debug!(target: "guest", %plugin, %tool, %correlation, "{line}"),

@@ -6,14 +6,19 @@ use std::{
     time::Instant,
 };
 
-use cap_std::fs::Dir;
-use wardkeep_model::{Egress, Limits, Note, NoteKind, RootName};
-use wardkeep_policy::{Grants, HttpRule};
+use wardkeep_model::{Effect, Egress, Limits, Note, NoteKind, RootName};
+use wardkeep_policy::{Access, FilesGrant, Grants, HttpRule};
 use wasmtime::component::ResourceTable;
 
 use crate::{
-    CallToken, EndCall, FilePool, Guard, LogContext, Reach, Reporter, Roots, files::PATTERNS_OF_A_CALL, http::HttpCall,
-    log::GuestLog, notes::Notes, progress::CallProgress, secrets::SecretsCall, wasi::Seed,
+    CallToken, EndCall, FilePool, Guard, LogContext, Reach, Reporter, Roots,
+    files::{Holding, PATTERNS_OF_A_CALL},
+    http::HttpCall,
+    log::GuestLog,
+    notes::Notes,
+    progress::CallProgress,
+    secrets::SecretsCall,
+    wasi::Seed,
 };
 
 /// Handles of host resources that one call may hold at a time.
@@ -36,7 +41,10 @@ pub struct Environment {
 /// The capabilities of one call. It lives in the call's store and ends with it.
 #[derive(Debug)]
 pub struct CallState {
-    pub(crate) files: Vec<(RootName, Arc<Dir>)>,
+    pub(crate) files: Vec<Holding>,
+    /// The tool that runs is signed as one that changes things. Asked besides its grants, so that no slip in one of the two lets a
+    /// reading tool write.
+    pub(crate) changes: bool,
     pub(crate) clock: bool,
     pub(crate) random: bool,
     /// Clock and random answer inertly where they are not granted; otherwise they end the call.
@@ -89,9 +97,12 @@ impl CallState {
         environment: &Environment,
         context: LogContext,
     ) -> Self {
-        let root = |name: &RootName| environment.roots.get(name).map(|dir| (name.clone(), dir));
+        let held = |grant: &FilesGrant| {
+            let directory = environment.roots.get(&grant.root)?;
+            Some(Holding { name: RootName::clone(&grant.root), directory, writable: grant.access == Access::Write })
+        };
         Self {
-            files: grants.files.iter().filter_map(|grant| root(&grant.root)).collect(),
+            files: grants.files.iter().filter_map(held).collect(),
             clock: grants.clock,
             random: grants.random,
             inert: grants.wasi_inert,
@@ -109,10 +120,25 @@ impl CallState {
         Self { inert: true, ..Self::bare(&Limits::DEFAULT, token, &environment, None) }
     }
 
+    /// The same for a tool of this effect. Unsaid, nothing is changed.
+    #[must_use]
+    pub fn of_effect(self, effect: Effect) -> Self {
+        Self { changes: effect != Effect::Read, ..self }
+    }
+
+    /// The same for a tool whose own words are to stay inside, or not: the host cannot filter them as it filters an answer.
+    #[must_use]
+    pub fn hiding_words(mut self, hides: bool) -> Self {
+        self.log.hides_words = hides;
+        self.progress.hides_words = hides;
+        self
+    }
+
     /// The same with somebody who wants to know how far the call is.
     #[must_use]
-    pub fn reporting(self, reporter: Option<Reporter>) -> Self {
-        Self { progress: CallProgress::to(reporter), ..self }
+    pub fn reporting(mut self, reporter: Option<Reporter>) -> Self {
+        self.progress.reporter = reporter;
+        self
     }
 
     fn bare(limits: &Limits, token: CallToken, environment: &Environment, context: Option<LogContext>) -> Self {
@@ -120,6 +146,7 @@ impl CallState {
         table.set_max_capacity(HANDLES);
         Self {
             files: Vec::new(),
+            changes: false,
             clock: false,
             random: false,
             inert: false,

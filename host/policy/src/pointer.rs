@@ -1,5 +1,7 @@
 //! Pointers into arguments and results: RFC 6901, and `*` as a segment for each element of an array or each value of an object.
 
+mod keep;
+
 use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};

@@ -49,6 +49,19 @@ fn a_line_cannot_forge_another() {
 }
 
 #[test]
+fn where_words_are_hidden_a_line_tells_how_much_was_said_on_every_way() {
+    let mut guest = GuestLog { hides_words: true, ..log(5, 100) };
+    let out = written(|| {
+        guest.line(Level::Warn, "secret");
+        guest.stream(Standard::Error, b"secret\nsecr");
+        guest.finish();
+    });
+    assert!(!out.contains("secr"), "{out}");
+    assert_eq!(out.matches("[6 bytes that").count(), 2, "{out}");
+    assert!(out.contains("WARN guest") && out.contains("[4 bytes that"), "{out}");
+}
+
+#[test]
 fn lines_beyond_the_limit_are_dropped_and_counted() {
     let mut guest = log(2, 100);
     let out = written(|| (0..5).for_each(|_| guest.line(Level::Info, "x")));

@@ -13,7 +13,11 @@ use crate::{asking::Asked, call::Step, record};
 pub(crate) fn pause(permit: &Permit, mut ran: Ran) -> Result<(Pause, Ran), Ran> {
     match ran.result {
         // one that holds a secret is no pause: the filter of answers withholds it
-        Ok(Ok(Reply::InputRequired(pause))) if permit.tool().asks() && !guard::in_pause(ran.guard.as_ref(), &pause) => {
+        Ok(Ok(Reply::InputRequired(pause)))
+            if permit.tool().asks()
+                && !permit.tool().returns().hides_words()
+                && !guard::in_pause(ran.guard.as_ref(), &pause) =>
+        {
             ran.result = Ok(Ok(Reply::Complete(Completion::default())));
             Ok((pause, ran))
         }

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use serde_json::Value;
 
 use crate::{
-    document::{Item, Table, quoted},
+    document::{Item, Table, hidden, quoted},
     pointer::Pointer,
 };
 
@@ -48,15 +48,16 @@ pub struct Pattern(String);
 
 /// Text that is no pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a pattern is 1 to 256 bytes, with `*` for any characters but `/`; at most 8 of them")]
+#[error(
+    "a pattern is 1 to 256 bytes, with `*` for any characters but `/`, at most 8 of them, and no hidden characters"
+)]
 pub struct InvalidPattern;
 
 impl FromStr for Pattern {
     type Err = InvalidPattern;
 
     fn from_str(text: &str) -> Result<Self, InvalidPattern> {
-        let fits =
-            (1..=256).contains(&text.len()) && text.matches('*').count() <= 8 && !text.contains(char::is_control);
+        let fits = (1..=256).contains(&text.len()) && text.matches('*').count() <= 8 && !text.contains(hidden);
         if fits { Ok(Self(text.into())) } else { Err(InvalidPattern) }
     }
 }
@@ -156,6 +157,19 @@ impl Returns {
     #[must_use]
     pub fn filters(&self) -> bool {
         !self.redact.is_empty() || !self.fields.is_empty()
+    }
+
+    /// Whether answers leave as they are.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.content == Keep::Full && self.max.is_none() && !self.filters()
+    }
+
+    /// Whether a plugin's free words stay inside, since a host cannot filter them: what is left out of an answer could be told in a report
+    /// of progress, in a failure, in a question or in a line of the log.
+    #[must_use]
+    pub fn hides_words(&self) -> bool {
+        self.content == Keep::Metadata || self.filters()
     }
 }
 
