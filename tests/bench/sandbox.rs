@@ -119,7 +119,7 @@ impl Served {
             signatures: &[("tess.sig".to_owned(), home.read("plugins/fixture/manifest.toml.sigs/tess.sig"))],
             known: None,
         };
-        let host = HostTerms { deployment: None, roots: Default::default(), ceilings: Limits::CEILING };
+        let host = HostTerms::default();
         let revocations = Revocations::default();
         let approved = approve(&candidate, &trust, &revocations, &host, now).unwrap();
         let evidence = Evidence { component: found.digest, imports: &found.imports, description: &found.description };
@@ -155,6 +155,7 @@ impl Served {
             origin: Origin { transport: "stdio", ..Origin::default() },
             rule: permit.rule().to_owned(),
             limits: *permit.limits(),
+            resources: Vec::new(),
             resumes: None,
         };
         let recorded = journal.intent(intent).await.unwrap();

@@ -7,7 +7,7 @@ use rmcp::model::{ContentBlock, ErrorCode, MetaObject};
 use serde_json::{Value, json};
 use wardkeep_audit::NotRecorded;
 use wardkeep_model::{CorrelationId, Outcome};
-use wardkeep_policy::{Denial, Mismatch};
+use wardkeep_policy::{Denial, Mismatch, Rule};
 use wardkeep_sandbox::NotAdmitted;
 
 use crate::{Answer, META, Refused, asking::seal::StateFault, legs::elicitation};
@@ -70,6 +70,10 @@ impl NoAnswer {
     pub(crate) fn into_answer(self, tool: &str, id: &CorrelationId) -> Result<Answer, Refused> {
         let data = Some(json!({ "correlationId": id }));
         match self {
+            // Whoever gets here may call the tool and knows it; which list it was and what it holds stays with the operator.
+            Self::Denied(Denial { rule: Rule::OnlyList, .. }) => {
+                Ok(failed("these arguments name something that this tool may not touch".to_owned(), id))
+            }
             Self::Denied(_) => {
                 let shown: String = tool.chars().filter(|c| !c.is_control()).take(64).collect();
                 Err(Refused::new(ErrorCode::INVALID_PARAMS, format!("unknown tool `{shown}`"), data))

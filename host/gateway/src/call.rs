@@ -71,7 +71,7 @@ pub(crate) async fn call(
     if before.is_some_and(|asked| !host.seals().spend(asked.nonce(), now)) {
         return Err(StateFault::Used.into());
     }
-    // confirm: nothing to ask; `authorize` refuses every tool that writes until confirmations exist
+    // confirm: nothing to ask; until confirmations exist, `authorize` refuses every call that needs one
     // record
     let recorded = host.record().intent(record::intent(id, caller, &permit, before.map(Asked::first))).await?;
     // run, act

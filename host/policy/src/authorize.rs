@@ -3,13 +3,16 @@
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
-use wardkeep_model::{Digest, Limits, PluginName, Principal};
+use serde_json::Value;
+use wardkeep_model::{Digest, Effect, Limits, PluginName, Principal};
 
 use crate::{
-    document::quoted,
+    document::{basic_string, quoted},
     grants::Grants,
-    manifest::HttpRule,
+    manifest::{HttpRule, Only},
     plugin::{PluginTerms, Tool},
+    pointer::Pointer,
+    resources,
     schema::Arguments,
     snapshot::{Snapshot, decide},
 };
@@ -21,6 +24,7 @@ pub struct Permit {
     terms: Arc<PluginTerms>,
     entry: usize,
     requests: Vec<HttpRule>,
+    resources: Vec<(Pointer, String)>,
 }
 
 /// Which rule refused a call. Records keep its name.
@@ -44,6 +48,10 @@ pub enum Rule {
     CallerMayNotWrite,
     /// The host cannot ask for the confirmation that such an effect needs.
     EffectNotServed,
+    /// The operator's file does not let this caller write without a confirmation.
+    Unconfirmed,
+    /// The arguments name something that `only` does not list.
+    OnlyList,
     /// The arguments were not checked against this tool's schema.
     Unchecked,
 }
@@ -72,6 +80,8 @@ impl Rule {
             Self::NotAllowed => "not-allowed",
             Self::CallerMayNotWrite => "caller-may-not-write",
             Self::EffectNotServed => "effect-not-served",
+            Self::Unconfirmed => "unconfirmed-writes",
+            Self::OnlyList => "resource-not-allowed",
             Self::Unchecked => "unchecked-arguments",
         }
     }
@@ -106,8 +116,13 @@ pub fn authorize(
         let detail = format!("the arguments were not checked against the schema of `{name}`");
         return Err(Denial { rule: Rule::Unchecked, detail });
     }
+    // Here and nowhere else, so that no way to a guest goes around it.
+    if let Some(only) = tool.only().iter().find(|only| !only.allows(arguments.value())) {
+        return Err(Denial::only(only, tool, arguments.value()));
+    }
     let requests = tool.grants().requests(tool.effect(), arguments.value());
-    Ok(Permit { tool: tool.clone(), terms: terms.clone(), entry, requests })
+    let resources = resources::named(tool.resources(), arguments.value());
+    Ok(Permit { tool: tool.clone(), terms: terms.clone(), entry, requests, resources })
 }
 
 impl Permit {
@@ -145,6 +160,13 @@ impl Permit {
     #[must_use]
     pub fn requests(&self) -> &[HttpRule] {
         &self.requests
+    }
+
+    /// What the arguments name, for the record: at most 16 texts of 256 bytes, safe to show, with the pointers of the manifest's `resources`
+    /// that led to them.
+    #[must_use]
+    pub fn resources(&self) -> &[(Pointer, String)] {
+        &self.resources
     }
 
     /// Of the manifest that permits it.
@@ -192,13 +214,46 @@ impl Denial {
                     quoted(&principal.name)
                 )
             }
-            Rule::EffectNotServed => manifest
-                .fault(&key("effect"), "waits for a confirmation, which is not enforceable yet by this host")
+            Rule::EffectNotServed if tool.effect() == Effect::Destructive => manifest
+                .fault(&key("effect"), "a destructive tool waits for a confirmation that this host cannot ask for yet")
                 .to_string(),
+            Rule::EffectNotServed => manifest
+                .fault(&key("confirm"), "waits for a confirmation that this host cannot ask for yet")
+                .mend(
+                    "confirm = \"none\" here, signed again, and unconfirmed_writes = true at this caller in wardkeep.toml \
+                     would serve it without",
+                )
+                .to_string(),
+            Rule::Unconfirmed => {
+                format!(
+                    "wardkeep.toml: {} may not write without a confirmation; `unconfirmed_writes = true` at that caller would \
+                     change it",
+                    quoted(&principal.name)
+                )
+            }
             Rule::TrustExpired => "trust.toml is past its last day; renew it and pin the new digest".into(),
-            Rule::UnknownTool | Rule::Unchecked => format!("`{}`", tool.published()),
+            Rule::UnknownTool | Rule::Unchecked | Rule::OnlyList => format!("`{}`", tool.published()),
         };
         Self { rule, detail }
+    }
+
+    /// Tells the value only where the manifest has it recorded anyway: arguments are nobody's business but the tool's.
+    fn only(only: &Only, tool: &Tool, arguments: &Value) -> Self {
+        let recorded = tool.resources().contains(&only.at);
+        let values = resources::named(std::slice::from_ref(&only.at), arguments);
+        let wrong = values.iter().map(|(_, value)| value).find(|value| !only.lists(value));
+        let held = match wrong.filter(|_| recorded) {
+            Some(value) => quoted(value),
+            None => "a value that is not listed, or none".to_owned(),
+        };
+        let fault = tool
+            .manifest()
+            .fault(
+                &format!("tools.{}.only.{}", tool.name(), basic_string(only.at.as_str())),
+                format!("the call names {held}"),
+            )
+            .mend("list it here, and sign again");
+        Self { rule: Rule::OnlyList, detail: fault.to_string() }
     }
 }
 

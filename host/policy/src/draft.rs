@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 
 use jiff::{Timestamp, ToSpan};
-use wardkeep_model::{Ask, Definition, Description, Digest, Effect, PluginName, RootName, ToolName};
+use wardkeep_model::{Ask, Definition, Description, Digest, Effect, PluginName, ToolName};
 
 use crate::{
     Manifest, day,
     document::{basic_string, quoted, shown},
+    proposal::{Proposal, Proposed},
 };
 
 /// The days that a draft lasts.
@@ -65,12 +66,12 @@ pub fn draft(draft: &Draft<'_>) -> String {
         out.line("# wasi = \"inert\"");
     }
     imports(&mut out, draft.imports);
-    let asks = Asks::of(description);
-    asks.grants(&mut out);
+    let proposal = Proposal::of(description);
+    proposed(&mut out, &proposal);
     let mut names = BTreeSet::new();
-    for tool in &description.tools {
+    for (index, tool) in description.tools.iter().enumerate() {
         if names.insert(&tool.name) {
-            self::tool(&mut out, tool, &asks);
+            self::tool(&mut out, tool, index, &proposal);
         } else {
             // A table given twice would make the whole draft unreadable.
             out.line("");
@@ -106,58 +107,19 @@ fn imports(out: &mut Lines, imports: &[String]) {
     imports.iter().for_each(|import| out.comment(&format!("  {}", quoted(import))));
 }
 
-/// The grants that would answer all asks, each under a name of its own.
-struct Asks<'a> {
-    /// The name in `uses`, the lines of its table, and the ask.
-    grants: Vec<(String, Vec<String>, &'a Ask)>,
-}
-
-impl<'a> Asks<'a> {
-    fn of(description: &'a Description) -> Self {
-        let mut grants: Vec<(String, Vec<String>, &Ask)> = Vec::new();
-        for ask in description.tools.iter().flat_map(|tool| &tool.asks) {
-            if let Some((key, lines)) = grant(ask)
-                && !grants.iter().any(|(known, ..)| *known == key)
-            {
-                grants.push((key, lines, ask));
-            }
-        }
-        Self { grants }
+/// Every table that would answer an ask, as comments.
+fn proposed(out: &mut Lines, proposal: &Proposal<'_>) {
+    if proposal.tables.is_empty() {
+        return;
     }
-
-    fn grants(&self, out: &mut Lines) {
-        if self.grants.is_empty() {
-            return;
-        }
-        out.line("");
-        out.comment(
-            "What its tools ask for. To grant one, remove the `#` of its lines, and list it in `uses` of the tool.",
-        );
-        for (key, lines, ask) in &self.grants {
-            out.comment(&format!("{}, because: {}", what(ask), quoted(why(ask))));
-            out.comment(&format!("[grants.{key}]"));
-            lines.iter().for_each(|line| out.comment(line));
-        }
-    }
-
-    fn used_by(&self, tool: &Definition) -> Vec<&str> {
-        let keys: Vec<String> = tool.asks.iter().filter_map(grant).map(|(key, _)| key).collect();
-        self.grants.iter().map(|(key, ..)| key.as_str()).filter(|key| keys.iter().any(|own| own == key)).collect()
-    }
-}
-
-/// The grant that would answer an ask; nothing where this host has no such grant, or the ask names no root.
-fn grant(ask: &Ask) -> Option<(String, Vec<String>)> {
-    match ask {
-        Ask::Files(files) => {
-            let root = files.root.parse::<RootName>().ok()?;
-            let (name, access) =
-                if files.write { (format!("{root}-write"), "write") } else { (root.to_string(), "read") };
-            Some((format!("files.{name}"), vec![format!("root = \"{root}\""), format!("access = \"{access}\"")]))
-        }
-        Ask::Clock(_) => Some(("clock.now".into(), Vec::new())),
-        Ask::Random(_) => Some(("random.any".into(), Vec::new())),
-        Ask::Http(_) | Ask::Secret(_) => None,
+    out.line("");
+    out.comment(
+        "What its tools ask for. To grant one, remove the `#` of its lines, and list it in `uses` of the tool.",
+    );
+    for Proposed { table, lines, ask } in &proposal.tables {
+        out.comment(&format!("{}, because: {}", what(ask), quoted(why(ask))));
+        out.comment(&format!("[{table}]"));
+        lines.iter().for_each(|line| out.comment(line));
     }
 }
 
@@ -167,14 +129,8 @@ pub(crate) fn what(ask: &Ask) -> String {
         Ask::Files(files) => format!("Reading the directory {}", quoted(&files.root)),
         Ask::Clock(_) => "The time".into(),
         Ask::Random(_) => "Random numbers".into(),
-        Ask::Http(http) => {
-            format!(
-                "Requests ({}) to {}, which this host cannot grant yet",
-                quoted(&http.methods.join(", ")),
-                quoted(&http.host)
-            )
-        }
-        Ask::Secret(secret) => format!("The secret {}, which this host cannot grant yet", quoted(&secret.name)),
+        Ask::Http(http) => format!("Requests ({}) to {}", quoted(&http.methods.join(", ")), quoted(&http.host)),
+        Ask::Secret(secret) => format!("The secret {}", quoted(&secret.name)),
     }
 }
 
@@ -187,7 +143,7 @@ pub(crate) fn why(ask: &Ask) -> &str {
     }
 }
 
-fn tool(out: &mut Lines, tool: &Definition, asks: &Asks<'_>) {
+fn tool(out: &mut Lines, tool: &Definition, index: usize, proposal: &Proposal<'_>) {
     out.line("");
     let Ok(name) = tool.name.parse::<ToolName>() else {
         out.comment(&format!(
@@ -197,15 +153,18 @@ fn tool(out: &mut Lines, tool: &Definition, asks: &Asks<'_>) {
         return;
     };
     out.comment(&quoted(&tool.description));
-    for ask in tool.asks.iter().filter(|ask| grant(ask).is_none()) {
+    for ask in tool.asks.iter().filter(|ask| !proposal.answers(ask)) {
         out.comment(&format!("It asks for: {}, because: {}", what(ask), quoted(why(ask))));
     }
     out.line(&format!("[tools.{name}]"));
     out.line(&format!("effect = \"{}\"", tool.effect));
     if tool.effect != Effect::Read {
         out.line("side_effects = \"say what it changes, and who notices\"");
+        let none =
+            if tool.effect == Effect::Write { "; \"none\" serves it to callers with unconfirmed_writes" } else { "" };
+        out.line(&format!("confirm = \"client\"            # or \"operator\"{none}"));
     }
-    let used: Vec<String> = asks.used_by(tool).iter().map(|key| format!("\"{key}\"")).collect();
+    let used: Vec<String> = proposal.used_by(index).map(|key| format!("\"{key}\"")).collect();
     match used.is_empty() {
         true => out.line("uses = []"),
         false => out.line(&format!("uses = []                     # it asks for {}", used.join(", "))),

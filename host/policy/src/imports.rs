@@ -1,31 +1,43 @@
 //! Whether a component's imports lie within its grants. An import that was not granted is never linked; it is refused here first, with
 //! all others and with the lines that would grant it.
 
-use wardkeep_model::{Ask, Description, RootName};
+use std::collections::BTreeMap;
 
-use crate::{document::quoted, grants::Grants, manifest::Access};
+use wardkeep_model::{Ask, Description};
+
+use crate::{
+    document::quoted,
+    grants::Grants,
+    manifest::Access,
+    proposal::{Proposal, file_table},
+};
 
 /// What would let an import in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Need {
     FilesRead,
+    /// A directory that a tool which writes may write to. For a plugin of reading tools only there is no writing import.
+    FilesWrite,
+    Http,
+    /// A request that carries a secret.
+    Secret,
     Clock,
     Random,
     Inert,
-    /// A grant that this host cannot enforce yet, so no line of a manifest lets it in for now.
-    Later,
     /// No line of a manifest: the host has no such interface, or not of this version.
     Nothing,
 }
 
 /// What the host has, by package, interface and semver track; a patch release of the host serves an older import of the same track.
-const KNOWN: [(&str, &str, &str, Option<Need>); 11] = [
+const KNOWN: [(&str, &str, &str, Option<Need>); 12] = [
     ("wardkeep:log", "log", "0.1", None),
     ("wardkeep:progress", "progress", "0.1", None),
     ("wardkeep:files", "reader", "0.1", Some(Need::FilesRead)),
-    ("wardkeep:files", "writer", "0.1", Some(Need::Later)),
-    ("wardkeep:http", "client", "0.1", Some(Need::Later)),
-    ("wardkeep:secrets", "store", "0.1", Some(Need::Later)),
+    ("wardkeep:files", "writer", "0.1", Some(Need::FilesWrite)),
+    ("wardkeep:http", "client", "0.1", Some(Need::Http)),
+    // The type alone, without a function that makes one: whatever takes a secret imports it.
+    ("wardkeep:secrets", "handle", "0.1", None),
+    ("wardkeep:secrets", "store", "0.1", Some(Need::Secret)),
     ("wasi:clocks", "wall-clock", "0.2", Some(Need::Clock)),
     ("wasi:clocks", "monotonic-clock", "0.2", Some(Need::Clock)),
     // The monotonic clock names a type of it.
@@ -66,10 +78,14 @@ impl Grants {
     fn meet(&self, need: Need, import: &str) -> bool {
         match need {
             Need::FilesRead => self.any_files(Access::Read),
+            // What a reading tool holds was lowered to reading before it got here.
+            Need::FilesWrite => self.any_files(Access::Write),
+            Need::Http => !self.http.is_empty(),
+            Need::Secret => !self.secrets.is_empty(),
             Need::Clock => self.clock || self.wasi_inert,
             Need::Random => self.random || self.wasi_inert,
             Need::Inert => self.wasi_inert && import.starts_with("wasi:"),
-            Need::Later | Need::Nothing => false,
+            Need::Nothing => false,
         }
     }
 }
@@ -92,48 +108,84 @@ pub(crate) fn missing(imports: &[String], grants: &Grants, description: &Descrip
         let names = names(needed);
         (!names.is_empty()).then(|| format!("imports {names}, {words}"))
     };
-    let grantable = |need| !matches!(need, Need::Later | Need::Nothing);
+    let grantable = |need| need != Need::Nothing;
     let message = [
         told(&grantable, "which this manifest does not grant"),
-        told(&|need| need == Need::Later, "which this host cannot grant yet"),
         told(&|need| need == Need::Nothing, "which this host does not have"),
     ];
     let mut mend = Vec::new();
     if needs.iter().copied().any(grantable) {
         mend.push("grant it with these lines, and list it in `uses` of each tool that needs it:".to_owned());
-        mend.extend(needs.iter().flat_map(|need| lines(*need, description)));
+        let tables = tables(&needs, description);
+        mend.extend(tables.into_iter().flat_map(|(table, lines)| std::iter::once(format!("[{table}]")).chain(lines)));
+    }
+    if needs.contains(&Need::FilesWrite) {
+        mend.push(
+            "what writes is for tools with effect = \"write\" or \"destructive\": one of them has to use it".to_owned(),
+        );
     }
     mend.push("if unused, leave it out of your world: the import goes away with it".to_owned());
     let message = message.into_iter().flatten().collect::<Vec<_>>().join("; ");
     Some((format!("the component {message}"), mend.join("\n")))
 }
 
-/// The lines of a manifest that would meet a need; the roots that the component asks for, if their names are names.
-fn lines(need: Need, description: &Description) -> Vec<String> {
-    let files = || {
-        let asks = description.tools.iter().flat_map(|tool| &tool.asks);
-        let roots = asks.filter_map(|ask| match ask {
-            Ask::Files(ask) => ask.root.parse::<RootName>().ok(),
-            _ => None,
-        });
-        let mut roots: Vec<String> = roots.map(|root| root.to_string()).collect();
-        roots.sort();
-        roots.dedup();
-        if roots.is_empty() {
-            roots.push("documents".into());
-        }
-        let table = |root: &String| {
-            [format!("[grants.files.{root}]"), format!("root = \"{root}\""), "access = \"read\"".into()]
-        };
-        roots.iter().flat_map(table).collect()
+/// A table of a manifest and its lines.
+type Table = (String, Vec<String>);
+
+/// What of a manifest would meet these needs: what the component asks for, as far as its words are names, or an example.
+fn tables(needs: &[Need], description: &Description) -> Vec<Table> {
+    let proposal = Proposal::of(description);
+    let asked = |kind: &str| -> Vec<Table> {
+        let of_kind = proposal.tables.iter().filter(|known| known.table.starts_with(kind));
+        let mut tables: Vec<Table> = of_kind.map(|known| (known.table.clone(), known.lines.clone())).collect();
+        tables.sort();
+        tables
     };
-    match need {
-        Need::FilesRead => files(),
-        Need::Clock => vec!["[grants.clock.now]".into()],
-        Need::Random => vec!["[grants.random.any]".into()],
-        Need::Inert => vec!["[component]".into(), "wasi = \"inert\"".into()],
-        Need::Later | Need::Nothing => Vec::new(),
+    let mut tables = Vec::new();
+    let (reads, writes) = (needs.contains(&Need::FilesRead), needs.contains(&Need::FilesWrite));
+    if reads || writes {
+        tables.extend(directories(description, reads, writes));
     }
+    if needs.contains(&Need::Http) || needs.contains(&Need::Secret) {
+        // A grant that names a secret needs the secret's table too.
+        tables.extend(requests([asked("grants.http."), asked("secrets.")].concat(), needs.contains(&Need::Secret)));
+    }
+    tables.extend(needs.iter().filter_map(|need| match need {
+        Need::Clock => Some(("grants.clock.now".into(), Vec::new())),
+        Need::Random => Some(("grants.random.any".into(), Vec::new())),
+        Need::Inert => Some(("component".into(), vec!["wasi = \"inert\"".into()])),
+        Need::FilesRead | Need::FilesWrite | Need::Http | Need::Secret | Need::Nothing => None,
+    }));
+    tables
+}
+
+/// One table a root: a tool could not use two. What only reads gets no more than reading, whatever is asked for.
+fn directories(description: &Description, reads: bool, writes: bool) -> Vec<Table> {
+    let mut roots: BTreeMap<&str, bool> = BTreeMap::new();
+    for ask in description.tools.iter().flat_map(|tool| &tool.asks) {
+        if let Ask::Files(files) = ask {
+            *roots.entry(&files.root).or_default() |= files.write;
+        }
+    }
+    let any = roots.values().any(|write| *write);
+    let table = |(root, asked): (&str, bool)| {
+        let write = writes && (asked || !any);
+        let (key, lines) = file_table(root, write)?;
+        (write || reads).then(|| (format!("grants.{key}"), lines))
+    };
+    let tables: Vec<Table> = roots.into_iter().filter_map(table).collect();
+    if tables.is_empty() { table(("documents", writes)).into_iter().collect() } else { tables }
+}
+
+fn requests(asked: Vec<Table>, secret: bool) -> Vec<Table> {
+    if asked.iter().any(|(table, _)| table.starts_with(if secret { "secrets." } else { "grants.http." })) {
+        return asked;
+    }
+    let lines = ["host = \"api.example.com\"", "methods = [\"GET\"]", "paths = [\"/v1/\"]", "secret = \"token\""];
+    let grant = lines.into_iter().filter(|line| secret || !line.starts_with("secret")).map(Into::into).collect();
+    let inject = "inject = { header = \"authorization\", format = \"Bearer {}\" }";
+    let token = ("secrets.token".to_owned(), vec!["source = \"file:token\"".into(), inject.into()]);
+    std::iter::once(("grants.http.api".to_owned(), grant)).chain(secret.then_some(token)).collect()
 }
 
 #[cfg(test)]

@@ -18,8 +18,11 @@ mod grants;
 mod imports;
 mod json;
 mod key;
+mod notices;
 mod plugin;
 mod pointer;
+mod proposal;
+mod resources;
 mod revocation;
 mod schema;
 mod signature;
@@ -34,7 +37,9 @@ pub use draft::{Draft, draft};
 pub use grants::Grants;
 pub use json::{InvalidJson, parse_json};
 pub use key::{Algorithm, InvalidKey, PublicKey};
-pub use manifest::{Access, FilesGrant, HttpGrant, HttpRule, Manifest, SecretTerms, Wasi};
+pub use manifest::{
+    Access, Confirm, FilesGrant, HttpGrant, HttpRule, Keep, Manifest, Returns, SecretTerms, SourceKind, Wasi,
+};
 pub use plugin::{PluginTerms, Tool};
 pub use pointer::{InvalidPointer, Pointer};
 pub use revocation::{Remembered, Revocation, Revocations};

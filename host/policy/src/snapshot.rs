@@ -13,7 +13,7 @@ use wardkeep_model::{Effect, PluginName, Principal};
 use crate::{
     authorize::{Denial, Rule},
     document::{Fault, Faults},
-    manifest::Stage,
+    manifest::{Confirm, Stage},
     plugin::{PluginTerms, Tool},
     revocation::Revocations,
     trust::Trust,
@@ -162,11 +162,14 @@ pub(crate) fn decide(tool: &Tool, standing: &Standing, principal: &Principal, no
         return Err(Rule::StageOff);
     }
     let entry = tool.allow().iter().position(|(entry, _)| entry.admits(principal)).ok_or(Rule::NotAllowed)?;
-    if tool.effect() != Effect::Read {
-        // Asked apart from the manifest's own check: a write without a confirmation must not depend on one line elsewhere.
-        return Err(if principal.writes { Rule::EffectNotServed } else { Rule::CallerMayNotWrite });
+    match (tool.effect(), tool.confirm()) {
+        (Effect::Read, _) => Ok(entry),
+        (Effect::Write | Effect::Destructive, _) if !principal.writes => Err(Rule::CallerMayNotWrite),
+        // Asked apart from the manifest's own check: a call that destroys must not depend on one line elsewhere.
+        (Effect::Destructive, _) | (Effect::Write, Confirm::Client | Confirm::Operator) => Err(Rule::EffectNotServed),
+        (Effect::Write, Confirm::None) if !principal.unconfirmed_writes => Err(Rule::Unconfirmed),
+        (Effect::Write, Confirm::None) => Ok(entry),
     }
-    Ok(entry)
 }
 
 fn collision(pair: &[Entry]) -> Option<Fault> {

@@ -29,12 +29,14 @@ fn folders(deps: &Path) -> BTreeMap<String, String> {
     folders.map(|folder| (folder.file_name().into_string().unwrap(), digest(&folder.path()))).collect()
 }
 
-/// Released folders that are not what they were, and folders that nobody released.
+/// Released folders that are not what they were, and folders that are neither released nor said to be coming.
 fn changed(table: &str, found: &BTreeMap<String, String>) -> Vec<Changed> {
-    let table: BTreeMap<String, BTreeMap<String, String>> = toml::from_str(table).unwrap();
-    let released = &table["released"];
+    let table: toml::Table = toml::from_str(table).unwrap();
+    let released: BTreeMap<String, String> = table["released"].clone().try_into().unwrap();
+    let coming: Vec<String> = table.get("coming").map_or_else(Vec::new, |list| list.clone().try_into().unwrap());
     let lost = released.iter().filter(|(folder, digest)| found.get(*folder) != Some(*digest));
-    let fresh = found.iter().filter(|(folder, _)| !released.contains_key(*folder));
+    let known = |folder: &String| released.contains_key(folder) || coming.contains(folder);
+    let fresh = found.iter().filter(|(folder, _)| !known(folder));
     let lost = lost.map(|(folder, _)| Changed { folder: folder.clone(), is: found.get(folder).cloned() });
     lost.chain(fresh.map(|(folder, is)| Changed { folder: folder.clone(), is: Some(is.clone()) })).collect()
 }
@@ -62,6 +64,8 @@ fn a_comment_more_a_file_less_and_a_new_folder_are_seen() {
     assert_eq!(changed(&table, &folders(deps.path())), [Changed { folder: "wardkeep-old-0.1.0".into(), is: None }]);
     fs::create_dir(deps.path().join("wardkeep-new-0.1.0")).unwrap();
     assert_eq!(changed("[released]", &folders(deps.path())).len(), 1);
+    let coming = "coming = [\"wardkeep-new-0.1.0\"]\n[released]";
+    assert_eq!(changed(coming, &folders(deps.path())), [], "what is coming may still change");
 }
 
 /// componentize-py puts them into docstrings, where a backslash begins an escape and the plugin no longer compiles.

@@ -1527,6 +1527,866 @@ pub mod wardkeep {
             }
         }
     }
+    pub mod http {
+        /// Requests to hosts that the manifest lists. Needs a grant: a `[grants.http.<name>]` that the running tool uses, which names scheme, host, port,
+        /// methods and paths. Everything else answers `denied`.
+        ///
+        /// **One request, one response.** Redirects are not followed: the answer is the 3xx itself, and a new request is checked as any other. There
+        /// is no proxy, no cookie jar and no cache. Connections are reused between calls of one plugin and never shared with another.
+        ///
+        /// **Where it goes.** Scheme and port come from the grant. The host name is resolved once; if any of its addresses is not a public one, the
+        /// request is `denied` (the manifest and the operator together can allow private networks). TLS is always verified by name.
+        ///
+        /// **The path** begins with `/` and is ASCII; what else it holds is percent-encoded (RFC 3986, 2.1). `.` and `..` as a segment, an empty segment
+        /// before the last, a backslash, and an encoded slash, backslash or control character are refused, however often they are encoded. Queries do not belong here.
+        ///
+        /// **Headers** that the component may not set: `host`, `authorization`, `cookie`, `accept-encoding`, whatever frames the message or
+        /// belongs to the connection (`connection`, `content-length`, `transfer-encoding`, `te`, `trailer`, `upgrade`, `expect`, `keep-alive`, `proxy-…`),
+        /// whatever may make a server take the request for another one (`x-http-method-override` and its kin, `x-original-…`, `x-rewrite-…`, `forwarded`,
+        /// `x-forwarded-…`), and the one that the secret goes into. `_` counts as `-`, and a name may stand once only.
+        ///
+        /// **While a tool whose effect is `read` runs**, only `get`, `head` and `options` leave the host, unless the grant says `read_only = true`.
+        ///
+        /// **Bounds** of one call, from the manifest's `[limits]`: each `send`, `read` and `text` is one of its host calls (`host_calls`, 64 by default), and
+        /// each `send` one of its requests (`requests`, 32); a request's body has `request_body` bytes at most (1 MiB), a response's `response_body` (4 MiB).
+        /// A request has at most 64 headers, 100 query pairs and 32 KiB of path, query and headers; a response at most 100 headers and 64 KiB of them.
+        /// Connecting may take 5 s, the first byte 15 s, and everything ends with the call's deadline.
+        ///
+        /// **What comes back** has been asked for without compression; an answer that is compressed all the same is `unreachable`. A credential of
+        /// the plugin that an upstream sends back is replaced by `[secret]` before the component sees it.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod client {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Secret = super::super::super::wardkeep::secrets::handle::Secret;
+            /// As in RFC 9110, section 9.3.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Method {
+                Get,
+                Head,
+                Options,
+                Post,
+                Put,
+                Patch,
+                Delete,
+            }
+            impl ::core::fmt::Debug for Method {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Method::Get => f.debug_tuple("Method::Get").finish(),
+                        Method::Head => f.debug_tuple("Method::Head").finish(),
+                        Method::Options => f.debug_tuple("Method::Options").finish(),
+                        Method::Post => f.debug_tuple("Method::Post").finish(),
+                        Method::Put => f.debug_tuple("Method::Put").finish(),
+                        Method::Patch => f.debug_tuple("Method::Patch").finish(),
+                        Method::Delete => f.debug_tuple("Method::Delete").finish(),
+                    }
+                }
+            }
+            impl Method {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Method {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Method::Get,
+                        1 => Method::Head,
+                        2 => Method::Options,
+                        3 => Method::Post,
+                        4 => Method::Put,
+                        5 => Method::Patch,
+                        6 => Method::Delete,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// A header. Names are case-insensitive.
+            #[derive(Clone, PartialEq)]
+            pub struct Header {
+                /// Of visible ASCII, as RFC 9110, 5.6.2 has a token.
+                pub name: _rt::String,
+                /// Visible ASCII, spaces and tabs.
+                pub value: _rt::String,
+            }
+            impl ::core::fmt::Debug for Header {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Header")
+                        .field("name", &self.name)
+                        .field("value", &self.value)
+                        .finish()
+                }
+            }
+            /// Text costs a guest nothing to make; some engines have no encoder for it.
+            #[derive(Clone, PartialEq)]
+            pub enum Payload {
+                /// Sent as UTF-8.
+                Text(_rt::String),
+                /// Sent as they are.
+                Bytes(_rt::Vec<u8>),
+            }
+            impl ::core::fmt::Debug for Payload {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Payload::Text(e) => {
+                            f.debug_tuple("Payload::Text").field(e).finish()
+                        }
+                        Payload::Bytes(e) => {
+                            f.debug_tuple("Payload::Bytes").field(e).finish()
+                        }
+                    }
+                }
+            }
+            /// What is asked of a host.
+            #[derive(PartialEq)]
+            pub struct Request<'a> {
+                /// What is to be done.
+                pub method: Method,
+                /// A host name that is granted, such as `api.example.com`: no scheme, no port, no user.
+                pub host: _rt::String,
+                /// Begins with a slash; no query.
+                pub path: _rt::String,
+                /// Names and values as they are meant; the host encodes them.
+                pub query: _rt::Vec<(_rt::String, _rt::String)>,
+                /// Further headers.
+                pub headers: _rt::Vec<Header>,
+                /// What is sent along; only with `post`, `put`, `patch` and `delete`.
+                pub body: ::core::option::Option<Payload>,
+                /// Put into the request by the host, where the manifest says. A grant that names a secret takes that one and no other.
+                pub secret: ::core::option::Option<&'a Secret>,
+            }
+            impl<'a> ::core::fmt::Debug for Request<'a> {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Request")
+                        .field("method", &self.method)
+                        .field("host", &self.host)
+                        .field("path", &self.path)
+                        .field("query", &self.query)
+                        .field("headers", &self.headers)
+                        .field("body", &self.body)
+                        .field("secret", &self.secret)
+                        .finish()
+                }
+            }
+            /// What is left of a response's body. It is read from the network as it is asked for.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Body {
+                handle: _rt::Resource<Body>,
+            }
+            impl Body {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Body {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wardkeep:http/client@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]body"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            /// What came back.
+            #[derive(PartialEq)]
+            pub struct Response {
+                /// Such as 200. Informational answers (1xx) are not shown.
+                pub status: u16,
+                /// In the order of the wire, names in lower case. `set-cookie` and what belongs to the connection is left out; a value that is
+                /// not text is left out too.
+                pub headers: _rt::Vec<Header>,
+                /// The body, not yet read.
+                pub body: Body,
+            }
+            impl ::core::fmt::Debug for Response {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Response")
+                        .field("status", &self.status)
+                        .field("headers", &self.headers)
+                        .field("body", &self.body)
+                        .finish()
+                }
+            }
+            /// Why nothing came of it.
+            #[derive(Clone, PartialEq)]
+            pub enum Error {
+                /// Not allowed by any grant of the running tool, or the grant leads to an address that is not public: which rule, in words for the
+                /// plugin's author. The record has the details.
+                Denied(_rt::String),
+                /// The request breaks a rule of this interface: which.
+                InvalidRequest(_rt::String),
+                /// No answer, or none that can be used: the name is not known, nobody listens, TLS failed, the answer is not HTTP or breaks off.
+                Unreachable(_rt::String),
+                /// Connecting or the first byte took too long.
+                Timeout,
+                /// The request's body, or the answer, has more bytes than it may have.
+                TooLarge,
+                /// Not UTF-8.
+                NotText,
+                /// The secret has no usable value now, or no token could be had for it.
+                NoSecret,
+                /// No host call or request is left in this call.
+                Exhausted,
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Error::Denied(e) => {
+                            f.debug_tuple("Error::Denied").field(e).finish()
+                        }
+                        Error::InvalidRequest(e) => {
+                            f.debug_tuple("Error::InvalidRequest").field(e).finish()
+                        }
+                        Error::Unreachable(e) => {
+                            f.debug_tuple("Error::Unreachable").field(e).finish()
+                        }
+                        Error::Timeout => f.debug_tuple("Error::Timeout").finish(),
+                        Error::TooLarge => f.debug_tuple("Error::TooLarge").finish(),
+                        Error::NotText => f.debug_tuple("Error::NotText").finish(),
+                        Error::NoSecret => f.debug_tuple("Error::NoSecret").finish(),
+                        Error::Exhausted => f.debug_tuple("Error::Exhausted").finish(),
+                    }
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
+            impl Body {
+                #[allow(unused_unsafe, clippy::all)]
+                /// At most `max` bytes (1 MiB at most), waiting for at least one. Empty: the end.
+                #[allow(async_fn_in_trait)]
+                pub fn read(
+                    &self,
+                    max: u32,
+                ) -> ::core::result::Result<_rt::Vec<u8>, Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wardkeep:http/client@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]body.read"]
+                            fn wit_import1(_: i32, _: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, _rt::as_i32(&max), ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result17 = match l2 {
+                            0 => {
+                                let e = {
+                                    let l3 = *ptr0
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l4 = *ptr0
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len5 = l4;
+                                    <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l3.cast(), len5, len5))
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l6 = i32::from(
+                                        *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v16 = match l6 {
+                                        0 => {
+                                            let e16 = {
+                                                let l7 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            Error::Denied(e16)
+                                        }
+                                        1 => {
+                                            let e16 = {
+                                                let l10 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                let bytes12 = _rt::Vec::from_raw_parts(
+                                                    l10.cast(),
+                                                    len12,
+                                                    len12,
+                                                );
+                                                _rt::string_lift(bytes12)
+                                            };
+                                            Error::InvalidRequest(e16)
+                                        }
+                                        2 => {
+                                            let e16 = {
+                                                let l13 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                _rt::string_lift(bytes15)
+                                            };
+                                            Error::Unreachable(e16)
+                                        }
+                                        3 => Error::Timeout,
+                                        4 => Error::TooLarge,
+                                        5 => Error::NotText,
+                                        6 => Error::NoSecret,
+                                        n => {
+                                            debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                            Error::Exhausted
+                                        }
+                                    };
+                                    v16
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result17
+                    }
+                }
+            }
+            impl Body {
+                #[allow(unused_unsafe, clippy::all)]
+                /// All that is left, if it is at most `max` bytes of UTF-8; else `too-large` or `not-text`, and nothing is left.
+                #[allow(async_fn_in_trait)]
+                pub fn text(
+                    &self,
+                    max: u32,
+                ) -> ::core::result::Result<_rt::String, Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wardkeep:http/client@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]body.text"]
+                            fn wit_import1(_: i32, _: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, _rt::as_i32(&max), ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result17 = match l2 {
+                            0 => {
+                                let e = {
+                                    let l3 = *ptr0
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l4 = *ptr0
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len5 = l4;
+                                    let bytes5 = _rt::Vec::from_raw_parts(
+                                        l3.cast(),
+                                        len5,
+                                        len5,
+                                    );
+                                    _rt::string_lift(bytes5)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l6 = i32::from(
+                                        *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v16 = match l6 {
+                                        0 => {
+                                            let e16 = {
+                                                let l7 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            Error::Denied(e16)
+                                        }
+                                        1 => {
+                                            let e16 = {
+                                                let l10 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                let bytes12 = _rt::Vec::from_raw_parts(
+                                                    l10.cast(),
+                                                    len12,
+                                                    len12,
+                                                );
+                                                _rt::string_lift(bytes12)
+                                            };
+                                            Error::InvalidRequest(e16)
+                                        }
+                                        2 => {
+                                            let e16 = {
+                                                let l13 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                _rt::string_lift(bytes15)
+                                            };
+                                            Error::Unreachable(e16)
+                                        }
+                                        3 => Error::Timeout,
+                                        4 => Error::TooLarge,
+                                        5 => Error::NotText,
+                                        6 => Error::NoSecret,
+                                        n => {
+                                            debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                            Error::Exhausted
+                                        }
+                                    };
+                                    v16
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result17
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sends one request, and waits for the head of its answer.
+            #[allow(async_fn_in_trait)]
+            pub fn send(
+                request: &Request<'_>,
+            ) -> ::core::result::Result<Response, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 5 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 5
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let Request {
+                        method: method0,
+                        host: host0,
+                        path: path0,
+                        query: query0,
+                        headers: headers0,
+                        body: body0,
+                        secret: secret0,
+                    } = request;
+                    let vec1 = host0;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let vec2 = path0;
+                    let ptr2 = vec2.as_ptr().cast::<u8>();
+                    let len2 = vec2.len();
+                    let vec6 = query0;
+                    let len6 = vec6.len();
+                    let layout6 = _rt::alloc::Layout::from_size_align(
+                            vec6.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result6, _cleanup6) = wit_bindgen::rt::Cleanup::new(layout6);
+                    for (i, e) in vec6.into_iter().enumerate() {
+                        let base = result6
+                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let (t3_0, t3_1) = e;
+                            let vec4 = t3_0;
+                            let ptr4 = vec4.as_ptr().cast::<u8>();
+                            let len4 = vec4.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len4;
+                            *base.add(0).cast::<*mut u8>() = ptr4.cast_mut();
+                            let vec5 = t3_1;
+                            let ptr5 = vec5.as_ptr().cast::<u8>();
+                            let len5 = vec5.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len5;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr5.cast_mut();
+                        }
+                    }
+                    let vec10 = headers0;
+                    let len10 = vec10.len();
+                    let layout10 = _rt::alloc::Layout::from_size_align(
+                            vec10.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result10, _cleanup10) = wit_bindgen::rt::Cleanup::new(layout10);
+                    for (i, e) in vec10.into_iter().enumerate() {
+                        let base = result10
+                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let Header { name: name7, value: value7 } = e;
+                            let vec8 = name7;
+                            let ptr8 = vec8.as_ptr().cast::<u8>();
+                            let len8 = vec8.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len8;
+                            *base.add(0).cast::<*mut u8>() = ptr8.cast_mut();
+                            let vec9 = value7;
+                            let ptr9 = vec9.as_ptr().cast::<u8>();
+                            let len9 = vec9.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len9;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr9.cast_mut();
+                        }
+                    }
+                    let (result14_0, result14_1, result14_2, result14_3) = match body0 {
+                        Some(e) => {
+                            let (result13_0, result13_1, result13_2) = match e {
+                                Payload::Text(e) => {
+                                    let vec11 = e;
+                                    let ptr11 = vec11.as_ptr().cast::<u8>();
+                                    let len11 = vec11.len();
+                                    (0i32, ptr11.cast_mut(), len11)
+                                }
+                                Payload::Bytes(e) => {
+                                    let vec12 = e;
+                                    let ptr12 = vec12.as_ptr().cast::<u8>();
+                                    let len12 = vec12.len();
+                                    (1i32, ptr12.cast_mut(), len12)
+                                }
+                            };
+                            (1i32, result13_0, result13_1, result13_2)
+                        }
+                        None => (0i32, 0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let (result15_0, result15_1) = match secret0 {
+                        Some(e) => (1i32, (e).handle() as i32),
+                        None => (0i32, 0i32),
+                    };
+                    let ptr16 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wardkeep:http/client@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "send"]
+                        fn wit_import17(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import17(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import17(
+                        method0.clone() as i32,
+                        ptr1.cast_mut(),
+                        len1,
+                        ptr2.cast_mut(),
+                        len2,
+                        result6,
+                        len6,
+                        result10,
+                        len10,
+                        result14_0,
+                        result14_1,
+                        result14_2,
+                        result14_3,
+                        result15_0,
+                        result15_1,
+                        ptr16,
+                    );
+                    let l18 = i32::from(*ptr16.add(0).cast::<u8>());
+                    let result41 = match l18 {
+                        0 => {
+                            let e = {
+                                let l19 = i32::from(
+                                    *ptr16
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<u16>(),
+                                );
+                                let l20 = *ptr16
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l21 = *ptr16
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base28 = l20;
+                                let len28 = l21;
+                                let mut result28 = _rt::Vec::with_capacity(len28);
+                                for i in 0..len28 {
+                                    let base = base28
+                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                    let e28 = {
+                                        let l22 = *base.add(0).cast::<*mut u8>();
+                                        let l23 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len24 = l23;
+                                        let bytes24 = _rt::Vec::from_raw_parts(
+                                            l22.cast(),
+                                            len24,
+                                            len24,
+                                        );
+                                        let l25 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l26 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len27 = l26;
+                                        let bytes27 = _rt::Vec::from_raw_parts(
+                                            l25.cast(),
+                                            len27,
+                                            len27,
+                                        );
+                                        Header {
+                                            name: _rt::string_lift(bytes24),
+                                            value: _rt::string_lift(bytes27),
+                                        }
+                                    };
+                                    result28.push(e28);
+                                }
+                                _rt::cabi_dealloc(
+                                    base28,
+                                    len28 * (4 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l29 = *ptr16
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                Response {
+                                    status: l19 as u16,
+                                    headers: result28,
+                                    body: Body::from_handle(l29 as u32),
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l30 = i32::from(
+                                    *ptr16.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v40 = match l30 {
+                                    0 => {
+                                        let e40 = {
+                                            let l31 = *ptr16
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l32 = *ptr16
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len33 = l32;
+                                            let bytes33 = _rt::Vec::from_raw_parts(
+                                                l31.cast(),
+                                                len33,
+                                                len33,
+                                            );
+                                            _rt::string_lift(bytes33)
+                                        };
+                                        Error::Denied(e40)
+                                    }
+                                    1 => {
+                                        let e40 = {
+                                            let l34 = *ptr16
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l35 = *ptr16
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len36 = l35;
+                                            let bytes36 = _rt::Vec::from_raw_parts(
+                                                l34.cast(),
+                                                len36,
+                                                len36,
+                                            );
+                                            _rt::string_lift(bytes36)
+                                        };
+                                        Error::InvalidRequest(e40)
+                                    }
+                                    2 => {
+                                        let e40 = {
+                                            let l37 = *ptr16
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l38 = *ptr16
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len39 = l38;
+                                            let bytes39 = _rt::Vec::from_raw_parts(
+                                                l37.cast(),
+                                                len39,
+                                                len39,
+                                            );
+                                            _rt::string_lift(bytes39)
+                                        };
+                                        Error::Unreachable(e40)
+                                    }
+                                    3 => Error::Timeout,
+                                    4 => Error::TooLarge,
+                                    5 => Error::NotText,
+                                    6 => Error::NoSecret,
+                                    n => {
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                        Error::Exhausted
+                                    }
+                                };
+                                v40
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result41
+                }
+            }
+        }
+    }
     pub mod log {
         /// The host's log. Always linked: it needs no grant, and a component that imports it asks for nothing.
         ///
@@ -1673,6 +2533,222 @@ pub mod wardkeep {
                         result2_1,
                         result2_2,
                     );
+                }
+            }
+        }
+    }
+    pub mod secrets {
+        /// The type alone: imported by whatever takes a secret. Always linked: it needs no grant, and a component that imports it asks for nothing.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod handle {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// A credential that can be used and never read. The host adds its value to a request after the component has let go of the
+            /// request, and only where the manifest binds it: there is no function that gives the value, and none will come.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Secret {
+                handle: _rt::Resource<Secret>,
+            }
+            impl Secret {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Secret {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wardkeep:secrets/handle@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]secret"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl Secret {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The name that it was opened by.
+                #[allow(async_fn_in_trait)]
+                pub fn name(&self) -> _rt::String {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 2 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 2
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wardkeep:secrets/handle@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]secret.name"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, ptr0);
+                        let l2 = *ptr0.add(0).cast::<*mut u8>();
+                        let l3 = *ptr0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        let len4 = l3;
+                        let bytes4 = _rt::Vec::from_raw_parts(l2.cast(), len4, len4);
+                        let result5 = _rt::string_lift(bytes4);
+                        result5
+                    }
+                }
+            }
+        }
+        /// Opening credentials by the names that the manifest gives them. Needs a grant: a `[grants.http.<name>]` that the running tool uses and that
+        /// names the secret (`secret = "…"`), and a table `[secrets.<name>]` which says where the value comes from and how it is added.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod store {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Secret = super::super::super::wardkeep::secrets::handle::Secret;
+            /// Why there is no handle.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Error {
+                /// No such name, or not granted to the tool that is running: there is no telling which.
+                Denied,
+                /// Granted, but its source has no usable value now. The operator is told why.
+                Unavailable,
+                /// No host call is left in this call.
+                Exhausted,
+            }
+            impl Error {
+                pub fn name(&self) -> &'static str {
+                    match self {
+                        Error::Denied => "denied",
+                        Error::Unavailable => "unavailable",
+                        Error::Exhausted => "exhausted",
+                    }
+                }
+                pub fn message(&self) -> &'static str {
+                    match self {
+                        Error::Denied => {
+                            "No such name, or not granted to the tool that is running: there is no telling which."
+                        }
+                        Error::Unavailable => {
+                            "Granted, but its source has no usable value now. The operator is told why."
+                        }
+                        Error::Exhausted => "No host call is left in this call.",
+                    }
+                }
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Error")
+                        .field("code", &(*self as i32))
+                        .field("name", &self.name())
+                        .field("message", &self.message())
+                        .finish()
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{} (error {})", self.name(), * self as i32)
+                }
+            }
+            impl ::core::error::Error for Error {}
+            impl Error {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Error {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Error::Denied,
+                        1 => Error::Unavailable,
+                        2 => Error::Exhausted,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// A handle by the name in the manifest's `[secrets.<name>]`.
+            ///
+            /// Opening reads the value into the host, so that one call uses one value from beginning to end: a secret that is changed meanwhile is
+            /// the new one for the next call. One host call each time.
+            #[allow(async_fn_in_trait)]
+            pub fn open(name: &str) -> ::core::result::Result<Secret, Error> {
+                unsafe {
+                    #[repr(align(4))]
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 8]);
+                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 8]);
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wardkeep:secrets/store@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "open"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result6 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1.add(4).cast::<i32>();
+                                super::super::super::wardkeep::secrets::handle::Secret::from_handle(
+                                    l4 as u32,
+                                )
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = i32::from(*ptr1.add(4).cast::<u8>());
+                                Error::_lift(l5 as u8)
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result6
                 }
             }
         }
@@ -4012,6 +5088,80 @@ pub mod exports {
 #[rustfmt::skip]
 mod _rt {
     #![allow(dead_code, unused_imports, clippy::all)]
+    use core::fmt;
+    use core::marker;
+    use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    /// A type which represents a component model resource, either imported or
+    /// exported into this component.
+    ///
+    /// This is a low-level wrapper which handles the lifetime of the resource
+    /// (namely this has a destructor). The `T` provided defines the component model
+    /// intrinsics that this wrapper uses.
+    ///
+    /// One of the chief purposes of this type is to provide `Deref` implementations
+    /// to access the underlying data when it is owned.
+    ///
+    /// This type is primarily used in generated code for exported and imported
+    /// resources.
+    #[repr(transparent)]
+    pub struct Resource<T: WasmResource> {
+        handle: AtomicU32,
+        _marker: marker::PhantomData<T>,
+    }
+    /// A trait which all wasm resources implement, namely providing the ability to
+    /// drop a resource.
+    ///
+    /// This generally is implemented by generated code, not user-facing code.
+    #[allow(clippy::missing_safety_doc)]
+    pub unsafe trait WasmResource {
+        /// Invokes the `[resource-drop]...` intrinsic.
+        unsafe fn drop(handle: u32);
+    }
+    impl<T: WasmResource> Resource<T> {
+        #[doc(hidden)]
+        pub unsafe fn from_handle(handle: u32) -> Self {
+            debug_assert!(handle != 0 && handle != u32::MAX);
+            Self {
+                handle: AtomicU32::new(handle),
+                _marker: marker::PhantomData,
+            }
+        }
+        /// Takes ownership of the handle owned by `resource`.
+        ///
+        /// Note that this ideally would be `into_handle` taking `Resource<T>` by
+        /// ownership. The code generator does not enable that in all situations,
+        /// unfortunately, so this is provided instead.
+        ///
+        /// Also note that `take_handle` is in theory only ever called on values
+        /// owned by a generated function. For example a generated function might
+        /// take `Resource<T>` as an argument but then call `take_handle` on a
+        /// reference to that argument. In that sense the dynamic nature of
+        /// `take_handle` should only be exposed internally to generated code, not
+        /// to user code.
+        #[doc(hidden)]
+        pub fn take_handle(resource: &Resource<T>) -> u32 {
+            resource.handle.swap(u32::MAX, Relaxed)
+        }
+        #[doc(hidden)]
+        pub fn handle(resource: &Resource<T>) -> u32 {
+            resource.handle.load(Relaxed)
+        }
+    }
+    impl<T: WasmResource> fmt::Debug for Resource<T> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Resource").field("handle", &self.handle).finish()
+        }
+    }
+    impl<T: WasmResource> Drop for Resource<T> {
+        fn drop(&mut self) {
+            unsafe {
+                match self.handle.load(Relaxed) {
+                    u32::MAX => {}
+                    other => T::drop(other),
+                }
+            }
+        }
+    }
     pub use alloc_crate::string::String;
     pub use alloc_crate::vec::Vec;
     pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
@@ -4019,33 +5169,6 @@ mod _rt {
             String::from_utf8(bytes).unwrap()
         } else {
             unsafe { String::from_utf8_unchecked(bytes) }
-        }
-    }
-    pub unsafe fn bool_lift(val: u8) -> bool {
-        if cfg!(debug_assertions) {
-            match val {
-                0 => false,
-                1 => true,
-                _ => panic!("invalid bool discriminant"),
-            }
-        } else {
-            val != 0
-        }
-    }
-    pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
-        if size == 0 {
-            return;
-        }
-        unsafe {
-            let layout = alloc::Layout::from_size_align_unchecked(size, align);
-            alloc::dealloc(ptr, layout);
-        }
-    }
-    pub unsafe fn invalid_enum_discriminant<T>() -> T {
-        if cfg!(debug_assertions) {
-            panic!("invalid enum discriminant")
-        } else {
-            unsafe { core::hint::unreachable_unchecked() }
         }
     }
     pub fn as_i32<T: AsI32>(t: T) -> i32 {
@@ -4107,7 +5230,34 @@ mod _rt {
             self as i32
         }
     }
+    pub unsafe fn invalid_enum_discriminant<T>() -> T {
+        if cfg!(debug_assertions) {
+            panic!("invalid enum discriminant")
+        } else {
+            unsafe { core::hint::unreachable_unchecked() }
+        }
+    }
     pub use alloc_crate::alloc;
+    pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
+        if size == 0 {
+            return;
+        }
+        unsafe {
+            let layout = alloc::Layout::from_size_align_unchecked(size, align);
+            alloc::dealloc(ptr, layout);
+        }
+    }
+    pub unsafe fn bool_lift(val: u8) -> bool {
+        if cfg!(debug_assertions) {
+            match val {
+                0 => false,
+                1 => true,
+                _ => panic!("invalid bool discriminant"),
+            }
+        } else {
+            val != 0
+        }
+    }
     pub fn as_f64<T: AsF64>(t: T) -> f64 {
         t.as_f64()
     }
@@ -4163,36 +5313,54 @@ macro_rules! __export_plugin_impl {
         =
         "component-type:wit-bindgen:0.61.1:wardkeep:plugin:plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2534] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3298] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe9\x12\x01A\x02\x01\
-A\x0b\x01B*\x01r\x02\x04names\x08writable\x7f\x04\0\x04root\x03\0\0\x01m\x03\x04\
-file\x09directory\x05other\x04\0\x04kind\x03\0\x02\x01kw\x01r\x04\x04names\x04ki\
-nd\x03\x04sizew\x08modified\x04\x04\0\x05entry\x03\0\x05\x01m\x0c\x06denied\x09n\
-ot-found\x06exists\x0anot-a-file\x0fnot-a-directory\x09not-empty\x0cinvalid-path\
-\x09too-large\x08not-text\x04full\x09exhausted\x06failed\x04\0\x05error\x03\0\x07\
-\x01ky\x01r\x04\x11heed-ignore-files\x7f\x06hidden\x7f\x09max-depth\x09\x04pagey\
-\x04\0\x0cwalk-options\x03\0\x0a\x01p\x06\x01ks\x01r\x03\x07entries\x0c\x07skipp\
-edy\x06cursor\x0d\x04\0\x09walk-page\x03\0\x0e\x01p}\x01q\x03\x05bytes\x01\x10\0\
-\x04left\0\0\x06failed\x01\x08\0\x04\0\x0abatch-item\x03\0\x11\x01p\x01\x01@\0\0\
-\x13\x04\0\x07granted\x01\x14\x01j\x01\x0c\x01\x08\x01@\x02\x04roots\x04paths\0\x15\
-\x04\0\x04list\x01\x16\x01j\x01\x06\x01\x08\x01@\x02\x04roots\x04paths\0\x17\x04\
-\0\x04stat\x01\x18\x01j\x01\x10\x01\x08\x01@\x04\x04roots\x04paths\x06offsety\x06\
-lengthy\0\x19\x04\0\x04read\x01\x1a\x01j\x01s\x01\x08\x01@\x03\x04roots\x04paths\
-\x03maxy\0\x1b\x04\0\x09read-text\x01\x1c\x01ps\x01p\x12\x01j\x01\x1e\x01\x08\x01\
-@\x04\x04roots\x05paths\x1d\x08per-filey\x06budgety\0\x1f\x04\0\x0aread-batch\x01\
-\x20\x01j\x01\x0f\x01\x08\x01@\x04\x04roots\x04paths\x07options\x0b\x06cursor\x0d\
-\0!\x04\0\x04walk\x01\"\x03\0\x1bwardkeep:files/reader@0.1.0\x05\0\x02\x03\0\0\x05\
-error\x01B\x0f\x02\x03\x02\x01\x01\x04\0\x05error\x03\0\0\x01p}\x01q\x02\x04text\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe5\x18\x01A\x02\x01\
+A\x12\x01B\x04\x04\0\x06secret\x03\x01\x01h\0\x01@\x01\x04self\x01\0s\x04\0\x13[\
+method]secret.name\x01\x02\x03\0\x1dwardkeep:secrets/handle@0.1.0\x05\0\x02\x03\0\
+\0\x06secret\x01B!\x02\x03\x02\x01\x01\x04\0\x06secret\x03\0\0\x01m\x07\x03get\x04\
+head\x07options\x04post\x03put\x05patch\x06delete\x04\0\x06method\x03\0\x02\x01r\
+\x02\x04names\x05values\x04\0\x06header\x03\0\x04\x01p}\x01q\x02\x04text\x01s\0\x05\
+bytes\x01\x06\0\x04\0\x07payload\x03\0\x07\x01o\x02ss\x01p\x09\x01p\x05\x01k\x08\
+\x01h\x01\x01k\x0d\x01r\x07\x06method\x03\x04hosts\x04paths\x05query\x0a\x07head\
+ers\x0b\x04body\x0c\x06secret\x0e\x04\0\x07request\x03\0\x0f\x04\0\x04body\x03\x01\
+\x01i\x11\x01r\x03\x06status{\x07headers\x0b\x04body\x12\x04\0\x08response\x03\0\
+\x13\x01q\x08\x06denied\x01s\0\x0finvalid-request\x01s\0\x0bunreachable\x01s\0\x07\
+timeout\0\0\x09too-large\0\0\x08not-text\0\0\x09no-secret\0\0\x09exhausted\0\0\x04\
+\0\x05error\x03\0\x15\x01h\x11\x01j\x01\x06\x01\x16\x01@\x02\x04self\x17\x03maxy\
+\0\x18\x04\0\x11[method]body.read\x01\x19\x01j\x01s\x01\x16\x01@\x02\x04self\x17\
+\x03maxy\0\x1a\x04\0\x11[method]body.text\x01\x1b\x01j\x01\x14\x01\x16\x01@\x01\x07\
+request\x10\0\x1c\x04\0\x04send\x01\x1d\x03\0\x1awardkeep:http/client@0.1.0\x05\x02\
+\x01B\x08\x02\x03\x02\x01\x01\x04\0\x06secret\x03\0\0\x01m\x03\x06denied\x0bunav\
+ailable\x09exhausted\x04\0\x05error\x03\0\x02\x01i\x01\x01j\x01\x04\x01\x03\x01@\
+\x01\x04names\0\x05\x04\0\x04open\x01\x06\x03\0\x1cwardkeep:secrets/store@0.1.0\x05\
+\x03\x01B*\x01r\x02\x04names\x08writable\x7f\x04\0\x04root\x03\0\0\x01m\x03\x04f\
+ile\x09directory\x05other\x04\0\x04kind\x03\0\x02\x01kw\x01r\x04\x04names\x04kin\
+d\x03\x04sizew\x08modified\x04\x04\0\x05entry\x03\0\x05\x01m\x0c\x06denied\x09no\
+t-found\x06exists\x0anot-a-file\x0fnot-a-directory\x09not-empty\x0cinvalid-path\x09\
+too-large\x08not-text\x04full\x09exhausted\x06failed\x04\0\x05error\x03\0\x07\x01\
+ky\x01r\x04\x11heed-ignore-files\x7f\x06hidden\x7f\x09max-depth\x09\x04pagey\x04\
+\0\x0cwalk-options\x03\0\x0a\x01p\x06\x01ks\x01r\x03\x07entries\x0c\x07skippedy\x06\
+cursor\x0d\x04\0\x09walk-page\x03\0\x0e\x01p}\x01q\x03\x05bytes\x01\x10\0\x04lef\
+t\0\0\x06failed\x01\x08\0\x04\0\x0abatch-item\x03\0\x11\x01p\x01\x01@\0\0\x13\x04\
+\0\x07granted\x01\x14\x01j\x01\x0c\x01\x08\x01@\x02\x04roots\x04paths\0\x15\x04\0\
+\x04list\x01\x16\x01j\x01\x06\x01\x08\x01@\x02\x04roots\x04paths\0\x17\x04\0\x04\
+stat\x01\x18\x01j\x01\x10\x01\x08\x01@\x04\x04roots\x04paths\x06offsety\x06lengt\
+hy\0\x19\x04\0\x04read\x01\x1a\x01j\x01s\x01\x08\x01@\x03\x04roots\x04paths\x03m\
+axy\0\x1b\x04\0\x09read-text\x01\x1c\x01ps\x01p\x12\x01j\x01\x1e\x01\x08\x01@\x04\
+\x04roots\x05paths\x1d\x08per-filey\x06budgety\0\x1f\x04\0\x0aread-batch\x01\x20\
+\x01j\x01\x0f\x01\x08\x01@\x04\x04roots\x04paths\x07options\x0b\x06cursor\x0d\0!\
+\x04\0\x04walk\x01\"\x03\0\x1bwardkeep:files/reader@0.1.0\x05\x04\x02\x03\0\x03\x05\
+error\x01B\x0f\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01p}\x01q\x02\x04text\
 \x01s\0\x05bytes\x01\x02\0\x04\0\x07payload\x03\0\x03\x01m\x03\x06create\x07repl\
 ace\x06append\x04\0\x04mode\x03\0\x05\x01j\0\x01\x01\x01@\x04\x04roots\x04paths\x04\
 data\x04\x04mode\x06\0\x07\x04\0\x05write\x01\x08\x01@\x02\x04roots\x04paths\0\x07\
 \x04\0\x06remove\x01\x09\x01@\x03\x04roots\x04froms\x02tos\0\x07\x04\0\x04move\x01\
-\x0a\x04\0\x05mkdir\x01\x09\x03\0\x1bwardkeep:files/writer@0.1.0\x05\x02\x01B\x04\
+\x0a\x04\0\x05mkdir\x01\x09\x03\0\x1bwardkeep:files/writer@0.1.0\x05\x06\x01B\x04\
 \x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05l\
 evel\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16wardkeep:log/log@0.1.\
-0\x05\x03\x01B\x04\x01ku\x01ks\x01@\x03\x04doneu\x05total\0\x07message\x01\x01\0\
-\x04\0\x06report\x01\x02\x03\0\x20wardkeep:progress/progress@0.1.0\x05\x04\x01B@\
+0\x05\x07\x01B\x04\x01ku\x01ks\x01@\x03\x04doneu\x05total\0\x07message\x01\x01\0\
+\x04\0\x06report\x01\x02\x03\0\x20wardkeep:progress/progress@0.1.0\x05\x08\x01B@\
 \x01m\x03\x04read\x05write\x0bdestructive\x04\0\x06effect\x03\0\0\x01ps\x01r\x03\
 \x04hosts\x07methods\x02\x07purposes\x04\0\x08http-ask\x03\0\x03\x01r\x02\x04nam\
 es\x07purposes\x04\0\x0asecret-ask\x03\0\x05\x01r\x03\x04roots\x05write\x7f\x07p\
@@ -4220,7 +5388,7 @@ part\x03\07\x01q\x07\x11invalid-arguments\x01s\0\x09not-found\x01s\0\x06denied\x
 s\0\x0crate-limited\x013\0\x08upstream\x016\0\x07partial\x018\0\x08internal\x01s\
 \0\x04\0\x07failure\x03\09\x01@\0\0\x11\x04\0\x08describe\x01;\x01j\x010\x01:\x01\
 @\x01\x07request\x1c\0<\x04\0\x04call\x01=\x04\0\x1bwardkeep:tool/handler@0.1.0\x05\
-\x05\x04\0\x16wardkeep:plugin/plugin\x04\0\x0b\x0c\x01\0\x06plugin\x03\0\0\0G\x09\
+\x09\x04\0\x16wardkeep:plugin/plugin\x04\0\x0b\x0c\x01\0\x06plugin\x03\0\0\0G\x09\
 producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rus\
 t\x060.61.1";
         };
@@ -4235,35 +5403,53 @@ pub use __export_plugin_impl as export_handler;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1371] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xbe\x09\x01A\x02\x01\
-A\x09\x01B*\x01r\x02\x04names\x08writable\x7f\x04\0\x04root\x03\0\0\x01m\x03\x04\
-file\x09directory\x05other\x04\0\x04kind\x03\0\x02\x01kw\x01r\x04\x04names\x04ki\
-nd\x03\x04sizew\x08modified\x04\x04\0\x05entry\x03\0\x05\x01m\x0c\x06denied\x09n\
-ot-found\x06exists\x0anot-a-file\x0fnot-a-directory\x09not-empty\x0cinvalid-path\
-\x09too-large\x08not-text\x04full\x09exhausted\x06failed\x04\0\x05error\x03\0\x07\
-\x01ky\x01r\x04\x11heed-ignore-files\x7f\x06hidden\x7f\x09max-depth\x09\x04pagey\
-\x04\0\x0cwalk-options\x03\0\x0a\x01p\x06\x01ks\x01r\x03\x07entries\x0c\x07skipp\
-edy\x06cursor\x0d\x04\0\x09walk-page\x03\0\x0e\x01p}\x01q\x03\x05bytes\x01\x10\0\
-\x04left\0\0\x06failed\x01\x08\0\x04\0\x0abatch-item\x03\0\x11\x01p\x01\x01@\0\0\
-\x13\x04\0\x07granted\x01\x14\x01j\x01\x0c\x01\x08\x01@\x02\x04roots\x04paths\0\x15\
-\x04\0\x04list\x01\x16\x01j\x01\x06\x01\x08\x01@\x02\x04roots\x04paths\0\x17\x04\
-\0\x04stat\x01\x18\x01j\x01\x10\x01\x08\x01@\x04\x04roots\x04paths\x06offsety\x06\
-lengthy\0\x19\x04\0\x04read\x01\x1a\x01j\x01s\x01\x08\x01@\x03\x04roots\x04paths\
-\x03maxy\0\x1b\x04\0\x09read-text\x01\x1c\x01ps\x01p\x12\x01j\x01\x1e\x01\x08\x01\
-@\x04\x04roots\x05paths\x1d\x08per-filey\x06budgety\0\x1f\x04\0\x0aread-batch\x01\
-\x20\x01j\x01\x0f\x01\x08\x01@\x04\x04roots\x04paths\x07options\x0b\x06cursor\x0d\
-\0!\x04\0\x04walk\x01\"\x03\0\x1bwardkeep:files/reader@0.1.0\x05\0\x02\x03\0\0\x05\
-error\x01B\x0f\x02\x03\x02\x01\x01\x04\0\x05error\x03\0\0\x01p}\x01q\x02\x04text\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2135] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xba\x0f\x01A\x02\x01\
+A\x10\x01B\x04\x04\0\x06secret\x03\x01\x01h\0\x01@\x01\x04self\x01\0s\x04\0\x13[\
+method]secret.name\x01\x02\x03\0\x1dwardkeep:secrets/handle@0.1.0\x05\0\x02\x03\0\
+\0\x06secret\x01B!\x02\x03\x02\x01\x01\x04\0\x06secret\x03\0\0\x01m\x07\x03get\x04\
+head\x07options\x04post\x03put\x05patch\x06delete\x04\0\x06method\x03\0\x02\x01r\
+\x02\x04names\x05values\x04\0\x06header\x03\0\x04\x01p}\x01q\x02\x04text\x01s\0\x05\
+bytes\x01\x06\0\x04\0\x07payload\x03\0\x07\x01o\x02ss\x01p\x09\x01p\x05\x01k\x08\
+\x01h\x01\x01k\x0d\x01r\x07\x06method\x03\x04hosts\x04paths\x05query\x0a\x07head\
+ers\x0b\x04body\x0c\x06secret\x0e\x04\0\x07request\x03\0\x0f\x04\0\x04body\x03\x01\
+\x01i\x11\x01r\x03\x06status{\x07headers\x0b\x04body\x12\x04\0\x08response\x03\0\
+\x13\x01q\x08\x06denied\x01s\0\x0finvalid-request\x01s\0\x0bunreachable\x01s\0\x07\
+timeout\0\0\x09too-large\0\0\x08not-text\0\0\x09no-secret\0\0\x09exhausted\0\0\x04\
+\0\x05error\x03\0\x15\x01h\x11\x01j\x01\x06\x01\x16\x01@\x02\x04self\x17\x03maxy\
+\0\x18\x04\0\x11[method]body.read\x01\x19\x01j\x01s\x01\x16\x01@\x02\x04self\x17\
+\x03maxy\0\x1a\x04\0\x11[method]body.text\x01\x1b\x01j\x01\x14\x01\x16\x01@\x01\x07\
+request\x10\0\x1c\x04\0\x04send\x01\x1d\x03\0\x1awardkeep:http/client@0.1.0\x05\x02\
+\x01B\x08\x02\x03\x02\x01\x01\x04\0\x06secret\x03\0\0\x01m\x03\x06denied\x0bunav\
+ailable\x09exhausted\x04\0\x05error\x03\0\x02\x01i\x01\x01j\x01\x04\x01\x03\x01@\
+\x01\x04names\0\x05\x04\0\x04open\x01\x06\x03\0\x1cwardkeep:secrets/store@0.1.0\x05\
+\x03\x01B*\x01r\x02\x04names\x08writable\x7f\x04\0\x04root\x03\0\0\x01m\x03\x04f\
+ile\x09directory\x05other\x04\0\x04kind\x03\0\x02\x01kw\x01r\x04\x04names\x04kin\
+d\x03\x04sizew\x08modified\x04\x04\0\x05entry\x03\0\x05\x01m\x0c\x06denied\x09no\
+t-found\x06exists\x0anot-a-file\x0fnot-a-directory\x09not-empty\x0cinvalid-path\x09\
+too-large\x08not-text\x04full\x09exhausted\x06failed\x04\0\x05error\x03\0\x07\x01\
+ky\x01r\x04\x11heed-ignore-files\x7f\x06hidden\x7f\x09max-depth\x09\x04pagey\x04\
+\0\x0cwalk-options\x03\0\x0a\x01p\x06\x01ks\x01r\x03\x07entries\x0c\x07skippedy\x06\
+cursor\x0d\x04\0\x09walk-page\x03\0\x0e\x01p}\x01q\x03\x05bytes\x01\x10\0\x04lef\
+t\0\0\x06failed\x01\x08\0\x04\0\x0abatch-item\x03\0\x11\x01p\x01\x01@\0\0\x13\x04\
+\0\x07granted\x01\x14\x01j\x01\x0c\x01\x08\x01@\x02\x04roots\x04paths\0\x15\x04\0\
+\x04list\x01\x16\x01j\x01\x06\x01\x08\x01@\x02\x04roots\x04paths\0\x17\x04\0\x04\
+stat\x01\x18\x01j\x01\x10\x01\x08\x01@\x04\x04roots\x04paths\x06offsety\x06lengt\
+hy\0\x19\x04\0\x04read\x01\x1a\x01j\x01s\x01\x08\x01@\x03\x04roots\x04paths\x03m\
+axy\0\x1b\x04\0\x09read-text\x01\x1c\x01ps\x01p\x12\x01j\x01\x1e\x01\x08\x01@\x04\
+\x04roots\x05paths\x1d\x08per-filey\x06budgety\0\x1f\x04\0\x0aread-batch\x01\x20\
+\x01j\x01\x0f\x01\x08\x01@\x04\x04roots\x04paths\x07options\x0b\x06cursor\x0d\0!\
+\x04\0\x04walk\x01\"\x03\0\x1bwardkeep:files/reader@0.1.0\x05\x04\x02\x03\0\x03\x05\
+error\x01B\x0f\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01p}\x01q\x02\x04text\
 \x01s\0\x05bytes\x01\x02\0\x04\0\x07payload\x03\0\x03\x01m\x03\x06create\x07repl\
 ace\x06append\x04\0\x04mode\x03\0\x05\x01j\0\x01\x01\x01@\x04\x04roots\x04paths\x04\
 data\x04\x04mode\x06\0\x07\x04\0\x05write\x01\x08\x01@\x02\x04roots\x04paths\0\x07\
 \x04\0\x06remove\x01\x09\x01@\x03\x04roots\x04froms\x02tos\0\x07\x04\0\x04move\x01\
-\x0a\x04\0\x05mkdir\x01\x09\x03\0\x1bwardkeep:files/writer@0.1.0\x05\x02\x01B\x04\
+\x0a\x04\0\x05mkdir\x01\x09\x03\0\x1bwardkeep:files/writer@0.1.0\x05\x06\x01B\x04\
 \x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05l\
 evel\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16wardkeep:log/log@0.1.\
-0\x05\x03\x01B\x04\x01ku\x01ks\x01@\x03\x04doneu\x05total\0\x07message\x01\x01\0\
-\x04\0\x06report\x01\x02\x03\0\x20wardkeep:progress/progress@0.1.0\x05\x04\x04\0\
+0\x05\x07\x01B\x04\x01ku\x01ks\x01@\x03\x04doneu\x05total\0\x07message\x01\x01\0\
+\x04\0\x06report\x01\x02\x03\0\x20wardkeep:progress/progress@0.1.0\x05\x08\x04\0\
 6wardkeep:plugin/plugin-with-all-of-its-exports-removed\x04\0\x0b,\x01\0&plugin-\
 with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
 wit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";

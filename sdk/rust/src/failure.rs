@@ -3,8 +3,9 @@
 use std::fmt::Display;
 
 use crate::{
-    files,
+    files, http,
     raw::{Failure, Part, Retry, UpstreamFailure},
+    secrets,
 };
 
 impl Failure {
@@ -58,6 +59,38 @@ impl From<files::Error> for Failure {
             | Error::Exists
             | Error::NotEmpty => Self::invalid_arguments(error.message()),
             Error::TooLarge | Error::Full | Error::Exhausted | Error::Failed => Self::internal(error.message()),
+        }
+    }
+}
+
+/// So that `?` works on requests. What is not granted is denied; what the other side does is its failure; a request that breaks the rules
+/// is a mistake in the plugin.
+impl From<http::Error> for Failure {
+    fn from(error: http::Error) -> Self {
+        use http::Error;
+        match error {
+            Error::Denied(why) => Self::denied(format!("this request is not granted to this tool: {why}")),
+            Error::InvalidRequest(why) => Self::internal(format!("the request is not valid: {why}")),
+            Error::Unreachable(why) => Self::upstream(format!("no usable answer: {why}"), None),
+            Error::Timeout => Self::upstream("no answer in time", None),
+            Error::TooLarge => Self::upstream("the request or its answer has more bytes than it may have", None),
+            Error::NotText => Self::upstream("the answer is not text in UTF-8", None),
+            Error::NoSecret => Self::upstream("the credential for this request has no usable value now", None),
+            Error::Exhausted => Self::internal(
+                "no host call or request is left in this call: ask for less, or raise `limits.host_calls` or `limits.requests` in the manifest",
+            ),
+        }
+    }
+}
+
+/// So that `?` works on [`secrets::open`].
+impl From<secrets::Error> for Failure {
+    fn from(error: secrets::Error) -> Self {
+        use secrets::Error;
+        match error {
+            Error::Denied => Self::denied("the credential that this tool needs is not granted to it"),
+            Error::Unavailable => Self::upstream("the credential for this tool has no usable value now", None),
+            Error::Exhausted => Self::internal("no host call is left in this call"),
         }
     }
 }

@@ -19,22 +19,26 @@
 //! # Ok::<(), files::Error>(())
 //! ```
 //!
-//! Files live in memory and follow the rules of `wardkeep:files`, with one exception: `.gitignore` files are not read. Nothing is granted
-//! that was not put here; the clock stands still; random numbers are the same in every run.
+//! Files live in memory and follow the rules of `wardkeep:files`, with one exception: `.gitignore` files are not read. Requests are answered by a
+//! closure ([`Fakes::http`]), behind the host's own rules for requests. Nothing is granted that was not put here; the clock stands still; random
+//! numbers are the same in every run.
 
 mod talk;
 mod tree;
+mod web;
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     marker::PhantomData,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tree::Tree;
+use web::Web;
 
 pub use talk::talk;
+pub use web::{Asked, Response};
 
 use crate::{
     Plugin, Result,
@@ -54,6 +58,9 @@ pub struct Fakes {
     logged: Vec<String>,
     reported: Vec<Report>,
     host_calls: u32,
+    secrets: BTreeSet<String>,
+    web: Option<Web>,
+    asked: Vec<Asked>,
 }
 
 thread_local! {
@@ -78,6 +85,9 @@ impl Fakes {
             logged: Vec::new(),
             reported: Vec::new(),
             host_calls: HOST_CALLS,
+            secrets: BTreeSet::new(),
+            web: None,
+            asked: Vec::new(),
         }
     }
 
@@ -109,7 +119,37 @@ impl Fakes {
         self
     }
 
-    /// Sets how many host calls there are; then files answer `exhausted`.
+    /// Answers requests. Without it, every request is denied; a closure denies with
+    /// `Response::error(http::Error::Denied(…))`.
+    ///
+    /// ```
+    /// use wardkeep_sdk::{fake::{Fakes, Response}, http};
+    ///
+    /// let fakes = Fakes::new()
+    ///     .http(|asked| match asked.line().as_str() {
+    ///         "GET /health" => Response::text(200, "well"),
+    ///         _ => Response::status(404),
+    ///     })
+    ///     .install();
+    ///
+    /// assert_eq!(http::get("api.example.com", "/health").query("deep", true).send()?.text(100)?, "well");
+    /// assert_eq!(fakes.asked()[0].query("deep"), Some("true"));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn http(mut self, answers: impl Fn(&Asked) -> Response + 'static) -> Self {
+        self.web = Some(Web::new(answers));
+        self
+    }
+
+    /// Grants a secret.
+    #[must_use]
+    pub fn secret(mut self, name: &str) -> Self {
+        self.secrets.insert(name.into());
+        self
+    }
+
+    /// Sets how many host calls there are; then `exhausted` answers.
     #[must_use]
     pub fn host_calls(mut self, calls: u32) -> Self {
         self.host_calls = calls;
@@ -160,6 +200,12 @@ impl Installed {
         FAKES.with_borrow(|fakes| fakes.roots.get(root)?.contents(path))
     }
 
+    /// The requests that were sent, in their order.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        FAKES.with_borrow(|fakes| fakes.asked.clone())
+    }
+
     /// How many host calls are left.
     #[must_use]
     pub fn host_calls_left(&self) -> u32 {
@@ -188,8 +234,85 @@ pub fn call(plugin: &Plugin, tool: &str, arguments: &serde_json::Value) -> Resul
 
 /// The imports of a component, answered from the fakes.
 pub(crate) mod host {
-    use super::{Duration, FAKES, Fakes, Level, Report, Tree};
-    use crate::files::{BatchItem, Entry, Error, Mode, Payload, Root, WalkOptions, WalkPage};
+    use std::cell::RefCell;
+
+    use super::{Asked, Duration, FAKES, Fakes, Level, Report, Response, Tree, web};
+    use crate::{
+        files::{BatchItem, Entry, Error, Mode, Payload, Root, WalkOptions, WalkPage},
+        http::{self, Header, Parts},
+        secrets,
+    };
+
+    /// Takes one host call, if there is one.
+    fn call<E>(exhausted: E) -> Result<(), E> {
+        FAKES.with_borrow_mut(|fakes| {
+            fakes.host_calls = fakes.host_calls.checked_sub(1).ok_or(exhausted)?;
+            Ok(())
+        })
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Secret(String);
+
+    impl Secret {
+        pub(crate) fn name(&self) -> String {
+            self.0.clone()
+        }
+    }
+
+    pub(crate) fn open(name: &str) -> Result<Secret, secrets::Error> {
+        call(secrets::Error::Exhausted)?;
+        let granted = FAKES.with_borrow(|fakes| fakes.secrets.contains(name));
+        if granted { Ok(Secret(name.into())) } else { Err(secrets::Error::Denied) }
+    }
+
+    /// What is left of an answer's body.
+    #[derive(Debug)]
+    pub(crate) struct Body {
+        left: RefCell<Vec<u8>>,
+        breaks_off: bool,
+    }
+
+    impl Body {
+        pub(crate) fn read(&self, max: u32) -> Result<Vec<u8>, http::Error> {
+            call(http::Error::Exhausted)?;
+            let mut left = self.left.borrow_mut();
+            if left.is_empty() && self.breaks_off {
+                return Err(http::Error::Unreachable("the answer broke off".into()));
+            }
+            let length = left.len().min(max.min(http::PIECE) as usize);
+            let rest = left.split_off(length);
+            Ok(std::mem::replace(&mut left, rest))
+        }
+
+        pub(crate) fn text(&self, max: u32) -> Result<String, http::Error> {
+            call(http::Error::Exhausted)?;
+            let bytes = self.left.take();
+            if bytes.len() > max as usize {
+                return Err(http::Error::TooLarge);
+            }
+            if self.breaks_off {
+                return Err(http::Error::Unreachable("the answer broke off".into()));
+            }
+            String::from_utf8(bytes).map_err(|_| http::Error::NotText)
+        }
+    }
+
+    pub(crate) fn send(parts: Parts, secret: Option<&Secret>) -> Result<(u16, Vec<Header>, Body), http::Error> {
+        call(http::Error::Exhausted)?;
+        let Parts { method, host, path, query, headers, body } = parts;
+        let asked = Asked { method, host, path, query, headers, body, secret: secret.map(Secret::name) };
+        web::checked(&asked)?;
+        let web = FAKES.with_borrow_mut(|fakes| {
+            fakes.asked.push(asked.clone());
+            fakes.web.clone()
+        });
+        // Not borrowed while the closure runs: it may look at the fakes itself.
+        let Some(web) = web else { return Err(http::Error::Denied("this test grants no requests".into())) };
+        let Response { head, body, breaks_off } = web.ask(&asked);
+        let (status, headers) = head?;
+        Ok((status, headers, Body { left: RefCell::new(body), breaks_off }))
+    }
 
     fn counted<T>(root: &str, body: impl FnOnce(&mut Tree) -> Result<T, Error>) -> Result<T, Error> {
         FAKES.with_borrow_mut(|fakes| {

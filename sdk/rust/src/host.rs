@@ -15,20 +15,51 @@ pub fn enter<T>(body: impl FnOnce() -> T) -> T {
     body()
 }
 
+/// All generated types are compared in tests, and records that hold a handle would not be without this: the same handle is the same thing.
+mod same {
+    use crate::bindings::wardkeep::{http::client::Body, secrets::handle::Secret};
+
+    impl PartialEq for Body {
+        fn eq(&self, other: &Self) -> bool {
+            self.handle() == other.handle()
+        }
+    }
+
+    impl PartialEq for Secret {
+        fn eq(&self, other: &Self) -> bool {
+            self.handle() == other.handle()
+        }
+    }
+}
+
 #[cfg(target_arch = "wasm32")]
 mod wasm {
     use std::time::Duration;
 
     use wasip2::{clocks, random};
 
+    use crate::{
+        bindings::wardkeep::http::client,
+        http::{Error, Header, Parts},
+    };
+
     pub(crate) use crate::bindings::wardkeep::{
         files::{
             reader::{granted, list, read, read_batch, read_text, stat, walk},
             writer::{mkdir, move_, remove, write},
         },
+        http::client::Body,
         log::log::write as log,
         progress::progress::report as progress,
+        secrets::{handle::Secret, store::open},
     };
+
+    pub(crate) fn send(parts: Parts, secret: Option<&Secret>) -> Result<(u16, Vec<Header>, Body), Error> {
+        let Parts { method, host, path, query, headers, body } = parts;
+        let client::Response { status, headers, body } =
+            client::send(&client::Request { method, host, path, query, headers, body, secret })?;
+        Ok((status, headers, body))
+    }
 
     pub(crate) fn wall_clock() -> Duration {
         let now = clocks::wall_clock::now();

@@ -41,13 +41,15 @@
 //! | module | for | needs |
 //! | --- | --- | --- |
 //! | [`files`] | directories that the administrator granted | `[grants.files.…]` |
+//! | [`http`] | requests to hosts that the administrator granted | `[grants.http.…]` |
+//! | [`secrets`] | credentials for them, used and never read | `secret = "…"` in that grant, `[secrets.…]` |
 //! | [`log`] | lines for the operator; clients never see them | nothing |
 //! | [`progress`] | how far a call is, for the client | nothing |
 //! | [`clock`] | what time it is | `[grants.clock.…]` |
 //! | [`random`] | random numbers | `[grants.random.…]` |
 //! | [`questions`] | forms to the person who calls | `asks = true` |
 //!
-//! There is nothing else: no environment, no network, no process. Say with [`Tool::asks`] what a tool would like to have, so that
+//! There is nothing else: no environment, no sockets, no process. Say with [`Tool::asks`] what a tool would like to have, so that
 //! `wardkeep draft` can propose the grant. A component imports only what its code calls, and a host refuses to load one that imports more
 //! than its manifest grants.
 //!
@@ -81,11 +83,13 @@ mod tool;
 
 pub mod clock;
 pub mod files;
+pub mod http;
 pub mod log;
 pub mod progress;
 pub mod questions;
 pub mod random;
 pub mod raw;
+pub mod secrets;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fake;

@@ -27,6 +27,19 @@ pub use crate::bindings::exports::wardkeep::tool::handler::{
 };
 
 impl Ask {
+    /// To send requests to a host, by these methods: `Ask::http("api.example.com", [Method::Get], "to read the weather")`.
+    #[must_use]
+    pub fn http(host: &str, methods: impl IntoIterator<Item = crate::http::Method>, purpose: &str) -> Self {
+        let methods = methods.into_iter().map(|method| method.name().into()).collect();
+        Self::Http(HttpAsk { host: host.into(), methods, purpose: purpose.into() })
+    }
+
+    /// To use a credential, by the name that the plugin gives it.
+    #[must_use]
+    pub fn secret(name: &str, purpose: &str) -> Self {
+        Self::Secret(SecretAsk { name: name.into(), purpose: purpose.into() })
+    }
+
     /// To read in a directory, by the name that the plugin gives it.
     #[must_use]
     pub fn files(root: &str, purpose: &str) -> Self {

@@ -127,7 +127,7 @@ impl Fixture {
             description.contract_digest()
         );
         let signature = sign(MANIFEST_NAMESPACE, manifest.as_bytes(), &self.key.private).unwrap();
-        let host = HostTerms { deployment: None, roots: BTreeSet::new(), ceilings: Limits::CEILING };
+        let host = HostTerms::default();
         let candidate = Candidate {
             file: "manifest.toml",
             directory: "eye",

@@ -7,6 +7,10 @@ use crate::checks::Unfit;
 pub(crate) enum Rejected {
     #[error("the plugin asked a question that its manifest does not allow")]
     AsksNotGranted,
+    #[error("the plugin asked a question, and `returns` in its manifest keeps its own words from leaving")]
+    AsksHidden,
+    #[error("the plugin's answer has no structured part, which `returns` in its manifest needs to filter it")]
+    NothingToFilter,
     #[error("the plugin asked what a person may not be asked ({0})")]
     Question(&'static str),
     #[error("the plugin's answer has too many parts")]
@@ -29,6 +33,8 @@ pub(crate) enum Rejected {
     Uri,
     #[error("the plugin's answer gives a link a name that is none")]
     Name,
+    #[error("the plugin's answer holds a credential")]
+    Secret,
 }
 
 impl Rejected {
@@ -36,6 +42,8 @@ impl Rejected {
     pub(crate) const fn class(self) -> &'static str {
         match self {
             Self::AsksNotGranted => "asks-not-granted",
+            Self::AsksHidden => "asks-hidden",
+            Self::NothingToFilter => "nothing-to-filter",
             Self::Question(class) => class,
             Self::TooManyBlocks => "too-many-blocks",
             Self::NotAnObject => "structured-not-an-object",
@@ -47,6 +55,7 @@ impl Rejected {
             Self::MediaType => "media-type",
             Self::Uri => "uri",
             Self::Name => "name",
+            Self::Secret => "secret",
         }
     }
 }

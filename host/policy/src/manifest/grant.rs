@@ -60,6 +60,17 @@ pub enum Grant {
     Random,
 }
 
+impl Grant {
+    /// Whether both give the same under two names. Of those without keys there may be several names: each says the same of one thing.
+    fn gives_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Http(one), Self::Http(other)) => one.gives_as(other),
+            (Self::Files(one), Self::Files(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
 /// A directory that the operator maps to a name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FilesGrant {
@@ -125,9 +136,7 @@ pub(super) fn read<'d>(mut table: Table<'d>, secrets: &Secrets<'_>) -> (Placed<'
     }
     drop(table);
     for ((key, (grant, item)), index) in grants.iter().zip(0..) {
-        if let Some((first, _)) =
-            grants.iter().take(index).find(|(_, (known, _))| matches!(grant, Grant::Files(_)) && known == grant)
-        {
+        if let Some((first, _)) = grants.iter().take(index).find(|(_, (known, _))| known.gives_as(grant)) {
             item.fault(format!("`{key}` grants the same as `{first}`"), Some("keep one of them"));
         }
     }

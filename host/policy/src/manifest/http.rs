@@ -12,6 +12,11 @@ use crate::{
 
 use super::{PathPattern, Secrets};
 
+/// Paths of one grant.
+const MOST_PATHS: usize = 32;
+/// Networks of one grant.
+const MOST_NETWORKS: usize = 32;
+
 /// Requests of one kind to one host, or to the hosts below one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpGrant {
@@ -111,8 +116,11 @@ pub(super) fn read(name: GrantName, mut table: Table<'_>, secrets: &Secrets<'_>)
     let scheme = table.optional("scheme").map_or(Some(Scheme::Https), |item| item.choice(&schemes));
     let host = table.required("host", "host = \"api.example.com\"").and_then(|item| item.read::<HostPattern>());
     let port = table.optional("port").map_or(Some(None), |item| item.whole(1..=65_535).map(Some));
-    let methods = table.required("methods", "methods = [\"GET\"]").and_then(|item| methods(&item));
-    let paths = table.required("paths", "paths = [\"/v1/\"]").and_then(|item| paths(&item));
+    let methods = table.required("methods", "methods = [\"GET\"]");
+    let methods = methods.and_then(|item| some(&item, Method::ALL.len(), "methods = [\"GET\"]", Item::read));
+    let paths = table.required("paths", "paths = [\"/v1/\"]");
+    let paths: Option<Vec<PathPattern>> =
+        paths.and_then(|item| some(&item, MOST_PATHS, "paths = [\"/v1/\"]", Item::read));
     let secret = table.optional("secret").map_or(Some(None), |item| secret(&item, secrets).map(Some));
     let read_only = table.optional("read_only").map_or(Some(false), |item| {
         let read_only = item.boolean();
@@ -125,7 +133,10 @@ pub(super) fn read(name: GrantName, mut table: Table<'_>, secrets: &Secrets<'_>)
         }
         read_only
     });
-    let private = table.optional("private").map_or(Some(Vec::new()), |item| item.list_of(network));
+    let private = table.optional("private").map_or(Some(Vec::new()), |item| match item.list()?.is_empty() {
+        true => Some(Vec::new()),
+        false => some(&item, MOST_NETWORKS, "private = [\"10.2.0.0/16\"]", network),
+    });
     drop(table);
     let (scheme, port) = (scheme?, port?);
     Some(HttpGrant {
@@ -141,24 +152,24 @@ pub(super) fn read(name: GrantName, mut table: Table<'_>, secrets: &Secrets<'_>)
     })
 }
 
-fn methods(item: &Item<'_>) -> Option<Vec<Method>> {
-    let methods = item.list_of(|item| item.read::<Method>())?;
-    some(item, &methods, "methods = [\"GET\"]").then_some(methods)
-}
-
-fn paths(item: &Item<'_>) -> Option<Vec<PathPattern>> {
-    let paths = item.list_of(|item| item.read::<PathPattern>())?;
-    some(item, &paths, "paths = [\"/v1/\"]").then_some(paths)
-}
-
-fn some<T: PartialEq>(item: &Item<'_>, list: &[T], example: &str) -> bool {
+/// A list of at least one, each once.
+fn some<'d, T: PartialEq>(
+    item: &Item<'d>,
+    most: usize,
+    example: &str,
+    read: impl Fn(&Item<'d>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let list = item.list_of(read)?;
     if list.is_empty() {
         item.fault("lists nothing, so the grant would allow nothing", Some(example));
     }
-    if list.iter().enumerate().any(|(at, one)| list.iter().take(at).any(|known| known == one)) {
+    if list.len() > most {
+        item.fault(format!("lists more than {most}"), Some("give the others to a grant of their own"));
+    }
+    if list.iter().take(most).enumerate().any(|(at, one)| list.iter().take(at).any(|known| known == one)) {
         item.fault("lists something twice", Some("keep one of them"));
     }
-    !list.is_empty()
+    (!list.is_empty()).then_some(list)
 }
 
 fn secret(item: &Item<'_>, secrets: &Secrets<'_>) -> Option<SecretName> {
@@ -182,6 +193,19 @@ pub(super) fn network(item: &Item<'_>) -> Option<IpNet> {
 }
 
 impl HttpGrant {
+    /// Whether both let the same through, whatever they are named.
+    pub(super) fn gives_as(&self, other: &Self) -> bool {
+        let Self { name: _, scheme, host, port, methods, paths, secret, read_only, private } = self;
+        (scheme, host, port, secret) == (&other.scheme, &other.host, &other.port, &other.secret)
+            && (methods, paths, read_only, private) == (&other.methods, &other.paths, &other.read_only, &other.private)
+    }
+
+    /// Whether a tool gets this method of it: one that reads gets the safe ones, unless `read_only` is signed.
+    #[must_use]
+    pub fn gives(&self, reading: bool, method: Method) -> bool {
+        self.methods.contains(&method) && (method.is_safe() || !reading || self.read_only)
+    }
+
     /// The pointers that its paths are filled by.
     pub fn pointers(&self) -> impl Iterator<Item = &Pointer> {
         self.paths.iter().flat_map(PathPattern::pointers)
@@ -203,7 +227,7 @@ impl HttpRule {
     /// Whether this method may be used.
     #[must_use]
     pub fn allows(&self, method: Method) -> bool {
-        self.grant.methods.contains(&method) && (method.is_safe() || !self.reading || self.grant.read_only)
+        self.grant.gives(self.reading, method)
     }
 }
 

@@ -10,7 +10,7 @@ use wardkeep_model::{Digest, PublishedName};
 use crate::document::{Document, Faults, Item, Table};
 
 use super::{
-    Component, Grant, GrantKey, Manifest, Plugin, ToolTerms, grant, limits_patch, secret,
+    Component, Grant, GrantKey, Manifest, Plugin, ToolTerms, clash, grant, limits_patch, secret,
     sketch::{Sketch, gravest_tool},
 };
 
@@ -44,12 +44,16 @@ fn read(mut table: Table<'_>, digest: Digest, sketch: &mut Sketch) -> Option<Man
     drop(table);
     let mut tools = BTreeMap::new();
     let mut published = BTreeMap::new();
+    let mut placed = Vec::new();
     for (name, item) in items.iter().flatten() {
         if let Some(terms) = ToolTerms::read(name, item, sketch.name.as_ref(), &grants, &unread) {
             unique(&mut published, &terms, item);
+            placed.push((terms.name.clone(), item));
             tools.insert(terms.name.clone(), terms);
         }
     }
+    let placed = placed.into_iter().filter_map(|(name, item)| Some((tools.get(&name)?, item)));
+    clash::check(placed, &grants);
     sketch.effect = gravest_tool(tools.values());
     // With a tool that could not be read nobody knows what is used.
     let sound = items.is_some_and(|items| items.len() == tools.len());
@@ -64,12 +68,13 @@ fn read(mut table: Table<'_>, digest: Digest, sketch: &mut Sketch) -> Option<Man
         let mend = format!("add secret = \"{name}\" to a grant of [grants.http], or remove the secret");
         item.fault("no grant uses this secret", Some(&mend));
     }
+    sketch.secrets = secrets.read.into_iter().map(|(name, (terms, _))| (name, Arc::new(terms))).collect();
     sketch.grants = grants.into_iter().map(|(key, (grant, _))| (key, grant)).collect();
     if !sound {
         return None;
     }
     let (file, lines, grants) = (sketch.file.clone(), sketch.lines.clone(), sketch.grants.clone());
-    let secrets = secrets.read.into_iter().map(|(name, (terms, _))| (name, Arc::new(terms))).collect();
+    let secrets = sketch.secrets.clone();
     Some(Manifest { file, digest, lines, plugin: plugin?, component: component?, limits, grants, secrets, tools })
 }
 

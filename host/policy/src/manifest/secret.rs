@@ -109,13 +109,18 @@ pub enum Inject {
     },
 }
 
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File => "file",
+            Self::Env => "env",
+        })
+    }
+}
+
 impl fmt::Display for SourceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            SourceKind::File => "file",
-            SourceKind::Env => "env",
-        };
-        write!(f, "{kind}:{}", self.name)
+        write!(f, "{}:{}", self.kind, self.name)
     }
 }
 
@@ -170,7 +175,20 @@ pub(super) fn read<'d>(table: Table<'d>) -> Secrets<'d> {
             None => secrets.unread.push(name),
         }
     }
+    for ((name, (terms, item)), index) in secrets.read.iter().zip(0..) {
+        if let Some((first, _)) = secrets.read.iter().take(index).find(|(_, (known, _))| known.binds_as(terms)) {
+            item.fault(format!("`{name}` is the same as `{first}`"), Some("keep one of them"));
+        }
+    }
     secrets
+}
+
+impl SecretTerms {
+    /// Whether both put the same value into the same place, whatever people are told of it.
+    fn binds_as(&self, other: &Self) -> bool {
+        let of = |terms: &Self| (terms.source.clone(), terms.credential.clone(), terms.inject.clone());
+        of(self) == of(other)
+    }
 }
 
 fn one(name: SecretName, mut table: Table<'_>) -> Option<SecretTerms> {
@@ -288,14 +306,25 @@ fn header_name(text: &str) -> Result<String, &'static str> {
         "expect",
         "keep-alive",
         "accept-encoding",
+        "content-type",
         "content-encoding",
+        "range",
+        "forwarded",
     ];
+    // Some servers take `_` for `-`.
+    let plain = name.replace('_', "-");
+    // What makes a server take the request for another one.
+    let other = plain.contains("method-override")
+        || ["proxy-", "x-forwarded-", "x-original-", "x-rewrite-", "x-http-method"]
+            .iter()
+            .any(|known| plain.starts_with(known));
     if !(1..=64).contains(&name.len()) || !name.bytes().all(token) {
         return Err("a header's name, such as \"authorization\"");
     }
-    if framing.contains(&name.as_str()) || name.starts_with("proxy-") {
+    if framing.contains(&plain.as_str()) || other {
         return Err(
-            "this header belongs to the connection; a credential goes into another one, such as \"authorization\"",
+            "this header says what the request is or belongs to the connection; a credential goes into another one, such as \
+             \"authorization\"",
         );
     }
     Ok(name)
@@ -345,6 +374,10 @@ fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
     };
     match host.parse::<HostPattern>() {
         Ok(HostPattern::Exact(host)) => {
+            let address = host.parse::<std::net::Ipv4Addr>();
+            if scheme == Scheme::Http && host != "localhost" && !address.is_ok_and(|address| address.is_loopback()) {
+                return Err("a credential is sent in the clear to a loopback host only, for tests; write https://");
+            }
             let path = if path.is_empty() { "/" } else { path };
             Ok(Endpoint { scheme, host, port, path: path.parse().map_err(|_| SHAPE)? })
         }

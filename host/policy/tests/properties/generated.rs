@@ -13,7 +13,17 @@ use wardkeep_policy::{
 use crate::common;
 
 pub(crate) const TOOLS: [&str; 4] = ["search", "list", "show", "count"];
-pub(crate) const GRANTS: [&str; 4] = ["files.reports", "files.wiki", "clock.now", "random.any"];
+/// The wiki may be written to, by tools that write.
+pub(crate) const GRANTS: [&str; 5] = ["files.reports", "files.wiki", "clock.now", "random.any", "http.api"];
+/// What a tool does and whose yes it waits for, as the manifest says it.
+const CLASSES: [(&str, &str); 6] = [
+    ("read", ""),
+    ("write", "confirm = \"none\"\n"),
+    ("write", ""),
+    ("write", "confirm = \"operator\"\n"),
+    ("destructive", ""),
+    ("destructive", "confirm = \"client\"\n"),
+];
 /// Names that look alike among them.
 const ENTRIES: [&str; 6] = ["user:me", "user:me2", "service:ci", "group:engineering", "group:oncall", "group:user:me"];
 const GROUPS: [&str; 5] = ["engineering", "oncall", "user:me", "group:oncall", "engineerin"];
@@ -41,14 +51,14 @@ pub(crate) struct World {
 #[derive(Debug, Clone)]
 pub(crate) struct ToolSpec {
     pub(crate) off: bool,
+    pub(crate) class: (&'static str, &'static str),
     pub(crate) uses: Vec<&'static str>,
     pub(crate) allow: Vec<&'static str>,
     pub(crate) limits: Written,
 }
 
-/// Limits as a table writes them: fuel, memory, deadline in milliseconds, output, host calls, log lines, log bytes, table elements,
-/// concurrency.
-pub(crate) type Written = [Option<u64>; 9];
+/// Limits as a table writes them, in the order of `KEYS`; the deadline in milliseconds.
+pub(crate) type Written = [Option<u64>; 12];
 
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -57,7 +67,7 @@ pub(crate) struct Call {
     pub(crate) now: Timestamp,
 }
 
-const KEYS: [(&str, &str); 9] = [
+const KEYS: [(&str, &str); 12] = [
     ("fuel", ""),
     ("memory", "B"),
     ("deadline", "ms"),
@@ -67,10 +77,13 @@ const KEYS: [(&str, &str); 9] = [
     ("log_bytes", "B"),
     ("table_elements", ""),
     ("concurrency", ""),
+    ("requests", ""),
+    ("request_body", "B"),
+    ("response_body", "B"),
 ];
 
-/// The same nine of a value.
-pub(crate) fn numbers(limits: &Limits) -> [u64; 9] {
+/// The same twelve of a value.
+pub(crate) fn numbers(limits: &Limits) -> [u64; 12] {
     [
         limits.fuel,
         limits.memory,
@@ -81,10 +94,13 @@ pub(crate) fn numbers(limits: &Limits) -> [u64; 9] {
         limits.log_bytes.into(),
         limits.table_elements.into(),
         limits.concurrency.into(),
+        limits.requests.into(),
+        limits.request_body,
+        limits.response_body,
     ]
 }
 
-pub(crate) fn of_numbers(numbers: [u64; 9]) -> Limits {
+pub(crate) fn of_numbers(numbers: [u64; 12]) -> Limits {
     let small = |at: usize| u32::try_from(numbers[at]).unwrap();
     Limits {
         fuel: numbers[0],
@@ -96,12 +112,15 @@ pub(crate) fn of_numbers(numbers: [u64; 9]) -> Limits {
         log_bytes: small(6),
         table_elements: small(7),
         concurrency: small(8),
+        requests: small(9),
+        request_body: numbers[10],
+        response_body: numbers[11],
     }
 }
 
 pub(crate) fn rows(held: &Limits, most: &Limits) -> Vec<(&'static str, u64, u64)> {
     let (held, most) = (numbers(held), numbers(most));
-    (0..9).map(|at| (KEYS[at].0, held[at], most[at])).collect()
+    (0..12).map(|at| (KEYS[at].0, held[at], most[at])).collect()
 }
 
 fn written(limits: &Written) -> String {
@@ -151,13 +170,23 @@ impl World {
         for grant in GRANTS.iter().filter(|grant| self.tools.values().any(|tool| tool.uses.contains(grant))) {
             let _ = writeln!(text, "[grants.{grant}]");
             if let Some(root) = grant.strip_prefix("files.") {
-                let _ = write!(text, "root = \"{root}\"\naccess = \"read\"\n");
+                let access = if root == "wiki" { "write" } else { "read" };
+                let _ = write!(text, "root = \"{root}\"\naccess = \"{access}\"\n");
+            }
+            if grant.starts_with("http.") {
+                let methods = r#"["GET", "POST", "DELETE"]"#;
+                let _ = write!(
+                    text,
+                    "host = \"api.example.com\"\nmethods = {methods}\npaths = [\"/{{/q}}/\", \"=/all\"]\n"
+                );
             }
         }
         for (name, tool) in &self.tools {
             let _ = write!(
                 text,
-                "[tools.{name}]\neffect = \"read\"\nuses = {:?}\nallow = {:?}\nstage = \"{}\"\nlimits = {}\n",
+                "[tools.{name}]\neffect = \"{}\"\n{}side_effects = \"some\"\nresources = [\"/q\"]\nuses = {:?}\nallow = {:?}\nstage = \"{}\"\nlimits = {}\n",
+                tool.class.0,
+                tool.class.1,
                 tool.uses,
                 tool.allow,
                 if tool.off { "off" } else { "general" },
@@ -174,7 +203,7 @@ impl World {
             format!("[approvers.{name}]\nkeys = {keys:?}\n{until}")
         });
         let text = format!(
-            "format = 1\nversion = 3\nexpires = {}\nthresholds = {{ read = {} }}\n{}",
+            "format = 1\nversion = 3\nexpires = {0}\nthresholds = {{ read = {1}, write = {1}, destructive = {1} }}\n{2}",
             self.trust_expires,
             self.threshold,
             people.collect::<String>()
@@ -230,12 +259,14 @@ fn some<T: Clone + std::fmt::Debug + 'static>(all: &'static [T], most: usize) ->
 
 fn tool(limits: impl Strategy<Value = Written>) -> impl Strategy<Value = ToolSpec> {
     let off = prop::bool::weighted(0.1);
-    (off, some(&GRANTS, GRANTS.len()), some(&ENTRIES, ENTRIES.len()), limits)
-        .prop_map(|(off, uses, allow, limits)| ToolSpec { off, uses, allow, limits })
+    // Most of them are served to somebody, so that there is something to permit.
+    let class = prop_oneof![Just(CLASSES[0]), Just(CLASSES[1]), prop::sample::select(&CLASSES)];
+    (off, class, some(&GRANTS, GRANTS.len()), some(&ENTRIES, ENTRIES.len()), limits)
+        .prop_map(|(off, class, uses, allow, limits)| ToolSpec { off, class, uses, allow, limits })
 }
 
 const fn none() -> Just<Written> {
-    Just([None; 9])
+    Just([None; 12])
 }
 
 /// From one to far beyond every ceiling.
@@ -250,7 +281,7 @@ fn limits() -> impl Strategy<Value = Written> {
             1 => (ceiling..=u64::from(u32::MAX).max(ceiling)).prop_map(Some),
         ]
     };
-    std::array::from_fn::<_, 9, _>(one)
+    std::array::from_fn::<_, 12, _>(one)
 }
 
 fn built(limits: impl Strategy<Value = Written> + Clone + 'static) -> impl Strategy<Value = World> {

@@ -1,0 +1,165 @@
+//! The tables of a manifest that would answer what a component asks for: drafts show them as comments, and refused imports name them.
+//! Proposing grants nothing.
+//!
+//! A component's words get here only through the types that read them in a manifest, so that none of them is more than a name. What a
+//! type does not read is not proposed.
+
+use std::collections::BTreeSet;
+
+use wardkeep_model::{Ask, Definition, Description, Effect, GrantName, HttpAsk, Method, RootName, SecretName};
+
+use crate::manifest::HostPattern;
+
+/// A table, and for what.
+#[derive(Debug)]
+pub(crate) struct Proposed<'a> {
+    /// Between the brackets: `grants.files.reports`, `secrets.github-ro`.
+    pub(crate) table: String,
+    /// Its lines, some with comments for the admin.
+    pub(crate) lines: Vec<String>,
+    /// What it answers; the first of equal ones.
+    pub(crate) ask: &'a Ask,
+}
+
+/// All of them, each once.
+#[derive(Debug, Default)]
+pub(crate) struct Proposal<'a> {
+    pub(crate) tables: Vec<Proposed<'a>>,
+    /// For each tool in the description's order: the grants that it would use, as `uses` names them.
+    used: Vec<BTreeSet<String>>,
+}
+
+impl<'a> Proposal<'a> {
+    pub(crate) fn of(description: &'a Description) -> Self {
+        let mut proposal = Self::default();
+        for tool in &description.tools {
+            let used = proposal.tool(tool);
+            proposal.used.push(used);
+        }
+        proposal
+    }
+
+    /// The grants that the tool at this place of the description would use.
+    pub(crate) fn used_by(&self, index: usize) -> impl Iterator<Item = &str> {
+        self.used.get(index).into_iter().flatten().map(String::as_str)
+    }
+
+    /// Whether some table answers it.
+    pub(crate) fn answers(&self, ask: &Ask) -> bool {
+        match ask {
+            Ask::Http(http) => host_and_methods(http).is_some(),
+            Ask::Secret(secret) => self.tables.iter().any(|known| known.table == format!("secrets.{}", secret.name)),
+            Ask::Files(files) => files.root.parse::<RootName>().is_ok(),
+            Ask::Clock(_) | Ask::Random(_) => true,
+        }
+    }
+
+    fn tool(&mut self, tool: &'a Definition) -> BTreeSet<String> {
+        let secrets: Vec<(SecretName, &Ask)> = tool.asks.iter().filter_map(secret).collect();
+        // A tool cannot use a root twice: who writes there reads there too.
+        let writes = |root: &str| {
+            tool.asks.iter().any(|ask| matches!(ask, Ask::Files(files) if files.write && files.root == root))
+        };
+        let mut used = BTreeSet::new();
+        for ask in &tool.asks {
+            let tables = match ask {
+                Ask::Files(files) => file_table(&files.root, files.write).into_iter().collect(),
+                Ask::Clock(_) => vec![("clock.now".to_owned(), Vec::new())],
+                Ask::Random(_) => vec![("random.any".to_owned(), Vec::new())],
+                Ask::Http(http) => request_tables(http, tool.effect, &secrets),
+                Ask::Secret(_) => Vec::new(),
+            };
+            let keys: Vec<String> = tables.into_iter().map(|(key, lines)| self.grant(&key, lines, ask)).collect();
+            if !matches!(ask, Ask::Files(files) if !files.write && writes(&files.root)) {
+                used.extend(keys);
+            }
+        }
+        // A secret that no request carries would be a fault of the manifest.
+        let carried = |name: &SecretName| {
+            let line = format!("secret = \"{name}\"");
+            self.tables.iter().any(|known| known.lines.iter().any(|known| known.starts_with(&line)))
+        };
+        let secrets: Vec<_> = secrets.into_iter().filter(|(name, _)| carried(name)).collect();
+        for (name, ask) in secrets {
+            let table = format!("secrets.{name}");
+            if !self.tables.iter().any(|known| known.table == table) {
+                let source = format!(
+                    "source = \"file:{name}\"     # a file in the directory of [sources.file] of wardkeep.toml"
+                );
+                let inject = "inject = { header = \"authorization\", format = \"Bearer {}\" }".to_owned();
+                self.tables.push(Proposed { table, lines: vec![source, inject], ask });
+            }
+        }
+        used
+    }
+
+    /// Another grant with these lines is this one; another with this name and other lines makes the name `…-2`.
+    fn grant(&mut self, key: &str, lines: Vec<String>, ask: &'a Ask) -> String {
+        let mut names = std::iter::once(key.to_owned()).chain((2_u32..).map(|count| format!("{key}-{count}")));
+        loop {
+            let name = names.next().unwrap_or_default();
+            let table = format!("grants.{name}");
+            match self.tables.iter().find(|known| known.table == table) {
+                Some(known) if known.lines != lines => {}
+                Some(_) => return name,
+                None => {
+                    self.tables.push(Proposed { table, lines, ask });
+                    return name;
+                }
+            }
+        }
+    }
+}
+
+fn secret(ask: &Ask) -> Option<(SecretName, &Ask)> {
+    match ask {
+        Ask::Secret(secret) => Some((secret.name.parse().ok()?, ask)),
+        _ => None,
+    }
+}
+
+pub(crate) fn file_table(root: &str, write: bool) -> Option<(String, Vec<String>)> {
+    let root: RootName = root.parse().ok()?;
+    let (name, access) = if write { (format!("{root}-write"), "write") } else { (root.to_string(), "read") };
+    let name: GrantName = name.parse().ok()?;
+    Some((format!("files.{name}"), vec![format!("root = \"{root}\""), format!("access = \"{access}\"")]))
+}
+
+fn host_and_methods(ask: &HttpAsk) -> Option<(HostPattern, BTreeSet<Method>)> {
+    let methods: BTreeSet<Method> = ask.methods.iter().filter_map(|method| method.parse().ok()).collect();
+    Some((ask.host.parse().ok()?, methods)).filter(|(_, methods)| !methods.is_empty())
+}
+
+/// What reads and what may write are granted apart, so that an admin can give the one without the other.
+fn request_tables(ask: &HttpAsk, effect: Effect, secrets: &[(SecretName, &Ask)]) -> Vec<(String, Vec<String>)> {
+    let Some((host, methods)) = host_and_methods(ask) else { return Vec::new() };
+    let (safe, unsafe_): (BTreeSet<Method>, _) = methods.into_iter().partition(|method| method.is_safe());
+    let base: String = host.to_string().replace("*.", "any-").replace('.', "-").chars().take(48).collect();
+    let table = |kind: &str, methods: &BTreeSet<Method>, secret: Option<&(SecretName, &Ask)>| {
+        let exception = kind == "write" && effect == Effect::Read;
+        let methods: Vec<String> = methods.iter().map(|method| format!("\"{method}\"")).collect();
+        let mut lines = vec![format!("host = \"{host}\""), format!("methods = [{}]", methods.join(", "))];
+        lines.push(match exception {
+            true => "paths = [\"=/\"]              # say which: exact paths only, such as \"=/graphql\"".to_owned(),
+            false => "paths = [\"/\"]               # narrow it: \"/v1/\" and all below, \"=/v1/items\", \"/repos/{/owner}/\"".to_owned(),
+        });
+        if let Some((name, _)) = secret {
+            let others: Vec<String> =
+                secrets.iter().filter(|(other, _)| other != name).map(|(other, _)| format!("\"{other}\"")).collect();
+            lines.push(match others.is_empty() {
+                true => format!("secret = \"{name}\""),
+                false => format!("secret = \"{name}\"     # a guess: it asks for {} too", others.join(", ")),
+            });
+        }
+        if exception {
+            lines.push(
+                "read_only = true            # a signed exception for a tool that reads: this changes nothing"
+                    .to_owned(),
+            );
+        }
+        (format!("http.{}-{kind}", base.trim_end_matches('-')), lines)
+    };
+    let reads = (!safe.is_empty()).then(|| table("read", &safe, secrets.first()));
+    let writes = (!unsafe_.is_empty()).then(|| table("write", &unsafe_, secrets.last()));
+    reads.into_iter().chain(writes).collect()
+}
