@@ -155,6 +155,7 @@ impl Served {
             origin: Origin { transport: "stdio", ..Origin::default() },
             rule: permit.rule().to_owned(),
             limits: *permit.limits(),
+            resources: Vec::new(),
             resumes: None,
         };
         let recorded = journal.intent(intent).await.unwrap();

@@ -106,6 +106,7 @@ impl Drop for Recorded {
             cost: Cost::default(),
             notes: Vec::new(),
             touched: Vec::new(),
+            egress: Vec::new(),
         };
         let entry = Entry::Abandoned(Arc::clone(&self.intent), Box::new(closing.tidy()));
         let durable = self.intent.effect != Effect::Read;

@@ -26,8 +26,8 @@ pub use journal::{
     Failure, Journal, NotRecorded, OpenError, Opened, Operation, Options, Recorded, Sync, Torn, Unfinished,
 };
 pub use line::Phase;
-pub use query::{Follow, Query, Record, Scan, query, scan, tail};
-pub use record::{ClaimedClient, Closing, Intent, MAX_NOTES, MAX_TOUCHED, Origin, Refusal};
+pub use query::{About, Follow, Query, Record, Scan, query, scan, tail};
+pub use record::{ClaimedClient, Closing, Intent, MAX_HOSTS, MAX_NOTES, MAX_TOUCHED, Origin, Refusal};
 pub use replay::{Replay, Served};
 pub use segment::{Damaged, ReadError};
 pub use sink::{Change, Changed, Files, Sink};

@@ -6,7 +6,7 @@ mod build;
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use wardkeep_model::{Blame, CorrelationId, Digest, Effect, Note, Outcome};
+use wardkeep_model::{Blame, CorrelationId, Digest, Effect, Egress, Note, Outcome};
 
 use crate::Event;
 
@@ -36,6 +36,11 @@ impl Phase {
         }
     }
 }
+
+/// The type of a resource whose id the plugin says it touched.
+pub(crate) const CLAIMED: &str = "claimed by the plugin";
+/// How the type of a resource begins whose id stood in the checked arguments, at the pointer that follows.
+pub(crate) const NAMED: &str = "named by the manifest: ";
 
 type Text<'a> = Cow<'a, str>;
 
@@ -73,7 +78,7 @@ pub(crate) struct Line<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<Uid<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    resources: Vec<Resource<'a>>,
+    pub(crate) resources: Vec<Resource<'a>>,
     pub(crate) unmapped: Unmapped<'a>,
 }
 
@@ -140,9 +145,9 @@ struct Endpoint<'a> {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Resource<'a> {
-    uid: Text<'a>,
-    r#type: Text<'a>,
+pub(crate) struct Resource<'a> {
+    pub(crate) uid: Text<'a>,
+    pub(crate) r#type: Text<'a>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -176,8 +181,10 @@ pub(crate) struct Unmapped<'a> {
     blame: Option<Blame>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cost: Option<LineCost>,
+    #[serde(default, skip_serializing_if = "<[Egress]>::is_empty")]
+    pub(crate) egress: Cow<'a, [Egress]>,
     #[serde(default, skip_serializing_if = "<[Note]>::is_empty")]
-    notes: Cow<'a, [Note]>,
+    pub(crate) notes: Cow<'a, [Note]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     notes_dropped: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,12 +7,12 @@ use std::{
 
 use jiff::Timestamp;
 use serde::Serialize;
-use wardkeep_model::{CorrelationId, Outcome};
+use wardkeep_model::{CorrelationId, Egress, Note, Outcome};
 
 use crate::{
     Event, Phase, ReadError,
     chain::Damage,
-    line::Line,
+    line::{CLAIMED, Line, NAMED, Resource},
     segment::{self, Lines, Next},
     trust,
 };
@@ -52,6 +52,12 @@ pub struct Record {
     pub fuel: Option<u64>,
     /// Microseconds in the sandbox.
     pub elapsed_us: Option<u64>,
+    /// What the call is about.
+    pub resources: Vec<About>,
+    /// What it sent to which host.
+    pub egress: Vec<Egress>,
+    /// What it tried that it should not have, and what of its answer was changed.
+    pub notes: Vec<Note>,
     /// What happened to the host.
     pub event: Option<Event>,
     /// The tool's name inside its plugin.
@@ -59,6 +65,15 @@ pub struct Record {
     /// The line as it stands in the log, without its line feed.
     #[serde(skip)]
     pub raw: String,
+}
+
+/// Something that a call is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct About {
+    /// Its id.
+    pub id: String,
+    /// Where the manifest says that it stands in the arguments; nothing if the plugin alone claims to have touched it.
+    pub place: Option<String>,
 }
 
 /// What to look for; what is `None` is not asked about.
@@ -72,6 +87,8 @@ pub struct Query {
     pub outcome: Option<Outcome>,
     /// The call.
     pub correlation: Option<CorrelationId>,
+    /// An id that the manifest's `resources` found in the arguments, whole; what plugins claim is not looked at.
+    pub resource: Option<String>,
     /// No record before this time.
     pub since: Option<Timestamp>,
     /// The last so many; all if `None`.
@@ -96,6 +113,10 @@ impl Query {
             )
             && self.outcome.is_none_or(|outcome| record.outcome == Some(outcome))
             && self.correlation.as_ref().is_none_or(|correlation| record.correlation.as_ref() == Some(correlation))
+            && self
+                .resource
+                .as_ref()
+                .is_none_or(|wanted| record.resources.iter().any(|about| about.place.is_some() && about.id == *wanted))
             && self.since.is_none_or(|since| record.time >= since)
     }
 }
@@ -221,7 +242,13 @@ impl Record {
         let line: Line<'static> = serde_json::from_slice(bytes)?;
         let raw = String::from_utf8_lossy(bytes).trim_end().to_owned();
         let plugin = line.plugin().map(str::to_owned);
-        let Line { time, status_detail, count, metadata, actor, api, unmapped, .. } = line;
+        let Line { time, status_detail, count, metadata, actor, api, resources, unmapped, .. } = line;
+        let about = |resource: Resource<'static>| About {
+            place: Some(&*resource.r#type)
+                .filter(|kind| *kind != CLAIMED)
+                .map(|kind| kind.strip_prefix(NAMED).unwrap_or(kind).to_owned()),
+            id: resource.uid.into_owned(),
+        };
         let is_call = unmapped.phase != Phase::Event;
         Ok(Self {
             segment: String::new(),
@@ -240,6 +267,9 @@ impl Record {
             count,
             fuel: unmapped.cost.as_ref().map(|cost| cost.fuel),
             elapsed_us: unmapped.cost.as_ref().map(|cost| cost.elapsed_us),
+            resources: resources.into_iter().map(about).collect(),
+            egress: unmapped.egress.into_owned(),
+            notes: unmapped.notes.into_owned(),
             event: unmapped.event.map(|event| event.into_owned()),
             plugin_tool: unmapped.tool.map(|tool| tool.into_owned()),
             raw,

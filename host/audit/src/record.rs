@@ -2,11 +2,15 @@
 //! the caller's thread, so that nothing behind this file sees a raw one. Arguments and results have no field to be put in.
 
 use wardkeep_model::{
-    CorrelationId, Cost, Digest, Effect, Limits, Note, Outcome, PluginName, Principal, PublishedName, ToolName, tidy,
+    CorrelationId, Cost, Digest, Effect, Egress, Limits, Note, Outcome, PluginName, Principal, PublishedName, ToolName,
+    tidy,
 };
 
-/// Most resource ids that a record keeps of one call; further ones are counted.
+/// Most resource ids that a record keeps of one call, of those that the manifest names and of those that the plugin claims; further ones
+/// are counted.
 pub const MAX_TOUCHED: usize = 16;
+/// Most hosts that a record keeps of one call, with the one that further ones are summed up under.
+pub const MAX_HOSTS: usize = 17;
 /// Most notes that a record keeps of one call; further ones are counted.
 pub const MAX_NOTES: usize = 16;
 
@@ -16,6 +20,7 @@ const WORD_BYTES: usize = 64;
 const NAME_BYTES: usize = 128;
 const DETAIL_BYTES: usize = 256;
 const MAX_GROUPS: usize = 64;
+const HOST_BYTES: usize = 261;
 
 /// What a client says of itself. A claim, never an identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +75,8 @@ pub struct Intent {
     pub origin: Origin,
     /// The rule that allowed it.
     pub rule: String,
+    /// What the call is about: the place in the arguments that the manifest names (128 bytes), and the id that stands there; 16 of 256 bytes are kept.
+    pub resources: Vec<(String, String)>,
     /// The limits in force for this call.
     pub limits: Limits,
     /// The call that this one goes on with, after the plugin's questions were answered: always the first of them.
@@ -89,6 +96,8 @@ pub struct Closing {
     pub notes: Vec<Note>,
     /// Resource ids that the plugin claims to have touched; 16 of 256 bytes are kept.
     pub touched: Vec<String>,
+    /// What it sent to which host; 17 are kept.
+    pub egress: Vec<Egress>,
 }
 
 /// A request that was refused before its intent: it ran nothing.
@@ -139,6 +148,11 @@ impl Intent {
         tidy(&mut self.rule, NAME_BYTES);
         tidy_principal(&mut self.principal);
         self.origin.tidy();
+        self.resources.truncate(MAX_TOUCHED);
+        for (place, id) in &mut self.resources {
+            tidy(place, NAME_BYTES);
+            tidy(id, DETAIL_BYTES);
+        }
     }
 }
 
@@ -161,6 +175,8 @@ impl Closing {
             tidy(&mut note.detail, DETAIL_BYTES);
         }
         self.touched.iter_mut().for_each(|id| tidy(id, DETAIL_BYTES));
+        self.egress.truncate(MAX_HOSTS);
+        self.egress.iter_mut().for_each(|egress| tidy(&mut egress.host, HOST_BYTES));
         if let Some(class) = &mut self.error_class {
             tidy(class, WORD_BYTES);
         }

@@ -60,6 +60,7 @@ pub(crate) fn intent(number: u128, effect: Effect) -> Intent {
         principal: principal("user:me"),
         origin: origin(),
         rule: "allow".to_owned(),
+        resources: vec![("/owner".to_owned(), "acme".to_owned())],
         limits: Limits::DEFAULT,
         resumes: None,
     }
@@ -67,7 +68,7 @@ pub(crate) fn intent(number: u128, effect: Effect) -> Intent {
 
 pub(crate) fn closing(outcome: Outcome) -> Closing {
     let cost = Cost { fuel: 1234, memory_peak: 65536, elapsed: Duration::from_micros(2500), ..Cost::default() };
-    Closing { outcome, error_class: None, cost, notes: Vec::new(), touched: Vec::new() }
+    Closing { outcome, error_class: None, cost, notes: Vec::new(), touched: Vec::new(), egress: Vec::new() }
 }
 
 pub(crate) fn refusal(principal: Option<Principal>, tool: &str, rule: &str) -> Refusal {

@@ -7,6 +7,7 @@ wasmtime::component::bindgen!({
         package wardkeep:host;
         world capabilities {
             import wardkeep:files/reader@0.1.0;
+            import wardkeep:files/writer@0.1.0;
             import wardkeep:http/client@0.1.0;
             import wardkeep:log/log@0.1.0;
             import wardkeep:progress/progress@0.1.0;
@@ -22,7 +23,7 @@ wasmtime::component::bindgen!({
     imports: { default: async | trappable },
 });
 
-pub(crate) use wardkeep::files::reader;
+pub(crate) use wardkeep::files::{reader, writer};
 pub(crate) use wardkeep::http::client;
 pub(crate) use wardkeep::log::log;
 pub(crate) use wardkeep::progress::progress;

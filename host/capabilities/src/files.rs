@@ -1,18 +1,22 @@
-//! `wardkeep:files/reader`: reading in the operator's named directories, by the grants of the running tool.
+//! `wardkeep:files`: reading and changing what lies in the operator's named directories, by the grants of the running tool.
 //!
 //! Every path goes through [`path::GuestPath`] and then through a `cap_std` directory: no symbolic link and no `..` leads out
-//! of it, whatever a guest sends and whatever lies in the tree. Only regular files are opened. `wardkeep:files/writer` is not
-//! served in this version: no linker for calls ever holds it.
+//! of it, whatever a guest sends and whatever lies in the tree. Only regular files are opened. What changes something stands in
+//! [`writer`] and below it; nothing of the reader does.
 
 mod batch;
+mod change;
 mod ignored;
 mod path;
 mod read;
+mod temporary;
 mod walk;
+mod writer;
 
 use std::sync::{Arc, atomic::AtomicUsize};
 
 use cap_std::fs::Dir;
+use wardkeep_model::RootName;
 
 pub(crate) use self::ignored::PATTERNS_OF_A_CALL;
 use self::path::GuestPath;
@@ -29,6 +33,15 @@ const LISTED: usize = 10_000;
 /// Paths of one batch.
 const BATCH: usize = 4_096;
 
+/// A directory that the running tool holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Holding {
+    pub(crate) name: RootName,
+    pub(crate) directory: Arc<Dir>,
+    /// By its grant, which a tool whose effect is `read` has for reading only.
+    pub(crate) writable: bool,
+}
+
 /// What a piece of file work needs; it leaves the store and runs on the pool.
 struct Work {
     root: Arc<Dir>,
@@ -41,8 +54,8 @@ impl CallState {
     /// One granted root, for one host call.
     fn root(&mut self, function: &'static str, root: &str, detail: &str) -> Result<Arc<Dir>, Error> {
         self.host_call(function).map_err(|Exhausted| Error::Exhausted)?;
-        if let Some((_, dir)) = self.files.iter().find(|(name, _)| name.as_str() == root) {
-            return Ok(Arc::clone(dir));
+        if let Some(held) = self.files.iter().find(|held| held.name.as_str() == root) {
+            return Ok(Arc::clone(&held.directory));
         }
         // The record says so, whatever the guest makes of it: no root is named to it that it does not hold.
         self.note_denied("files", &format!("{root}/{detail}"));
@@ -76,7 +89,8 @@ impl CallState {
 impl Host for CallState {
     async fn granted(&mut self) -> wasmtime::Result<Vec<Root>> {
         self.host_call_or_end("files.granted")?;
-        Ok(self.files.iter().map(|(name, _)| Root { name: name.to_string(), writable: false }).collect())
+        let told = |held: &Holding| Root { name: held.name.to_string(), writable: self.may_write(held) };
+        Ok(self.files.iter().map(told).collect())
     }
 
     async fn list(&mut self, root: String, path: String) -> wasmtime::Result<Result<Vec<Entry>, Error>> {

@@ -5,7 +5,7 @@
 pub enum Interface {
     /// `wardkeep:files/reader`.
     FilesReader,
-    /// `wardkeep:files/writer`. Known, so that `describe` may run; not served to calls yet.
+    /// `wardkeep:files/writer`.
     FilesWriter,
     /// `wardkeep:http/client`.
     HttpClient,
@@ -68,6 +68,9 @@ impl Interface {
 pub struct Served {
     /// Some tool reads files.
     pub files: bool,
+    /// Some tool whose effect is not `read` writes files. Without one a component that imports the writer is refused, so that what
+    /// is to read only cannot do more.
+    pub writer: bool,
     /// Some tool sends requests.
     pub http: bool,
     /// Some tool uses a secret.
@@ -87,7 +90,7 @@ impl Served {
         match interface {
             Interface::Log | Interface::Progress | Interface::SecretsHandle => true,
             Interface::FilesReader => self.files,
-            Interface::FilesWriter => false,
+            Interface::FilesWriter => self.writer,
             Interface::HttpClient => self.http,
             Interface::SecretsStore => self.secrets,
             Interface::Wasi(Wasi::Clocks | Wasi::Poll) => self.clock || self.inert,
@@ -134,7 +137,10 @@ mod tests {
         for wasi in [Wasi::Clocks, Wasi::Random, Wasi::Poll, Wasi::Baseline] {
             assert!(!none.includes(Interface::Wasi(wasi)));
         }
-        assert!(!none.includes(Interface::FilesReader));
+        assert!(!none.includes(Interface::FilesReader) && !none.includes(Interface::FilesWriter));
+        let reads = Served { files: true, ..none };
+        assert!(reads.includes(Interface::FilesReader) && !reads.includes(Interface::FilesWriter));
+        assert!(Served { writer: true, ..reads }.includes(Interface::FilesWriter));
         assert!(!none.includes(Interface::HttpClient) && !none.includes(Interface::SecretsStore));
         assert!(none.includes(Interface::SecretsHandle), "a type alone");
     }

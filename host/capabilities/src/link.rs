@@ -7,7 +7,7 @@ use wasmtime::{
 
 use crate::{
     CallState, EndCall,
-    bindings::{client, handle, log, progress, reader, store},
+    bindings::{client, handle, log, progress, reader, store, writer},
     interface::{Interface, Served},
     wasi,
 };
@@ -32,11 +32,10 @@ pub fn link<T: Send + 'static>(
         Interface::Log => log::add_to_linker::<T, HasSelf<CallState>>(linker, call),
         Interface::Progress => progress::add_to_linker::<T, HasSelf<CallState>>(linker, call),
         Interface::FilesReader => reader::add_to_linker::<T, HasSelf<CallState>>(linker, call),
+        Interface::FilesWriter => writer::add_to_linker::<T, HasSelf<CallState>>(linker, call),
         Interface::HttpClient => client::add_to_linker::<T, HasSelf<CallState>>(linker, call),
         Interface::SecretsHandle => handle::add_to_linker::<T, HasSelf<CallState>>(linker, call),
         Interface::SecretsStore => store::add_to_linker::<T, HasSelf<CallState>>(linker, call),
-        // Not served by any grant yet.
-        Interface::FilesWriter => Ok(()),
         Interface::Wasi(_) => wasi::link(linker, engine, name, instance, call),
     }
 }

@@ -139,15 +139,18 @@ impl Reports {
 /// One call's progress.
 #[derive(Debug, Default)]
 pub(crate) struct CallProgress {
-    reporter: Option<Reporter>,
+    pub(crate) reporter: Option<Reporter>,
     made: u32,
+    /// Only the numbers of a report go on.
+    pub(crate) hides_words: bool,
     /// Reports that did not go on, or took another's place.
     pub(crate) dropped: u32,
 }
 
 impl CallProgress {
+    #[cfg(test)]
     pub(crate) const fn to(reporter: Option<Reporter>) -> Self {
-        Self { reporter, made: 0, dropped: 0 }
+        Self { reporter, made: 0, hides_words: false, dropped: 0 }
     }
 
     fn report(&mut self, done: f64, total: Option<f64>, message: Option<String>) {
@@ -158,7 +161,9 @@ impl CallProgress {
             return;
         }
         self.made += 1;
-        let message = message.filter(|message| !message.is_empty()).map(|message| escaped(&message, MESSAGE));
+        let message = message
+            .filter(|message| !message.is_empty() && !self.hides_words)
+            .map(|message| escaped(&message, MESSAGE));
         if !reporter.put(Progress { done, total, message }) {
             self.dropped = self.dropped.saturating_add(1);
         }
@@ -167,6 +172,7 @@ impl CallProgress {
 
 impl progress::Host for CallState {
     async fn report(&mut self, done: f64, total: Option<f64>, message: Option<String>) -> wasmtime::Result<()> {
+        let message = message.map(|message| self.without_secrets("progress", message));
         self.progress.report(done, total, message);
         Ok(())
     }

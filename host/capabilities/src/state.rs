@@ -1,22 +1,31 @@
 //! What one call holds while it runs: the grants of its tool, its bounds, what it used so far.
 
 use std::{
+    borrow::Cow,
     sync::{Arc, atomic::AtomicUsize},
     time::Instant,
 };
 
-use cap_std::fs::Dir;
-use wardkeep_model::{Egress, Limits, Note, NoteKind, RootName};
-use wardkeep_policy::{Grants, HttpRule};
+use wardkeep_model::{Effect, Egress, Limits, Note, NoteKind, RootName};
+use wardkeep_policy::{Access, FilesGrant, Grants, HttpRule};
 use wasmtime::component::ResourceTable;
 
 use crate::{
-    CallToken, EndCall, FilePool, Guard, LogContext, Reach, Reporter, Roots, files::PATTERNS_OF_A_CALL, http::HttpCall,
-    log::GuestLog, notes::Notes, progress::CallProgress, wasi::Seed,
+    CallToken, EndCall, FilePool, Guard, LogContext, Reach, Reporter, Roots,
+    files::{Holding, PATTERNS_OF_A_CALL},
+    http::HttpCall,
+    log::GuestLog,
+    notes::Notes,
+    progress::CallProgress,
+    secrets::SecretsCall,
+    wasi::Seed,
 };
 
 /// Handles of host resources that one call may hold at a time.
 const HANDLES: usize = 1_000;
+
+/// What the record says where the guard replaced something.
+const SECRET_REPLACED: &str = "a secret's value was replaced";
 
 /// What all calls of a plugin share.
 #[derive(Debug, Clone)]
@@ -32,7 +41,10 @@ pub struct Environment {
 /// The capabilities of one call. It lives in the call's store and ends with it.
 #[derive(Debug)]
 pub struct CallState {
-    pub(crate) files: Vec<(RootName, Arc<Dir>)>,
+    pub(crate) files: Vec<Holding>,
+    /// The tool that runs is signed as one that changes things. Asked besides its grants, so that no slip in one of the two lets a
+    /// reading tool write.
+    pub(crate) changes: bool,
     pub(crate) clock: bool,
     pub(crate) random: bool,
     /// Clock and random answer inertly where they are not granted; otherwise they end the call.
@@ -41,7 +53,7 @@ pub struct CallState {
     pub(crate) pool: FilePool,
     pub(crate) http: HttpCall,
     pub(crate) reach: Arc<Reach>,
-    pub(crate) guard: Option<Arc<Guard>>,
+    pub(crate) secrets: SecretsCall,
     pub(crate) patterns: Arc<AtomicUsize>,
     pub(crate) log: GuestLog,
     pub(crate) progress: CallProgress,
@@ -85,13 +97,17 @@ impl CallState {
         environment: &Environment,
         context: LogContext,
     ) -> Self {
-        let root = |name: &RootName| environment.roots.get(name).map(|dir| (name.clone(), dir));
+        let held = |grant: &FilesGrant| {
+            let directory = environment.roots.get(&grant.root)?;
+            Some(Holding { name: RootName::clone(&grant.root), directory, writable: grant.access == Access::Write })
+        };
         Self {
-            files: grants.files.iter().filter_map(|grant| root(&grant.root)).collect(),
+            files: grants.files.iter().filter_map(held).collect(),
             clock: grants.clock,
             random: grants.random,
             inert: grants.wasi_inert,
             http: HttpCall::new(requests, &grants.secrets, limits),
+            secrets: SecretsCall::new(grants),
             ..Self::bare(limits, token, environment, Some(context))
         }
     }
@@ -104,10 +120,25 @@ impl CallState {
         Self { inert: true, ..Self::bare(&Limits::DEFAULT, token, &environment, None) }
     }
 
+    /// The same for a tool of this effect. Unsaid, nothing is changed.
+    #[must_use]
+    pub fn of_effect(self, effect: Effect) -> Self {
+        Self { changes: effect != Effect::Read, ..self }
+    }
+
+    /// The same for a tool whose own words are to stay inside, or not: the host cannot filter them as it filters an answer.
+    #[must_use]
+    pub fn hiding_words(mut self, hides: bool) -> Self {
+        self.log.hides_words = hides;
+        self.progress.hides_words = hides;
+        self
+    }
+
     /// The same with somebody who wants to know how far the call is.
     #[must_use]
-    pub fn reporting(self, reporter: Option<Reporter>) -> Self {
-        Self { progress: CallProgress::to(reporter), ..self }
+    pub fn reporting(mut self, reporter: Option<Reporter>) -> Self {
+        self.progress.reporter = reporter;
+        self
     }
 
     fn bare(limits: &Limits, token: CallToken, environment: &Environment, context: Option<LogContext>) -> Self {
@@ -115,6 +146,7 @@ impl CallState {
         table.set_max_capacity(HANDLES);
         Self {
             files: Vec::new(),
+            changes: false,
             clock: false,
             random: false,
             inert: false,
@@ -122,9 +154,9 @@ impl CallState {
             pool: environment.pool.clone(),
             http: HttpCall::default(),
             reach: Arc::clone(&environment.reach),
-            guard: None,
+            secrets: SecretsCall::default(),
             patterns: Arc::new(AtomicUsize::new(PATTERNS_OF_A_CALL)),
-            log: GuestLog::new(context, limits),
+            log: GuestLog::new(context, limits, Arc::clone(&environment.reach)),
             progress: CallProgress::default(),
             table,
             started: Instant::now(),
@@ -143,7 +175,7 @@ impl CallState {
 
     /// What finds the values of this plugin's secrets in what comes from outside, if any were read.
     pub(crate) fn guard(&self) -> Option<Arc<Guard>> {
-        self.guard.clone()
+        self.reach.secrets.guard()
     }
 
     /// Counts one call of a capability function.
@@ -168,13 +200,36 @@ impl CallState {
 
     /// Keeps in the record that the guest asked for what its tool was not granted.
     pub(crate) fn note_denied(&mut self, capability: &'static str, detail: &str) {
-        self.notes.add(NoteKind::Denied, capability, detail);
+        self.note(NoteKind::Denied, capability, detail);
+    }
+
+    /// Keeps something in the record. The words may be the guest's own: no value of a secret goes on record with them.
+    pub(crate) fn note(&mut self, kind: NoteKind, capability: &'static str, detail: &str) {
+        match self.guard() {
+            Some(guard) => self.notes.add(kind, capability, &guard.without(detail)),
+            None => self.notes.add(kind, capability, detail),
+        }
+    }
+
+    /// A text of the guest's that leaves before its answer, without values of secrets. That one was there is noted.
+    pub(crate) fn without_secrets(&mut self, capability: &'static str, text: String) -> String {
+        let Some(guard) = self.guard() else { return text };
+        match guard.without(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(clean) => {
+                self.notes.add(NoteKind::Altered, capability, SECRET_REPLACED);
+                clean
+            }
+        }
     }
 
     /// What the call used, when it is over. Writes out what the guest's standard streams still hold.
     #[must_use]
     pub fn finish(&mut self) -> Used {
         self.log.finish();
+        if self.log.secrets_replaced > 0 {
+            self.notes.add(NoteKind::Altered, "log", SECRET_REPLACED);
+        }
         // Bodies that the guest has not read to their ends close their connections now, not when the store is cleared away.
         self.table = ResourceTable::new();
         Used {
@@ -183,7 +238,7 @@ impl CallState {
             progress_dropped: self.progress.dropped,
             notes: std::mem::take(&mut self.notes).into_vec(),
             egress: self.http.egress(),
-            guard: self.guard.take(),
+            guard: self.guard(),
         }
     }
 }

@@ -27,7 +27,9 @@ pub(crate) fn view(tool: &Tool) -> ToolView {
     if let Some(title) = &definition.title {
         view = view.with_title(title.clone());
     }
-    if let Some(schema) = tool.output_schema() {
+    // Clients check an answer against it: what is listed is true of what leaves. An answer that the manifest's `returns` changes need not
+    // fit what the plugin promises.
+    if let Some(schema) = tool.output_schema().filter(|_| tool.returns().is_whole()) {
         view = view.with_raw_output_schema(schema.clone());
     }
     view

@@ -5,9 +5,9 @@
 //! | size | sandbox, `limits.output`; here parts and values | `limit(output)`, rejected |
 //! | read | [`structured`] parses the structured part, bounded | rejected |
 //! | characters | [`text`] and [`named`]: free text cleaned, short strings right | altered and noted, or rejected |
-//! | redaction | (issue 5: `returns` removes fields from the value that is sent, and the twin is made of what is left) | |
+//! | schema | the value against the tool's own output schema: the plugin's promise | rejected |
+//! | returns | [`returns`]: what the manifest lets leave of it, of text, structure and failures alike | altered and noted, or rejected |
 //! | secrets | (issue 5: every string is scanned for the values that were granted) | |
-//! | schema | the value as it is sent, against the tool's own output schema | rejected |
 //! | twin | text of the same value, where the guest gave none | |
 //!
 //! Lines of the log never come here: they go to the operator's log alone, tidied by `capabilities::log`. Claimed resource ids go to
@@ -19,6 +19,7 @@ mod failure;
 mod named;
 pub(crate) mod questions;
 mod rejected;
+mod returns;
 mod structured;
 mod text;
 
@@ -64,9 +65,10 @@ pub(crate) async fn filter(checks: &Checks, permit: &Permit, id: &CorrelationId,
                 Err(rejected) => withheld(tool, id, rejected),
             }
         }
+        Ok(Ok(Reply::InputRequired(_))) if tool.asks() => withheld(tool, id, Rejected::AsksHidden),
         Ok(Ok(Reply::InputRequired(_))) => withheld(tool, id, Rejected::AsksNotGranted),
         Ok(Err(failure)) => {
-            let said = failure::failed(failure, &mut changes);
+            let said = returns::failed(tool.returns(), failure, &mut changes);
             let mut answer = failed(said.text, id);
             answer.meta.get_or_insert_default().0.extend(said.meta.0);
             Verdict { outcome: said.outcome, class: Some(said.class), answer }
@@ -109,6 +111,10 @@ async fn complete(
         (Some(_), Some(value)) => Some(checks.output(tool, value).await?),
         (None, structured) => structured,
     };
+    // returns
+    if !tool.returns().is_whole() {
+        (structured, content) = kept(tool, (structured, content), bytes, changes).await?;
+    }
     // twin: a structured answer is told as text too (MCP, Tools, Structured Content)
     if content.is_empty() {
         content.extend(structured.as_ref().map(Value::to_string).map(ContentBlock::text));
@@ -116,6 +122,17 @@ async fn complete(
     let mut answer = Answer::success(content);
     answer.structured_content = structured;
     Ok(answer)
+}
+
+async fn kept(tool: &Arc<Tool>, said: Said, bytes: u64, changes: &mut Changes) -> Result<Said, Rejected> {
+    if bytes <= AT_ONCE {
+        return returns::kept(tool.returns(), said, changes);
+    }
+    let (tool, mut own) = (Arc::clone(tool), std::mem::take(changes));
+    let keeping = tokio::task::spawn_blocking(move || (returns::kept(tool.returns(), said, &mut own), own));
+    let (said, own) = keeping.await.unwrap_or((Err(Rejected::Unchecked), Changes::default()));
+    *changes = own;
+    said
 }
 
 type Said = (Option<Value>, Vec<ContentBlock>);

@@ -22,6 +22,7 @@ pub(crate) fn intent(id: &CorrelationId, caller: &Caller, permit: &Permit, resum
         principal: caller.principal.clone(),
         origin: caller.origin.clone(),
         rule: permit.rule().to_owned(),
+        resources: permit.resources().iter().map(|(place, id)| (place.as_str().to_owned(), id.clone())).collect(),
         limits: *permit.limits(),
         resumes: resumes.cloned(),
     }
@@ -29,7 +30,8 @@ pub(crate) fn intent(id: &CorrelationId, caller: &Caller, permit: &Permit, resum
 
 /// `class` is a word of the host's own; texts of plugins and schemas (which quote arguments) never get here.
 pub(crate) fn closing(outcome: Outcome, class: Option<&'static str>, ran: Ran, touched: Vec<String>) -> Closing {
-    Closing { outcome, error_class: class.map(str::to_owned), cost: ran.cost, notes: ran.notes, touched }
+    let Ran { cost, notes, egress, .. } = ran;
+    Closing { outcome, error_class: class.map(str::to_owned), cost, notes, touched, egress }
 }
 
 /// A withheld answer has its intent on record, and a journal that just failed takes no refusal either.

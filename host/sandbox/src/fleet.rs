@@ -7,7 +7,7 @@ use wardkeep_capabilities::{
     CallState, CallToken, Environment, Guard, LogContext, Outside, Reach, Reporter, Roots, Served, Used,
 };
 use wardkeep_model::{Cost, Egress, Failure, Note, Outcome, PluginName, Reply, Resumption};
-use wardkeep_policy::{Arguments, Permit, PluginTerms, Snapshot};
+use wardkeep_policy::{Access, Arguments, Permit, PluginTerms, Snapshot};
 use wasmtime::Store;
 
 use crate::{
@@ -93,6 +93,7 @@ impl Engine {
         let grants = terms.grants();
         let served = Served {
             files: !grants.files.is_empty(),
+            writer: grants.any_files(Access::Write),
             http: !grants.http.is_empty(),
             secrets: !grants.secrets.is_empty(),
             clock: grants.clock,
@@ -184,7 +185,10 @@ impl Fleet {
         let environment = Environment { roots: self.roots.clone(), pool: ticket.plugin.0.files.clone(), reach };
         let allowed = (permit.grants(), permit.requests());
         let call = CallState::new(allowed, &limits, token.clone(), &environment, context);
-        let call = call.reporting(reporter);
+        let call = call
+            .of_effect(permit.tool().effect())
+            .hiding_words(permit.tool().returns().hides_words())
+            .reporting(reporter);
         let resume = resume.map(convert::resumption);
         let request = Request { tool: tool.as_str().to_owned(), arguments: arguments.text().to_owned(), resume };
         let job = Job { request, call, limits };

@@ -9,7 +9,7 @@ mod restart;
 use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
 use tempfile::tempdir;
-use wardkeep_model::{LimitKind, Note, NoteKind};
+use wardkeep_model::{Egress, LimitKind, Note, NoteKind};
 
 use super::*;
 use crate::{
@@ -50,6 +50,7 @@ async fn a_line_is_an_ocsf_api_activity_event() {
     let mut end = closing(Outcome::ToolError);
     end.error_class = Some("not-found".to_owned());
     end.touched = vec!["acme/web#1".to_owned()];
+    end.egress = vec![Egress { host: "api.example.com".to_owned(), requests: 3, bytes_out: 10, bytes_in: 4_096 }];
     end.notes =
         vec![Note { kind: NoteKind::Denied, capability: "files".to_owned(), detail: "open `x`".to_owned(), count: 2 }];
     journal.outcome(recorded, end).await.unwrap();
@@ -79,7 +80,14 @@ async fn a_line_is_an_ocsf_api_activity_event() {
         ("/api/request/uid", "7".into()),
         ("/src_endpoint/name", "stdio".into()),
         ("/trace/uid", "0af7651916cd43dd8448eb211c80319c".into()),
-        ("/resources/0/uid", "acme/web#1".into()),
+        ("/resources/0/uid", "acme".into()),
+        ("/resources/0/type", "named by the manifest: /owner".into()),
+        ("/resources/1/uid", "acme/web#1".into()),
+        ("/resources/1/type", "claimed by the plugin".into()),
+        ("/unmapped/egress/0/host", "api.example.com".into()),
+        ("/unmapped/egress/0/requests", 3.into()),
+        ("/unmapped/egress/0/bytes_out", 10.into()),
+        ("/unmapped/egress/0/bytes_in", 4_096.into()),
         ("/unmapped/effect", "destructive".into()),
         ("/unmapped/serial", 3.into()),
         ("/unmapped/blame", "plugin".into()),
@@ -98,11 +106,13 @@ async fn what_others_wrote_is_capped_and_escaped() {
     let mut call = intent(1, Effect::Read);
     call.origin.client = Some(ClaimedClient { name: "\u{202e}x".repeat(100), version: "v".repeat(65) });
     call.origin.request_id = Some("9".repeat(65));
+    call.resources = vec![("/p".repeat(200), "i\u{202e}".repeat(129)); 17];
     let recorded = journal.intent(call).await.unwrap();
     let mut end = closing(Outcome::Ok);
     end.touched = vec!["t".repeat(257); 17];
     let note = Note { kind: NoteKind::Exhausted, capability: "c".repeat(65), detail: "d".repeat(257), count: 1 };
     end.notes = vec![note; 18];
+    end.egress = vec![Egress { host: "h".repeat(262), requests: 1, bytes_out: 1, bytes_in: 1 }; 18];
     journal.outcome(recorded, end).await.unwrap();
     let records = records(home.path());
     let line: serde_json::Value = serde_json::from_str(&records[1].raw).unwrap();
@@ -110,7 +120,9 @@ async fn what_others_wrote_is_capped_and_escaped() {
     assert!(records[0].raw.contains(r"\\u{202e}x") && !records[0].raw.contains('\u{202e}'), "{}", records[0].raw);
     assert!((120..=128).contains(&length("/actor/app_name")));
     assert_eq!((length("/unmapped/client/version"), length("/api/request/uid")), (64, 64));
-    assert_eq!((line["resources"].as_array().unwrap().len(), length("/resources/15/uid")), (16, 256));
+    assert_eq!((line["resources"].as_array().unwrap().len(), length("/resources/31/uid")), (32, 256));
+    assert!((240..=256).contains(&length("/resources/15/uid")) && !records[1].raw.contains('\u{202e}'));
+    assert_eq!((line["unmapped"]["egress"].as_array().unwrap().len(), length("/unmapped/egress/16/host")), (17, 261));
     assert_eq!((line["unmapped"]["notes"].as_array().unwrap().len(), length("/unmapped/notes/15/detail")), (16, 256));
     assert_eq!((&line["unmapped"]["resources_dropped"], &line["unmapped"]["notes_dropped"]), (&1.into(), &2.into()));
 }
@@ -130,7 +142,7 @@ async fn what_others_wrote_is_kept_whole_up_to_its_cap() {
     let text = |pointer: &str| line.pointer(pointer).and_then(|value| value.as_str()).unwrap().to_owned();
     assert_eq!(text("/actor/app_name"), "n".repeat(128));
     assert_eq!((text("/unmapped/client/version"), text("/api/request/uid")), ("v".repeat(64), "9".repeat(64)));
-    assert_eq!((line["resources"].as_array().unwrap().len(), text("/resources/15/uid")), (16, "t".repeat(256)));
+    assert_eq!((line["resources"].as_array().unwrap().len(), text("/resources/16/uid")), (17, "t".repeat(256)));
     assert_eq!(line["unmapped"].get("resources_dropped"), None);
 
     let mut beyond = intent(2, Effect::Read);
@@ -153,10 +165,12 @@ async fn the_worst_line_stays_below_what_readers_take() {
     call.version = worst(500);
     call.origin.client = Some(ClaimedClient { name: worst(500), version: worst(500) });
     call.origin.protocol = Some(worst(500));
+    call.resources = vec![(worst(500), worst(500)); 100];
     let recorded = journal.intent(call).await.unwrap();
     let mut end = closing(Outcome::Ok);
     end.error_class = Some(worst(500));
     end.touched = vec![worst(500); 100];
+    end.egress = vec![Egress { host: worst(500), requests: u32::MAX, bytes_out: u64::MAX, bytes_in: u64::MAX }; 100];
     let note = Note { kind: NoteKind::Exhausted, capability: worst(500), detail: worst(500), count: u32::MAX };
     end.notes = vec![note; 100];
     journal.outcome(recorded, end).await.unwrap();

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use wardkeep_model::{Authenticated, Cost, Digest, Effect, Limits, Outcome, PluginName, Principal};
 
 use super::{
-    Actor, Api, Endpoint, Line, LineCost, LineLimits, Metadata, Name, Phase, Product, Resource, Uid, Unmapped, User,
+    Actor, Api, CLAIMED, Endpoint, Line, LineCost, LineLimits, Metadata, NAMED, Name, Phase, Product, Resource, Uid,
+    Unmapped, User,
 };
 use crate::{Closing, Event, Intent, Origin, Refusal, record::TidyClosing};
 
@@ -29,17 +30,16 @@ impl<'a> Line<'a> {
 
     pub(crate) fn outcome(intent: &'a Intent, tidy: &'a TidyClosing, time: Timestamp) -> Self {
         let mut line = Self::call(intent, Phase::Outcome, time);
-        let Closing { outcome, error_class, cost, notes, touched } = &tidy.closing;
+        let Closing { outcome, error_class, cost, notes, touched, egress } = &tidy.closing;
         line.end(*outcome, error_class.as_deref());
         line.duration = Some(millis(cost.elapsed));
-        line.resources = touched
-            .iter()
-            .map(|id| Resource { uid: Cow::Borrowed(id), r#type: Cow::Borrowed("claimed by the plugin") })
-            .collect();
+        let claimed = touched.iter().map(|id| Resource { uid: Cow::Borrowed(id), r#type: Cow::Borrowed(CLAIMED) });
+        line.resources.extend(claimed);
         let Cost { fuel, memory_peak, elapsed, host_calls, output, log_lines_dropped, progress_dropped } = *cost;
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         line.unmapped.cost =
             Some(LineCost { fuel, memory_peak, elapsed_us, host_calls, output, log_lines_dropped, progress_dropped });
+        line.unmapped.egress = Cow::Borrowed(egress);
         line.unmapped.notes = Cow::Borrowed(notes);
         line.unmapped.notes_dropped = Some(tidy.notes_dropped).filter(|count| *count > 0);
         line.unmapped.resources_dropped = Some(tidy.touched_dropped).filter(|count| *count > 0);
@@ -111,6 +111,11 @@ impl<'a> Line<'a> {
         line.unmapped.contract = Some(intent.contract_digest);
         line.unmapped.rule = Some(Cow::Borrowed(&intent.rule));
         line.unmapped.resumes.clone_from(&intent.resumes);
+        let named = |(place, id): &'a (String, String)| Resource {
+            uid: Cow::Borrowed(id),
+            r#type: Cow::Owned(format!("{NAMED}{place}")),
+        };
+        line.resources = intent.resources.iter().map(named).collect();
         line
     }
 
@@ -166,6 +171,7 @@ impl<'a> Line<'a> {
                 outcome: None,
                 blame: None,
                 cost: None,
+                egress: Cow::Borrowed(&[]),
                 notes: Cow::Borrowed(&[]),
                 notes_dropped: None,
                 resources_dropped: None,

@@ -5,6 +5,7 @@ use wardkeep_model::{Effect, LimitKind};
 
 use super::*;
 use crate::{
+    Closing,
     chain::Chain,
     testing::{closing, id, intent, lines, path, principal, refusal, write},
 };
@@ -24,10 +25,12 @@ fn log(directory: &Path) {
             call.principal = principal("service:ci");
             call.published = "notes_search".parse().unwrap();
             call.tool = "search".parse().unwrap();
+            call.resources = vec![("/owner".to_owned(), "other".to_owned())];
         }
         let time = at(i64::try_from(number).unwrap() * 10);
         chain.seal(Line::intent(&call, time), &mut bytes).unwrap();
-        chain.seal(Line::outcome(&call, &closing(outcome).tidy(), time), &mut bytes).unwrap();
+        let closing = Closing { touched: vec!["claimed".to_owned()], ..closing(outcome) };
+        chain.seal(Line::outcome(&call, &closing.tidy(), time), &mut bytes).unwrap();
     }
     let denied = refusal(Some(principal("user:me")), "notes_search", "not-allowed");
     chain.seal(Line::refusal(&denied, at(30)), &mut bytes).unwrap();
@@ -55,6 +58,9 @@ fn a_query_finds_by_user_tool_outcome_call_and_time() {
         (Query { correlation: Some(id(1)), ..all.clone() }, vec![3, 4]),
         (Query { since: Some(at(10)), ..all.clone() }, vec![3, 4, 5, 6, 7]),
         (Query { since: Some(at(10)), user: text("user:me"), ..all.clone() }, vec![3, 4, 7]),
+        (Query { resource: text("other"), ..all.clone() }, vec![5, 6]),
+        (Query { resource: text("acm"), ..all.clone() }, vec![]),
+        (Query { resource: text("claimed"), ..all.clone() }, vec![]),
         (Query { limit: Some(2), ..all.clone() }, vec![6, 7]),
         (Query { limit: Some(0), ..all.clone() }, vec![]),
         (Query { user: text("user"), ..all }, vec![]),
@@ -73,6 +79,8 @@ fn a_record_tells_what_people_ask_for_and_keeps_the_line() {
     assert_eq!((record.phase, record.code.as_str(), record.time), (Phase::Outcome, "outcome", at(10)));
     assert_eq!((record.user.as_deref(), record.tool.as_deref()), (Some("user:me"), Some("files_read")));
     assert_eq!((record.plugin.as_deref(), record.rule.as_deref()), (Some("files"), Some("allow")));
+    let about = |id: &str, place: Option<&str>| About { id: id.to_owned(), place: place.map(str::to_owned) };
+    assert_eq!(record.resources, [about("acme", Some("/owner")), about("claimed", None)]);
     assert_eq!((record.fuel, record.elapsed_us), (Some(1234), Some(2500)));
     assert!(record.raw.starts_with(r#"{"category_uid":6,"#) && record.raw.ends_with(r#""}}"#), "{}", record.raw);
 }

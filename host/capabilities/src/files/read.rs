@@ -113,6 +113,8 @@ pub(super) fn told(error: &io::Error) -> Error {
         K::PermissionDenied if error.raw_os_error().is_none() => Error::NotFound,
         K::NotADirectory => Error::NotADirectory,
         K::IsADirectory => Error::NotAFile,
+        K::AlreadyExists => Error::Exists,
+        K::DirectoryNotEmpty => Error::NotEmpty,
         K::InvalidFilename => Error::InvalidPath,
         K::StorageFull | K::QuotaExceeded => Error::Full,
         _ => match error.raw_os_error() {

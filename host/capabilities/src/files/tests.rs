@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wardkeep_model::{CorrelationId, Limits, Note, NoteKind};
+use wardkeep_model::{CorrelationId, Effect, Limits, Note, NoteKind};
 use wardkeep_policy::{Access, FilesGrant, Grants};
 
 use super::*;
@@ -19,7 +19,7 @@ mod walking;
 
 /// A root `root` with a directory beside it that no guest may see.
 pub(super) struct Tree {
-    home: tempfile::TempDir,
+    pub(super) home: tempfile::TempDir,
     pub(super) call: CallState,
 }
 
@@ -28,14 +28,25 @@ impl Tree {
         Self::limited(Limits { host_calls: 1_000, deadline: Duration::from_secs(20), ..Limits::DEFAULT })
     }
 
+    /// The same root, to be changed by a tool whose effect is this.
+    pub(super) fn writable(effect: Effect) -> Self {
+        let limits = Limits { host_calls: 1_000, deadline: Duration::from_secs(20), ..Limits::DEFAULT };
+        let Self { home, call } = Self::granted(limits, Access::Write);
+        Self { home, call: call.of_effect(effect) }
+    }
+
     fn limited(limits: Limits) -> Self {
+        Self::granted(limits, Access::Read)
+    }
+
+    pub(super) fn granted(limits: Limits, access: Access) -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("root")).unwrap();
         fs::create_dir(home.path().join("outside")).unwrap();
         fs::write(home.path().join("outside/secret"), "secret").unwrap();
         let name: wardkeep_model::RootName = "root".parse().unwrap();
         let roots = Roots::open([(name.clone(), home.path().join("root"))]).unwrap();
-        let grants = Grants { files: vec![FilesGrant { root: name, access: Access::Read }], ..Grants::default() };
+        let grants = Grants { files: vec![FilesGrant { root: name, access }], ..Grants::default() };
         let reach = Outside::closed().plugin(&"files".parse().unwrap());
         let environment = Environment { roots, pool: FilePool::new(4), reach };
         let context = LogContext {
@@ -70,7 +81,7 @@ impl Tree {
         self.call.read_batch("root".into(), paths, per_file, budget).await.unwrap()
     }
 
-    fn notes(&mut self) -> Vec<Note> {
+    pub(super) fn notes(&mut self) -> Vec<Note> {
         self.call.finish().notes
     }
 }

@@ -6,7 +6,11 @@ fn log(lines: u32, bytes: u32) -> GuestLog {
         tool: "t".parse().unwrap(),
         correlation: CorrelationId::from_bytes([7; 16]),
     };
-    GuestLog::new(Some(context), &Limits { log_lines: lines, log_bytes: bytes, ..Limits::DEFAULT })
+    GuestLog::new(
+        Some(context),
+        &Limits { log_lines: lines, log_bytes: bytes, ..Limits::DEFAULT },
+        Arc::new(Reach::nothing()),
+    )
 }
 
 /// What `write` puts into the operator's log.
@@ -42,6 +46,19 @@ fn a_line_cannot_forge_another() {
     assert_eq!(out.lines().count(), 1, "{out}");
     assert!(out.contains(r"one\u{a}2026 ERROR host: two\u{202e}\u{1b}[2J"), "{out}");
     assert!(out.contains("guest") && out.contains("plugin=p") && out.contains("tool=t"), "{out}");
+}
+
+#[test]
+fn where_words_are_hidden_a_line_tells_how_much_was_said_on_every_way() {
+    let mut guest = GuestLog { hides_words: true, ..log(5, 100) };
+    let out = written(|| {
+        guest.line(Level::Warn, "secret");
+        guest.stream(Standard::Error, b"secret\nsecr");
+        guest.finish();
+    });
+    assert!(!out.contains("secr"), "{out}");
+    assert_eq!(out.matches("[6 bytes that").count(), 2, "{out}");
+    assert!(out.contains("WARN guest") && out.contains("[4 bytes that"), "{out}");
 }
 
 #[test]

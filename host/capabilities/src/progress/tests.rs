@@ -43,6 +43,16 @@ async fn reports_are_read_in_a_burst_and_then_at_twenty_a_second() {
 }
 
 #[tokio::test]
+async fn where_words_are_hidden_only_the_numbers_of_a_report_go_on() {
+    for (hides_words, message) in [(false, Some("at ada@example.com".to_owned())), (true, None)] {
+        let (reporter, reports) = Reporter::new();
+        let mut call = CallProgress { hides_words, ..CallProgress::to(Some(reporter)) };
+        call.report(1.0, Some(2.0), Some("at ada@example.com".to_owned()));
+        assert_eq!(reports.rest(), [Progress { done: 1.0, total: Some(2.0), message }]);
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_grow_or_is_no_number_and_the_thousand_and_first_are_dropped() {
     let (reporter, _reports) = Reporter::new();
     let mut call = CallProgress::to(Some(reporter));

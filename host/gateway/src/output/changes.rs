@@ -1,16 +1,22 @@
-//! What the filter changed in an answer, for the record: where, of which class, how many characters. Never the characters.
+//! What the filter changed in an answer, for the record: where, of which class, how many characters, values or parts. Never what they were.
 
 use std::collections::BTreeMap;
 
 use wardkeep_model::{Note, NoteKind};
 
-/// Why a character was written out.
+/// Why something was changed: the first are of characters that were written out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     Control,
     Bidirectional,
     Tag,
     Invisible,
+    /// Replaced by a mark, by the manifest's `returns`.
+    Redacted,
+    /// Cut or left out, by the same.
+    Cut,
+    /// A plugin's own words, for which the host's stand, by the same.
+    Replaced,
 }
 
 impl Class {
@@ -20,6 +26,9 @@ impl Class {
             Self::Bidirectional => "bidirectional",
             Self::Tag => "tag",
             Self::Invisible => "invisible",
+            Self::Redacted => "redacted",
+            Self::Cut => "left out",
+            Self::Replaced => "replaced",
         }
     }
 }
@@ -29,8 +38,14 @@ pub(super) struct Changes(BTreeMap<(&'static str, Class), u32>);
 
 impl Changes {
     pub(super) fn add(&mut self, place: &'static str, class: Class) {
-        let count = self.0.entry((place, class)).or_default();
-        *count = count.saturating_add(1);
+        self.add_many(place, class, 1);
+    }
+
+    pub(super) fn add_many(&mut self, place: &'static str, class: Class, many: usize) {
+        if many > 0 {
+            let count = self.0.entry((place, class)).or_default();
+            *count = count.saturating_add(u32::try_from(many).unwrap_or(u32::MAX));
+        }
     }
 
     /// One note for each place and class; there are few of both.

@@ -52,6 +52,39 @@ pub(super) fn failed(failure: Failure, changes: &mut Changes) -> Failed {
     Failed { outcome, class, text: clean(text, Lines::Many, "failure", changes), meta }
 }
 
+/// The same with the host's words in the place of the plugin's: class, numbers and counts stay.
+pub(super) fn without_words(failure: Failure) -> Failed {
+    let words = |class: &str| format!("the tool failed: {class}; its manifest keeps its own words from leaving");
+    let counts = match &failure {
+        Failure::Partial { done, not_done, .. } => Some((done.len(), not_done.len())),
+        _ => None,
+    };
+    let bare = match failure {
+        Failure::InvalidArguments(_) => Failure::InvalidArguments(words("the arguments are not valid")),
+        Failure::NotFound(_) => Failure::NotFound(words("not found")),
+        Failure::Denied(_) => Failure::Denied(words("denied")),
+        Failure::Internal(_) => Failure::Internal(words("an internal error")),
+        Failure::RateLimited { after_seconds, .. } => {
+            Failure::RateLimited { message: words("rate limited"), after_seconds }
+        }
+        Failure::Upstream { status, .. } => Failure::Upstream { message: words("the system behind it failed"), status },
+        Failure::Partial { .. } => {
+            Failure::Partial { message: words("a part was done"), done: Vec::new(), not_done: Vec::new() }
+        }
+    };
+    let mut failed = failed(bare, &mut Changes::default());
+    if let Some((done, not_done)) = counts {
+        failed.text = format!("{}\ndone: {done}\nnot done: {not_done}", words("a part was done"));
+        forget_lists(&mut failed);
+    }
+    failed
+}
+
+/// Without the lists of a partial failure beside its text.
+pub(super) fn forget_lists(failed: &mut Failed) {
+    failed.meta.0.remove(&format!("{META}partial"));
+}
+
 fn ids(ids: Vec<String>, changes: &mut Changes) -> Vec<String> {
     let more = ids.len().saturating_sub(MOST_LISTED);
     let mut listed: Vec<_> =

@@ -12,7 +12,7 @@ use crate::{asking::Asked, call::Step, record};
 #[expect(clippy::result_large_err, reason = "both are the run")]
 pub(crate) fn pause(permit: &Permit, mut ran: Ran) -> Result<(Pause, Ran), Ran> {
     match ran.result {
-        Ok(Ok(Reply::InputRequired(pause))) if permit.tool().asks() => {
+        Ok(Ok(Reply::InputRequired(pause))) if permit.tool().asks() && !permit.tool().returns().hides_words() => {
             ran.result = Ok(Ok(Reply::Complete(Completion::default())));
             Ok((pause, ran))
         }

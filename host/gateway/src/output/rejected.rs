@@ -7,6 +7,10 @@ use crate::checks::Unfit;
 pub(crate) enum Rejected {
     #[error("the plugin asked a question that its manifest does not allow")]
     AsksNotGranted,
+    #[error("the plugin asked a question, and `returns` in its manifest keeps its own words from leaving")]
+    AsksHidden,
+    #[error("the plugin's answer has no structured part, which `returns` in its manifest needs to filter it")]
+    NothingToFilter,
     #[error("the plugin asked what a person may not be asked ({0})")]
     Question(&'static str),
     #[error("the plugin's answer has too many parts")]
@@ -36,6 +40,8 @@ impl Rejected {
     pub(crate) const fn class(self) -> &'static str {
         match self {
             Self::AsksNotGranted => "asks-not-granted",
+            Self::AsksHidden => "asks-hidden",
+            Self::NothingToFilter => "nothing-to-filter",
             Self::Question(class) => class,
             Self::TooManyBlocks => "too-many-blocks",
             Self::NotAnObject => "structured-not-an-object",

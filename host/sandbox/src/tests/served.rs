@@ -142,6 +142,7 @@ allow = ["user:me"]
             principal: person(),
             origin: Origin { transport: "stdio", ..Origin::default() },
             rule: permit.rule().to_owned(),
+            resources: Vec::new(),
             limits: *permit.limits(),
             resumes: None,
         };
@@ -155,6 +156,7 @@ allow = ["user:me"]
             cost: ran.cost,
             notes: ran.notes.clone(),
             touched: Vec::new(),
+            egress: ran.egress.clone(),
         };
         self.journal.outcome(recorded, closing).await.unwrap();
     }

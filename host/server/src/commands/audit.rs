@@ -34,7 +34,8 @@ pub(crate) enum Command {
     },
     /// Find records
     #[command(after_help = "Examples:\n  wardkeep audit query --user user:ada --since 2026-11-01\n  \
-        wardkeep audit query --outcome denied --since 2h --limit 50\n  wardkeep --json audit query --correlation-id ID\n\n\
+        wardkeep audit query --outcome denied --since 2h --limit 50\n  wardkeep audit query --resource acme/web --since 7d\n  \
+        wardkeep --json audit query --correlation-id ID\n\n\
         With --json each record is one line, as it stands in the log.")]
     Query(Asked),
     /// Check the whole log: chain, order, an intent for each outcome
@@ -56,6 +57,9 @@ pub(crate) struct Asked {
     /// One call, by the id that its caller was told
     #[arg(long, value_name = "ID")]
     correlation_id: Option<CorrelationId>,
+    /// An id that a manifest's `resources` found in the arguments, such as a repository's name
+    #[arg(long, value_name = "ID")]
+    resource: Option<String>,
     /// Nothing before: a time, a day, or how long ago, such as `2h` or `7d`
     #[arg(long, value_parser = since)]
     since: Option<Timestamp>,
@@ -100,9 +104,9 @@ async fn tail(screen: Screen, directory: &std::path::Path, limit: usize, follow:
 }
 
 fn query(screen: Screen, directory: &std::path::Path, asked: Asked) -> anyhow::Result<ExitCode> {
-    let Asked { user, tool, outcome, correlation_id, since, limit } = asked;
+    let Asked { user, tool, outcome, correlation_id, resource, since, limit } = asked;
     let outcome = outcome.as_deref().and_then(Outcome::parse);
-    let query = Query { user, tool, outcome, correlation: correlation_id, since, limit };
+    let query = Query { user, tool, outcome, correlation: correlation_id, resource, since, limit };
     let found = wardkeep_audit::query(directory, &query)?;
     found.iter().try_for_each(|record| print(screen, record))?;
     if found.is_empty() && !screen.is_json() {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use wardkeep_audit::{Event, Phase, Record, Revoked};
-use wardkeep_model::{Blame, Outcome};
+use wardkeep_audit::{About, Event, Phase, Record, Revoked};
+use wardkeep_model::{Blame, Egress, Note, NoteKind, Outcome};
 
 use crate::screen::{Ink, Screen, escaped};
 
@@ -46,7 +46,38 @@ pub(super) fn line(screen: Screen, record: &Record) -> String {
     if let Some(count) = record.count.filter(|count| *count > 1) {
         line.push_str(&format!("  {count} times"));
     }
+    // what a call is about stands where it begins; how it went, where it ends
+    if record.phase == Phase::Intent {
+        line.push_str(&about(record));
+    } else {
+        line.push_str(&went(screen, record));
+    }
     line.trim_end().to_owned()
+}
+
+/// The resources that the manifest names: `/owner=acme`.
+fn about(record: &Record) -> String {
+    let named = |about: &About| Some(format!("  {}={}", escaped(about.place.as_deref()?), escaped(&about.id)));
+    record.resources.iter().filter_map(named).collect()
+}
+
+/// What was claimed, where requests went, and what was tried or changed besides.
+fn went(screen: Screen, record: &Record) -> String {
+    let claimed = record.resources.iter().filter(|about| about.place.is_none());
+    let mut text: String = claimed.map(|about| format!("  claims {}", escaped(&about.id))).collect();
+    for Egress { host, requests, bytes_out, bytes_in } in &record.egress {
+        text.push_str(&format!("  to {} ×{requests} ({bytes_out} B out, {bytes_in} B in)", escaped(host)));
+    }
+    for Note { kind, capability, detail, count } in &record.notes {
+        let (word, ink) = match kind {
+            NoteKind::Denied => ("denied", Ink::Bad),
+            NoteKind::Exhausted => ("exhausted", Ink::Warning),
+            NoteKind::Altered => ("altered", Ink::Dim),
+        };
+        let times = if *count > 1 { format!(" ×{count}") } else { String::new() };
+        text.push_str(&format!("  {} {}: {}{times}", screen.paint(ink, word), escaped(capability), escaped(detail)));
+    }
+    text
 }
 
 const fn ink(outcome: Outcome) -> Ink {
