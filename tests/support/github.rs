@@ -76,7 +76,9 @@ fn answer(seen: &Seen, created: &AtomicU64) -> Answer {
         }
         ["repos", "acme", "cut", ..] => {
             let half = &json!([issue(1)]).to_string()[..40];
-            Answer::bytes(200, "application/json", half).header("content-length", "4000").step(Step::Break)
+            // Without a pause the head would never leave.
+            let half = Answer::bytes(200, "application/json", half).header("content-length", "4000");
+            half.step(Step::Wait(Duration::from_millis(50))).step(Step::Break)
         }
         ["repos", "acme", "stuck", ..] => {
             Answer::bytes(200, "application/json", "[").step(Step::Wait(Duration::from_secs(60)))

@@ -122,7 +122,7 @@ impl Web {
         let answers: Arc<Answers> = Arc::new(answers);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(serve(TcpListener::from_std(listener).unwrap(), tls, &answers, &told));
+            runtime.block_on(serve(listener, tls, &answers, &told));
         });
         Self { address, authority, seen }
     }
@@ -155,7 +155,13 @@ fn certified(names: &[&str]) -> (String, TlsAcceptor) {
     (authority, TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn serve(listener: TcpListener, tls: TlsAcceptor, answers: &Arc<Answers>, seen: &Arc<Mutex<Vec<Seen>>>) {
+async fn serve(
+    listener: std::net::TcpListener,
+    tls: TlsAcceptor,
+    answers: &Arc<Answers>,
+    seen: &Arc<Mutex<Vec<Seen>>>,
+) {
+    let listener = TcpListener::from_std(listener).unwrap();
     for connection in 0.. {
         let Ok((stream, _)) = listener.accept().await else { return };
         let (tls, answers, seen) = (tls.clone(), Arc::clone(answers), Arc::clone(seen));
