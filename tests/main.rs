@@ -35,6 +35,7 @@ mod progress;
 mod questions;
 mod reloading;
 mod revisions;
+mod secrets;
 mod soak;
 mod stopping;
 mod stories;
