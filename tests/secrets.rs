@@ -101,7 +101,7 @@ fn a_tool_opens_the_secrets_of_its_own_grants_and_no_other() {
     assert_eq!(holds.opened(&serving, "other", "wiki").0, "wiki");
     for (tool, secret) in [("hold", "wiki"), ("other", "tracker"), ("hold", "none"), ("hold", "")] {
         let (opened, notes) = holds.opened(&serving, tool, secret);
-        assert_eq!(opened, "Denied", "{tool} {secret}");
+        assert_eq!(opened, "denied", "{tool} {secret}");
         assert_eq!((&notes[0]["kind"], &notes[0]["capability"]), (&json!("denied"), &json!("secrets")), "{notes}");
         assert_eq!(notes[0]["detail"], secret);
     }
@@ -119,7 +119,7 @@ fn a_value_that_would_leave_withholds_the_answer_and_is_replaced_elsewhere() {
             let (answer, record) = holds.call(&serving, "hold", "tracker", (say, to));
             assert_eq!(answer["isError"], true, "{answer}");
             assert!(!answer.to_string().contains(say), "{answer}");
-            assert_eq!(record["unmapped"]["error_class"], "secret", "{record}");
+            assert_eq!(record["status_detail"], "secret", "{record}");
             assert_eq!(record["unmapped"]["outcome"], "output-rejected", "{record}");
         }
     }
@@ -152,12 +152,12 @@ fn a_secret_is_rotated_and_taken_away_without_a_restart() {
     assert!(says(FIRST), "and the one before is still looked for");
     fs::remove_file(holds.place("tracker")).unwrap();
     let (opened, notes) = holds.opened(&serving, "hold", "tracker");
-    assert_eq!((opened.as_str(), &notes[0]["detail"]), ("Unavailable", &json!("tracker: absent")));
+    assert_eq!((opened.as_str(), &notes[0]["detail"]), ("unavailable", &json!("tracker: absent")));
     assert_eq!(notes[0]["kind"], "unavailable");
     holds.put("tracker", SECOND);
     fs::set_permissions(holds.place("tracker"), fs::Permissions::from_mode(0o644)).unwrap();
     let (opened, notes) = holds.opened(&serving, "hold", "tracker");
-    assert_eq!((opened.as_str(), &notes[0]["detail"]), ("Unavailable", &json!("tracker: open-to-others")));
+    assert_eq!((opened.as_str(), &notes[0]["detail"]), ("unavailable", &json!("tracker: open-to-others")));
     assert!(serving.stderr().contains("others may read it (mode 0644)"), "{}", serving.stderr());
     holds.put("tracker", FIRST);
     assert_eq!(holds.opened(&serving, "hold", "tracker").0, "tracker");

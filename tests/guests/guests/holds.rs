@@ -26,7 +26,9 @@ fn hold(told: Told) -> Result<Held> {
     let secret = secrets::open(&told.secret);
     let opened = match &secret {
         Ok(secret) => secret.name(),
-        Err(error) => format!("{error:?}"),
+        Err(secrets::Error::Denied) => "denied".to_owned(),
+        Err(secrets::Error::Unavailable) => "unavailable".to_owned(),
+        Err(secrets::Error::Exhausted) => "exhausted".to_owned(),
     };
     let mut said = String::new();
     match told.r#where.as_str() {
