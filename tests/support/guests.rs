@@ -17,6 +17,13 @@ pub fn path(name: &str) -> PathBuf {
     all().get(name).unwrap_or_else(|| panic!("no guest `{name}` among {:?}", all().keys())).clone()
 }
 
+/// The first-party plugin `files` with the tools that change something.
+pub fn files_write() -> PathBuf {
+    static FILES: OnceLock<PathBuf> = OnceLock::new();
+    let build = || Guest::package("wardkeep-files-write").build().unwrap_or_else(|error| panic!("{error:#}"));
+    FILES.get_or_init(build).clone()
+}
+
 /// The first-party plugin `files`.
 pub fn files() -> PathBuf {
     static FILES: OnceLock<PathBuf> = OnceLock::new();

@@ -22,6 +22,29 @@ pub(crate) fn root(named: Option<String>) -> Result<String> {
     }
 }
 
+/// The root to be changed that was named, or the only one there is.
+#[cfg(feature = "write")]
+pub(crate) fn writable(named: Option<String>) -> Result<String> {
+    let granted = files::granted();
+    let writable: Vec<String> = granted.iter().filter(|root| root.writable).map(|root| root.name.clone()).collect();
+    match (named, writable.as_slice()) {
+        (_, []) => Err(Failure::denied(
+            "no root is granted to this tool for writing: its `uses` in the manifest names no files grant with access = \"write\"",
+        )),
+        (None, [only]) => Ok(only.clone()),
+        (None, all) => Err(Failure::invalid_arguments(format!("say which `root`: {}", quoted(all)))),
+        (Some(name), all) if all.contains(&name) => Ok(name),
+        (Some(name), all) if granted.iter().any(|root| root.name == name) => Err(Failure::denied(format!(
+            "the root `{name}` is granted to this tool for reading only: it may write to {}",
+            quoted(all)
+        ))),
+        (Some(name), all) => Err(Failure::denied(format!(
+            "the root `{name}` is not granted to this tool: it may write to {}",
+            quoted(all)
+        ))),
+    }
+}
+
 /// The path that was named, or the root itself.
 pub(crate) fn path(named: Option<String>) -> String {
     match named.as_deref() {
@@ -46,7 +69,10 @@ pub(crate) fn failure(error: Error, root: &str, path: &str) -> Failure {
         Error::Exhausted => Failure::internal(format!(
             "no host call was left at {at}: ask for less, or raise `limits.host_calls` in the manifest"
         )),
-        Error::Failed => Failure::internal(format!("the operating system would not read {at}")),
+        Error::Exists => Failure::invalid_arguments(format!("something is at {at} already, and nothing was changed")),
+        Error::NotEmpty => Failure::invalid_arguments(format!("{at} is a directory that is not empty")),
+        Error::Full => Failure::internal(format!("no space is left on the device of {at}; nothing was changed")),
+        Error::Failed => Failure::internal(format!("the operating system refused or failed at {at}")),
         other => Failure::from(other),
     }
 }

@@ -136,7 +136,8 @@ pub fn walk(root: &str, path: &str, options: WalkOptions) -> Walk {
     Walk::new(root, path, options)
 }
 
-/// Writes a file. The directory must exist.
+/// Writes a file: [`MOST`] bytes at a time at most. The directory must exist. With [`Mode::Create`] and [`Mode::Replace`] the file is there
+/// whole, or as it was.
 ///
 /// # Errors
 ///

@@ -158,6 +158,9 @@ impl Tree {
             Payload::Text(text) => text.as_bytes(),
             Payload::Bytes(bytes) => bytes,
         };
+        if data.len() > MOST as usize {
+            return Err(Error::TooLarge);
+        }
         match (self.nodes.get_mut(&path), mode) {
             (Some(Node::Directory), _) => return Err(Error::NotAFile),
             (Some(_), Mode::Create) => return Err(Error::Exists),
