@@ -14,9 +14,9 @@ mod value;
 
 pub(crate) use guard::GuardStream;
 pub use guard::{Guard, Unguardable};
-pub use handle::Held;
-pub(crate) use handle::{Injection, SecretsCall};
+pub(crate) use handle::{Held, Injection, SecretsCall};
 pub(crate) use plugin::PluginSecrets;
 pub(crate) use source::NoSources;
-pub use source::{LONGEST, Reading, SHORTEST, SecretSources, SourceError};
+pub(crate) use source::SHORTEST;
+pub use source::{LONGEST, Reading, SecretSources, SourceError};
 pub use value::examine;

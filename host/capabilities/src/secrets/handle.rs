@@ -75,7 +75,7 @@ impl SecretsCall {
 }
 
 /// What the resource `secret` stands for.
-pub struct Held {
+pub(crate) struct Held {
     name: SecretName,
     injection: Injection,
 }
