@@ -14,9 +14,9 @@ mod value;
 
 pub(crate) use guard::GuardStream;
 pub use guard::{Guard, Unguardable};
-pub(crate) use handle::{Held, Injection, SecretsCall};
+pub use handle::Held;
+pub(crate) use handle::{Injection, SecretsCall};
 pub(crate) use plugin::PluginSecrets;
-pub(crate) use source::NoSources;
-pub(crate) use source::SHORTEST;
 pub use source::{LONGEST, Reading, SecretSources, SourceError};
+pub(crate) use source::{NoSources, SHORTEST};
 pub use value::examine;

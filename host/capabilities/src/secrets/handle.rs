@@ -75,7 +75,7 @@ impl SecretsCall {
 }
 
 /// What the resource `secret` stands for.
-pub(crate) struct Held {
+pub struct Held {
     name: SecretName,
     injection: Injection,
 }
