@@ -38,6 +38,7 @@ mod questions;
 mod reloading;
 mod returns;
 mod revisions;
+mod secrets;
 mod soak;
 mod stopping;
 mod stories;
