@@ -33,6 +33,6 @@ pub use outside::{Outside, OutsideError, OutsideOptions, Reach};
 pub use pool::FilePool;
 pub use progress::{Reporter, Reports};
 pub use roots::{Roots, RootsError};
-pub use secrets::{Guard, Reading, SecretSources, SourceError};
+pub use secrets::{Guard, LONGEST as LONGEST_SECRET, Reading, SecretSources, SourceError, examine as examine_secret};
 pub use state::{CallState, Environment, Used};
 pub use token::{CallToken, Stop};

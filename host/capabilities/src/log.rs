@@ -3,9 +3,11 @@
 //! Lines go to the tracing target `guest` with plugin, tool and correlation id. A line cannot forge another: control
 //! characters are escaped. How many and how long is bounded; what is dropped is counted.
 
+use std::{borrow::Cow, sync::Arc};
+
 use wardkeep_model::{CorrelationId, Limits, PluginName, ToolName, tidy};
 
-use crate::{CallState, bindings::log};
+use crate::{CallState, Reach, bindings::log};
 
 /// Whose lines they are.
 #[derive(Debug, Clone)]
@@ -25,11 +27,15 @@ pub(crate) use log::Level;
 #[derive(Debug)]
 pub(crate) struct GuestLog {
     context: Option<LogContext>,
+    /// Whose secrets must not stand in a line.
+    reach: Arc<Reach>,
     lines_left: u32,
     line_bytes: usize,
     /// Only how much was said is told.
     pub(crate) hides_words: bool,
     pub(crate) dropped: u32,
+    /// Lines in which the guard replaced something.
+    pub(crate) secrets_replaced: u32,
     /// What was written to standard output and error since the last end of a line.
     partial: [Vec<u8>; 2],
 }
@@ -42,13 +48,15 @@ pub(crate) enum Standard {
 }
 
 impl GuestLog {
-    pub(crate) fn new(context: Option<LogContext>, limits: &Limits) -> Self {
+    pub(crate) fn new(context: Option<LogContext>, limits: &Limits, reach: Arc<Reach>) -> Self {
         Self {
             context,
+            reach,
             lines_left: limits.log_lines,
             line_bytes: limits.log_bytes as usize,
             hides_words: false,
             dropped: 0,
+            secrets_replaced: 0,
             partial: [Vec::new(), Vec::new()],
         }
     }
@@ -61,8 +69,13 @@ impl GuestLog {
             return;
         };
         self.lines_left = left;
+        let guard = self.reach.secrets.guard();
+        let clean = guard.as_ref().map_or(Cow::Borrowed(message), |guard| guard.without(message));
+        if matches!(clean, Cow::Owned(_)) {
+            self.secrets_replaced = self.secrets_replaced.saturating_add(1);
+        }
         let line = match self.hides_words {
-            false => escaped(message, self.line_bytes),
+            false => escaped(&clean, self.line_bytes),
             true => format!("[{} bytes that `returns` in the manifest keeps from the log]", message.len()),
         };
         let LogContext { plugin, tool, correlation } = context;

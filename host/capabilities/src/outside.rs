@@ -121,7 +121,6 @@ impl Outside {
 pub struct Reach {
     pub(crate) shared: Arc<Shared>,
     pub(crate) transport: Transport,
-    #[expect(dead_code, reason = "read by the secrets' host functions")]
     pub(crate) secrets: PluginSecrets,
 }
 

@@ -172,6 +172,7 @@ impl CallProgress {
 
 impl progress::Host for CallState {
     async fn report(&mut self, done: f64, total: Option<f64>, message: Option<String>) -> wasmtime::Result<()> {
+        let message = message.map(|message| self.without_secrets("progress", message));
         self.progress.report(done, total, message);
         Ok(())
     }

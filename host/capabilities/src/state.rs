@@ -1,6 +1,7 @@
 //! What one call holds while it runs: the grants of its tool, its bounds, what it used so far.
 
 use std::{
+    borrow::Cow,
     sync::{Arc, atomic::AtomicUsize},
     time::Instant,
 };
@@ -16,11 +17,15 @@ use crate::{
     log::GuestLog,
     notes::Notes,
     progress::CallProgress,
+    secrets::SecretsCall,
     wasi::Seed,
 };
 
 /// Handles of host resources that one call may hold at a time.
 const HANDLES: usize = 1_000;
+
+/// What the record says where the guard replaced something.
+const SECRET_REPLACED: &str = "a secret's value was replaced";
 
 /// What all calls of a plugin share.
 #[derive(Debug, Clone)]
@@ -48,7 +53,7 @@ pub struct CallState {
     pub(crate) pool: FilePool,
     pub(crate) http: HttpCall,
     pub(crate) reach: Arc<Reach>,
-    pub(crate) guard: Option<Arc<Guard>>,
+    pub(crate) secrets: SecretsCall,
     pub(crate) patterns: Arc<AtomicUsize>,
     pub(crate) log: GuestLog,
     pub(crate) progress: CallProgress,
@@ -102,6 +107,7 @@ impl CallState {
             random: grants.random,
             inert: grants.wasi_inert,
             http: HttpCall::new(requests, &grants.secrets, limits),
+            secrets: SecretsCall::new(grants),
             ..Self::bare(limits, token, environment, Some(context))
         }
     }
@@ -148,9 +154,9 @@ impl CallState {
             pool: environment.pool.clone(),
             http: HttpCall::default(),
             reach: Arc::clone(&environment.reach),
-            guard: None,
+            secrets: SecretsCall::default(),
             patterns: Arc::new(AtomicUsize::new(PATTERNS_OF_A_CALL)),
-            log: GuestLog::new(context, limits),
+            log: GuestLog::new(context, limits, Arc::clone(&environment.reach)),
             progress: CallProgress::default(),
             table,
             started: Instant::now(),
@@ -169,7 +175,7 @@ impl CallState {
 
     /// What finds the values of this plugin's secrets in what comes from outside, if any were read.
     pub(crate) fn guard(&self) -> Option<Arc<Guard>> {
-        self.guard.clone()
+        self.reach.secrets.guard()
     }
 
     /// Counts one call of a capability function.
@@ -194,13 +200,36 @@ impl CallState {
 
     /// Keeps in the record that the guest asked for what its tool was not granted.
     pub(crate) fn note_denied(&mut self, capability: &'static str, detail: &str) {
-        self.notes.add(NoteKind::Denied, capability, detail);
+        self.note(NoteKind::Denied, capability, detail);
+    }
+
+    /// Keeps something in the record. The words may be the guest's own: no value of a secret goes on record with them.
+    pub(crate) fn note(&mut self, kind: NoteKind, capability: &'static str, detail: &str) {
+        match self.guard() {
+            Some(guard) => self.notes.add(kind, capability, &guard.without(detail)),
+            None => self.notes.add(kind, capability, detail),
+        }
+    }
+
+    /// A text of the guest's that leaves before its answer, without values of secrets. That one was there is noted.
+    pub(crate) fn without_secrets(&mut self, capability: &'static str, text: String) -> String {
+        let Some(guard) = self.guard() else { return text };
+        match guard.without(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(clean) => {
+                self.notes.add(NoteKind::Altered, capability, SECRET_REPLACED);
+                clean
+            }
+        }
     }
 
     /// What the call used, when it is over. Writes out what the guest's standard streams still hold.
     #[must_use]
     pub fn finish(&mut self) -> Used {
         self.log.finish();
+        if self.log.secrets_replaced > 0 {
+            self.notes.add(NoteKind::Altered, "log", SECRET_REPLACED);
+        }
         // Bodies that the guest has not read to their ends close their connections now, not when the store is cleared away.
         self.table = ResourceTable::new();
         Used {
@@ -209,7 +238,7 @@ impl CallState {
             progress_dropped: self.progress.dropped,
             notes: std::mem::take(&mut self.notes).into_vec(),
             egress: self.http.egress(),
-            guard: self.guard.take(),
+            guard: self.guard(),
         }
     }
 }

@@ -46,6 +46,8 @@ pub enum NoteKind {
     Exhausted,
     /// The host changed something of the answer before it left.
     Altered,
+    /// Something that was granted could not be had: a secret without a usable value.
+    Unavailable,
 }
 
 /// Something that the audit record keeps of a call besides its outcome. At most 16 a call; further ones are counted.

@@ -4,13 +4,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use ipnet::IpNet;
 use jiff::{Timestamp, ToSpan};
-use wardkeep_model::{Digest, Effect, Limits, RootName};
+use wardkeep_model::{Digest, Effect, Limits, RootName, Scheme};
 
 use crate::{
     day,
     document::{Fault, Faults, quoted, shown},
     key::PublicKey,
-    manifest::{Grant, LONGEST_DAYS, Manifest, Sketch, SourceKind},
+    manifest::{Credential, Grant, HttpGrant, LONGEST_DAYS, Manifest, SecretTerms, Sketch, SourceKind},
     revocation::Revocations,
     signature::{MANIFEST_NAMESPACE, verify_signature},
     trust::Trust,
@@ -132,13 +132,57 @@ fn place(candidate: &Candidate<'_>, sketch: &Sketch, host: &HostTerms, faults: &
         faults.push(sketch.fault("plugin.deployment", message).mend(mend));
     }
     for (key, grant) in &sketch.grants {
-        if let Grant::Files(files) = grant
-            && !host.roots.contains(&files.root)
-        {
-            let message = format!("this host has no root named `{}`", files.root);
-            let mend = format!("add to wardkeep.toml:\n[roots]\n{} = \"/a/directory\"", files.root);
-            faults.push(sketch.fault(&format!("grants.{key}.root"), message).mend(mend));
+        match grant {
+            Grant::Files(files) if !host.roots.contains(&files.root) => {
+                let message = format!("this host has no root named `{}`", files.root);
+                let mend = format!("add to wardkeep.toml:\n[roots]\n{} = \"/a/directory\"", files.root);
+                faults.push(sketch.fault(&format!("grants.{key}.root"), message).mend(mend));
+            }
+            Grant::Http(http) => requests(sketch, http, host, faults),
+            _ => {}
         }
+    }
+    sketch.secrets.values().for_each(|secret| source(sketch, secret, host, faults));
+}
+
+/// Networks that are not public take two keys, the admin's and the operator's; so does a credential in the clear.
+fn requests(sketch: &Sketch, http: &HttpGrant, host: &HostTerms, faults: &mut Faults) {
+    let key = |key: &str| format!("grants.http.{}.{key}", http.name);
+    let refused = http.private.iter().filter(|net| !host.private.iter().any(|allowed| allowed.contains(*net)));
+    let refused: Vec<String> = refused.map(|net| format!("\"{net}\"")).collect();
+    if !refused.is_empty() {
+        let networks = refused.join(", ");
+        let message = format!("this host's operator does not consent to requests into {networks}");
+        let mend = format!("remove it, or have the operator add to wardkeep.toml:\n[egress]\nprivate = [{networks}]");
+        faults.push(sketch.fault(&key("private"), message).mend(mend));
+    }
+    if http.scheme == Scheme::Http && http.secret.is_some() && !host.cleartext_to_loopback {
+        let message = "a secret would be sent in the clear";
+        let mend = "write scheme = \"https\", or remove the secret; to a test server on this machine, the operator can allow it in \
+                    wardkeep.toml:\n[egress]\ncleartext_to_loopback = true";
+        faults.push(sketch.fault(&key("scheme"), message).mend(mend));
+    }
+}
+
+fn source(sketch: &Sketch, secret: &SecretTerms, host: &HostTerms, faults: &mut Faults) {
+    let kind = secret.source.kind;
+    if !host.sources.contains(&kind) {
+        let message = format!("this host has no source `{kind}`");
+        let table = match kind {
+            SourceKind::File => "[sources.file]\ndirectory = \"/run/secrets/wardkeep\"",
+            SourceKind::Env => "[sources.env]",
+        };
+        let fault = sketch.fault(&format!("secrets.{}.source", secret.name), message);
+        faults.push(fault.mend(format!("add to wardkeep.toml:\n{table}")));
+    }
+    let (table, endpoint) = match &secret.credential {
+        Credential::OAuthClient { token_url, .. } => ("oauth.token_url", token_url),
+        Credential::GithubApp { api, .. } => ("github_app.api", api),
+        Credential::Static => return,
+    };
+    if endpoint.scheme == Scheme::Http && !host.cleartext_to_loopback {
+        let fault = sketch.fault(&format!("secrets.{}.{table}", secret.name), "a secret would be sent in the clear");
+        faults.push(fault.mend("write https://"));
     }
 }
 

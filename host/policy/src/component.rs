@@ -11,7 +11,8 @@ use crate::{
     grants::Grants,
     imports,
     manifest::{Manifest, ToolTerms},
-    plugin::{PluginTerms, Tool, notices},
+    notices::notices,
+    plugin::{PluginTerms, Tool},
     revocation::Revocations,
     schema::Schema,
 };
@@ -59,7 +60,7 @@ impl Approved {
         }
         let tools = tools(manifest, evidence.description, host, &mut faults);
         faults.unless(())?;
-        let notices = notices(manifest, evidence.description, host);
+        let notices = notices(manifest, &tools, evidence.description, host);
         let description = evidence.description.clone();
         Ok(PluginTerms { manifest: self.manifest, signers: self.signers, tools, grants, notices, description })
     }

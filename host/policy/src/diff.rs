@@ -18,8 +18,9 @@ use serde::Serialize;
 use wardkeep_model::{Description, ToolName};
 
 use crate::manifest::Manifest;
+use authority::Bounds;
 
-pub use authority::Authority;
+pub use authority::{Authority, Request};
 pub use contract::{Contract, ContractChange, What};
 pub use limits::{Amount, Limit, LimitChange};
 pub use rest::{Rest, RestKey};
@@ -67,8 +68,9 @@ impl Difference {
 /// Compares. Without an old side everything is new.
 #[must_use]
 pub fn diff(old: Option<Side<'_>>, new: Side<'_>) -> Difference {
-    let (before, after) =
-        (old.map(|side| authority::of(side.manifest)).unwrap_or_default(), authority::of(new.manifest));
+    let bounds = Bounds::of(old.iter().chain([&new]).map(|side| side.manifest));
+    let before = old.map(|side| authority::of(side.manifest, &bounds)).unwrap_or_default();
+    let after = authority::of(new.manifest, &bounds);
     let listed = |side: Side<'_>| side.manifest.tools().keys().cloned().collect::<BTreeSet<ToolName>>();
     let (old_tools, new_tools) = (old.map(listed).unwrap_or_default(), listed(new));
     Difference {

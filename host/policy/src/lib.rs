@@ -18,6 +18,7 @@ mod grants;
 mod imports;
 mod json;
 mod key;
+mod notices;
 mod plugin;
 mod pointer;
 mod proposal;

@@ -8,7 +8,7 @@ use wardkeep_model::{Definition, Description, Digest, Effect, Limits, PluginName
 
 use crate::{
     approval::HostTerms,
-    document::{Fault, quoted},
+    document::Fault,
     grants::Grants,
     key::PublicKey,
     manifest::{Allowed, Confirm, Manifest, Only, Returns, Stage, ToolTerms},
@@ -277,70 +277,6 @@ impl Tool {
 }
 
 /// What the manifest asks for a tool, before any ceiling.
-fn wanted(manifest: &Manifest, terms: &ToolTerms) -> Limits {
+pub(crate) fn wanted(manifest: &Manifest, terms: &ToolTerms) -> Limits {
     Limits::DEFAULT.with(manifest.limits()).with(&terms.limits)
-}
-
-/// What `check` shows besides faults.
-pub(crate) fn notices(manifest: &Manifest, description: &Description, host: &HostTerms) -> Vec<Fault> {
-    let mut notices = Vec::new();
-    for terms in manifest.tools().values() {
-        let key = format!("tools.{}", terms.name);
-        let (wanted, held) = (wanted(manifest, terms), wanted(manifest, terms).capped(&host.ceilings));
-        for (name, wanted, held) in capped(&wanted, &held) {
-            let own = manifest.fault(&format!("{key}.limits.{name}"), "").line;
-            let message = format!("{wanted} is above the host's ceiling; `{}` gets {held}", terms.name);
-            let at = if names(&terms.limits, name) { format!("{key}.limits.{name}") } else { format!("limits.{name}") };
-            let line = if names(&terms.limits, name) { own } else { manifest.fault(&at, "").line };
-            notices.push(Fault { line, key: at, ..Fault::of(manifest.file(), message) });
-        }
-        if terms.allow.is_empty() && terms.stage == Stage::General {
-            let notice = manifest.fault(&format!("{key}.allow"), "nobody may call this tool");
-            notices.push(notice.mend("allow = [\"group:NAME\"]"));
-        }
-    }
-    let listed = |name: &str| manifest.tools().keys().any(|listed| listed.as_str() == name);
-    let unlisted: Vec<_> =
-        description.tools.iter().map(|tool| &tool.name).filter(|name| !listed(name)).map(|name| quoted(name)).collect();
-    if !unlisted.is_empty() {
-        let message = format!("tools of the component that are not listed, so not served: {}", unlisted.join(", "));
-        notices.push(manifest.fault("tools", message));
-    }
-    notices
-}
-
-fn capped(wanted: &Limits, held: &Limits) -> Vec<(&'static str, String, String)> {
-    let rows = [
-        ("fuel", wanted.fuel.to_string(), held.fuel.to_string()),
-        ("memory", format!("{}B", wanted.memory), format!("{}B", held.memory)),
-        ("deadline", format!("{:?}", wanted.deadline), format!("{:?}", held.deadline)),
-        ("output", format!("{}B", wanted.output), format!("{}B", held.output)),
-        ("host_calls", wanted.host_calls.to_string(), held.host_calls.to_string()),
-        ("log_lines", wanted.log_lines.to_string(), held.log_lines.to_string()),
-        ("log_bytes", format!("{}B", wanted.log_bytes), format!("{}B", held.log_bytes)),
-        ("table_elements", wanted.table_elements.to_string(), held.table_elements.to_string()),
-        ("concurrency", wanted.concurrency.to_string(), held.concurrency.to_string()),
-        ("requests", wanted.requests.to_string(), held.requests.to_string()),
-        ("request_body", format!("{}B", wanted.request_body), format!("{}B", held.request_body)),
-        ("response_body", format!("{}B", wanted.response_body), format!("{}B", held.response_body)),
-    ];
-    rows.into_iter().filter(|(_, wanted, held)| wanted != held).collect()
-}
-
-fn names(patch: &wardkeep_model::LimitsPatch, name: &str) -> bool {
-    match name {
-        "fuel" => patch.fuel.is_some(),
-        "memory" => patch.memory.is_some(),
-        "deadline" => patch.deadline.is_some(),
-        "output" => patch.output.is_some(),
-        "host_calls" => patch.host_calls.is_some(),
-        "log_lines" => patch.log_lines.is_some(),
-        "log_bytes" => patch.log_bytes.is_some(),
-        "table_elements" => patch.table_elements.is_some(),
-        "concurrency" => patch.concurrency.is_some(),
-        "requests" => patch.requests.is_some(),
-        "request_body" => patch.request_body.is_some(),
-        "response_body" => patch.response_body.is_some(),
-        _ => false,
-    }
 }

@@ -21,6 +21,15 @@ enum Segment {
     Key(String),
 }
 
+/// One segment of a pointer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step<'p> {
+    /// Each element of an array, or each value of an object.
+    Each,
+    /// One by its name or index.
+    Key(&'p str),
+}
+
 /// Text that is no pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -42,6 +51,14 @@ impl Pointer {
     #[must_use]
     pub fn is_plural(&self) -> bool {
         self.segments.contains(&Segment::Each)
+    }
+
+    /// What it is made of.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        self.segments.iter().map(|segment| match segment {
+            Segment::Each => Step::Each,
+            Segment::Key(key) => Step::Key(key),
+        })
     }
 
     /// The one value that it leads to; nothing if it is not there, or the pointer is plural.

@@ -3,8 +3,10 @@
 
 mod caller;
 mod edit;
+mod egress;
 mod key_name;
 mod listen;
+mod sources;
 mod template;
 
 use std::{
@@ -21,8 +23,10 @@ use wardkeep_policy::{
 };
 
 pub(crate) use edit::{NewKey, add_key, remove_key};
+pub(crate) use egress::Egress;
 pub(crate) use key_name::KeyName;
 pub(crate) use listen::Listen;
+pub(crate) use sources::Sources;
 pub(crate) use template::render;
 
 /// Its name in a home.
@@ -43,6 +47,10 @@ pub(crate) struct Config {
     pub(crate) callers: Callers,
     /// Directories that manifests may name.
     pub(crate) roots: BTreeMap<RootName, PathBuf>,
+    /// Where values of secrets come from.
+    pub(crate) sources: Sources,
+    /// What grants may reach besides the public network.
+    pub(crate) egress: Egress,
     /// The most that any call gets.
     pub(crate) ceilings: Limits,
     /// What compiling one component may use.
@@ -76,6 +84,14 @@ impl Config {
                 Some(item) => item.table().and_then(|roots| read_roots(roots, directory)),
                 None => Some(BTreeMap::new()),
             };
+            let sources = match table.optional("sources") {
+                Some(item) => item.table().and_then(|table| sources::read(table, directory)),
+                None => Some(Sources::default()),
+            };
+            let egress = match table.optional("egress") {
+                Some(item) => item.table().and_then(|table| egress::read(table, directory)),
+                None => Some(Egress::default()),
+            };
             let ceilings = match table.optional("ceilings") {
                 // What could not be read has left a fault, and with a fault nothing of this is used.
                 Some(item) => item.table().map(|table| Limits::CEILING.with(&limits_patch(table))),
@@ -89,7 +105,6 @@ impl Config {
                 Some(item) => item.table().and_then(audit),
                 None => Some(wardkeep_audit::Sync::Writes),
             };
-            later(&mut table);
             drop(table);
             Some(Self {
                 deployment: deployment.map_or(Some(None), |read| read.map(Some))?,
@@ -97,6 +112,8 @@ impl Config {
                 listen: listen?,
                 callers: callers?,
                 roots: roots?,
+                sources: sources?,
+                egress: egress?,
                 ceilings: ceilings?,
                 compile: compile?,
                 sync: sync?,
@@ -148,27 +165,6 @@ fn audit(mut table: Table<'_>) -> Option<wardkeep_audit::Sync> {
             item.choice(&[("writes", wardkeep_audit::Sync::Writes), ("always", wardkeep_audit::Sync::Always)])
         }
         None => Some(wardkeep_audit::Sync::Writes),
-    }
-}
-
-/// What later versions enforce: read strictly today, so that a slip shows, and refused, so that nobody relies on it.
-fn later(table: &mut Table<'_>) {
-    if let Some(item) = table.optional("sources") {
-        item.fault(format!("{NOT_YET}: no tool is given secrets"), Some("remove it"));
-        for (_, source) in item.table().into_iter().flat_map(Table::named) {
-            if let Some(mut source) = source.table() {
-                let _ = source
-                    .required("directory", "directory = \"/run/secrets/wardkeep\"")
-                    .map(|item| item.line_of_text(1..=4096));
-            }
-        }
-    }
-    if let Some(item) = table.optional("egress") {
-        item.fault(format!("{NOT_YET}: no tool reaches the network"), Some("remove it"));
-        if let Some(mut egress) = item.table() {
-            let _ = egress.optional("ca").map(|item| item.line_of_text(1..=4096));
-            let _ = egress.optional("private").map(|item| item.list_of(|cidr| cidr.line_of_text(1..=64)));
-        }
     }
 }
 

@@ -282,3 +282,13 @@ fn the_tool_has_both_schemas_and_asks_for_requests_only() {
     }
     assert_eq!(tool.asks.len(), 1);
 }
+
+#[test]
+fn the_manifest_of_the_readme_is_read_without_a_fault() {
+    let page = include_str!("../README.md");
+    let block = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let manifest =
+        wardkeep_policy::Manifest::parse("manifest.toml", block.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!((manifest.name().as_str(), manifest.tools().len(), manifest.grants().len()), ("fetch", 1, 2));
+    assert_eq!(plugin().describe().version, manifest.version().to_string());
+}

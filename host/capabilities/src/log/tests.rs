@@ -6,7 +6,11 @@ fn log(lines: u32, bytes: u32) -> GuestLog {
         tool: "t".parse().unwrap(),
         correlation: CorrelationId::from_bytes([7; 16]),
     };
-    GuestLog::new(Some(context), &Limits { log_lines: lines, log_bytes: bytes, ..Limits::DEFAULT })
+    GuestLog::new(
+        Some(context),
+        &Limits { log_lines: lines, log_bytes: bytes, ..Limits::DEFAULT },
+        Arc::new(Reach::nothing()),
+    )
 }
 
 /// What `write` puts into the operator's log.

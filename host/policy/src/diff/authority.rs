@@ -1,24 +1,58 @@
 //! All that a manifest lets happen, as a set of single permissions. What is added or taken away is the difference of two such sets, so
 //! that no way of writing a manifest (another name for a grant, another order) looks like a change, and no change looks like none.
+//!
+//! What bounds a call (`only`, `redact`, `fields`) is told by what it lets through: see [`Bounds`].
+
+mod bounds;
+mod credential;
+mod request;
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use wardkeep_model::{Effect, GrantName, RootName, ToolName};
+use wardkeep_model::{Effect, RootName, SecretName, ToolName};
 
-use crate::manifest::{
-    Access, Allowed, Component, FilesGrant, Grant, GrantKey, Manifest, Plugin, Stage, ToolTerms, Wasi,
+use crate::{
+    manifest::{
+        Access, Allowed, Component, Confirm, FilesGrant, Grant, Keep, Manifest, Plugin, Returns, Stage, ToolTerms, Wasi,
+    },
+    pointer::Pointer,
 };
+
+pub(super) use bounds::Bounds;
+pub use request::Request;
 
 /// One thing that a manifest lets happen. The order is that of telling: the gravest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the fields are what the variants speak of")]
 pub enum Authority {
-    /// A signed exception: a reading tool may send what looks like a write.
-    WriteRequestsWhileReading { tool: ToolName, grant: GrantName },
-    /// A tool sends requests through this grant.
-    Requests { tool: ToolName, grant: GrantName },
+    /// A signed exception: a reading tool sends what looks like a write.
+    WriteRequestsWhileReading {
+        tool: ToolName,
+        #[serde(flatten)]
+        request: Request,
+    },
+    /// A credential that stands in the logs of everybody on the way.
+    SecretInQuery { secret: SecretName, source: String, made: Option<String>, parameter: String },
+    /// A tool that writes runs without anybody's yes.
+    Unconfirmed { tool: ToolName },
+    /// A credential: where it is from, what is made of it and where it goes.
+    Secret { secret: SecretName, source: String, made: Option<String>, place: String },
+    /// A tool reaches a network that is not public.
+    PrivateNetwork { tool: ToolName, to: String, network: String },
+    /// A tool sends requests that may change something.
+    WriteRequests {
+        tool: ToolName,
+        #[serde(flatten)]
+        request: Request,
+    },
+    /// A tool sends requests that change nothing (RFC 9110, 9.2.1).
+    ReadRequests {
+        tool: ToolName,
+        #[serde(flatten)]
+        request: Request,
+    },
     /// A tool changes files.
     WriteFiles { tool: ToolName, root: RootName },
     /// A tool reads files.
@@ -33,6 +67,22 @@ pub enum Authority {
     WasiInert,
     /// The class that a tool runs as. Another one always stands on both sides: a graver one may do more, a milder one is asked less.
     RunsAs { tool: ToolName, effect: Effect },
+    /// Whose yes a tool that writes waits for. Another one always stands on both sides.
+    ConfirmedBy { tool: ToolName, who: &'static str },
+    /// Calls may name anything at this place of the arguments.
+    NamesAnything { tool: ToolName, at: Pointer },
+    /// Calls may name what fits this pattern there.
+    Names { tool: ToolName, at: Pointer, pattern: String },
+    /// Answers leave whole.
+    ReturnsWhole { tool: ToolName },
+    /// The beginnings of answers leave.
+    ReturnsBeginnings { tool: ToolName },
+    /// Every field of a structured answer leaves.
+    ShowsEveryField { tool: ToolName },
+    /// This part of a structured answer leaves.
+    ShowsField { tool: ToolName, at: Pointer },
+    /// This part of a structured answer leaves as it is.
+    ShowsUnredacted { tool: ToolName, at: Pointer },
     /// Somebody may call a tool.
     CalledBy { tool: ToolName, who: Allowed },
     /// A tool is served.
@@ -43,11 +93,18 @@ pub enum Authority {
     AnyDeployment,
 }
 
-/// All that this manifest lets happen.
-pub(super) fn of(manifest: &Manifest) -> BTreeSet<Authority> {
+impl Authority {
+    /// Whether it goes against a rule that holds otherwise: to be read first.
+    #[must_use]
+    pub const fn is_exception(&self) -> bool {
+        matches!(self, Self::WriteRequestsWhileReading { .. } | Self::SecretInQuery { .. })
+    }
+}
+
+/// All that this manifest lets happen, as far as `bounds` ask.
+pub(super) fn of(manifest: &Manifest, bounds: &Bounds<'_>) -> BTreeSet<Authority> {
     // `limits` and `lines` have their own pages; a new field of a manifest must be put somewhere before this compiles.
-    let Manifest { file: _, digest: _, lines: _, plugin, component, limits: _, grants: _, secrets: _, tools } =
-        manifest;
+    let Manifest { file: _, digest: _, lines: _, plugin, component, limits: _, grants: _, secrets, tools } = manifest;
     // What is compared in `rest`.
     let Plugin { name: _, version: _, serial: _, expires: _, owner: _, purpose: _, out_of_scope: _, deployment } =
         plugin;
@@ -61,13 +118,14 @@ pub(super) fn of(manifest: &Manifest) -> BTreeSet<Authority> {
         Wasi::Inert => drop(all.insert(Authority::WasiInert)),
         Wasi::None => {}
     }
+    all.extend(secrets.values().map(|terms| credential::of(terms)));
     for terms in tools.values() {
-        tool(manifest, terms, &mut all);
+        tool(manifest, terms, bounds, &mut all);
     }
     all
 }
 
-fn tool(manifest: &Manifest, terms: &ToolTerms, all: &mut BTreeSet<Authority>) {
+fn tool(manifest: &Manifest, terms: &ToolTerms, bounds: &Bounds<'_>, all: &mut BTreeSet<Authority>) {
     let ToolTerms {
         name,
         effect,
@@ -78,21 +136,38 @@ fn tool(manifest: &Manifest, terms: &ToolTerms, all: &mut BTreeSet<Authority>) {
         stage,
         limits: _,
         asks,
-        confirm: _,
+        confirm,
+        // in `rest`
         resources: _,
-        only: _,
-        returns: _,
+        only,
+        returns,
         published: _,
     } = terms;
-    for key in uses {
-        if let Some(grant) = manifest.grants().get(key) {
-            held(name, *effect, key, grant, all);
-        }
+    for grant in uses.iter().filter_map(|key| manifest.grants().get(key)) {
+        held(name, *effect, grant, all);
     }
     all.insert(Authority::RunsAs { tool: name.clone(), effect: *effect });
     all.extend(allow.iter().map(|who| Authority::CalledBy { tool: name.clone(), who: who.clone() }));
     if *asks {
         all.insert(Authority::Asks { tool: name.clone() });
+    }
+    match (effect, confirm) {
+        (Effect::Read, _) => {}
+        (_, Confirm::None) => drop(all.insert(Authority::Unconfirmed { tool: name.clone() })),
+        (_, who @ (Confirm::Client | Confirm::Operator)) => {
+            all.insert(Authority::ConfirmedBy { tool: name.clone(), who: who.as_str() });
+        }
+    }
+    bounds.named(name, only, all);
+    // `max` is among the limits.
+    let Returns { content, max: _, redact, fields } = returns;
+    bounds.shown(name, fields, redact, all);
+    // Where neither manifest keeps anything back there is nothing to tell.
+    if bounds.cuts(name) && *content != Keep::Metadata {
+        all.insert(Authority::ReturnsBeginnings { tool: name.clone() });
+    }
+    if bounds.cuts(name) && *content == Keep::Full {
+        all.insert(Authority::ReturnsWhole { tool: name.clone() });
     }
     match stage {
         Stage::General => drop(all.insert(Authority::Served { tool: name.clone() })),
@@ -101,7 +176,7 @@ fn tool(manifest: &Manifest, terms: &ToolTerms, all: &mut BTreeSet<Authority>) {
 }
 
 /// What a tool of this class gets out of a grant: as `Grants::of` has it.
-fn held(tool: &ToolName, effect: Effect, key: &GrantKey, grant: &Grant, all: &mut BTreeSet<Authority>) {
+fn held(tool: &ToolName, effect: Effect, grant: &Grant, all: &mut BTreeSet<Authority>) {
     let tool = tool.clone();
     match grant {
         Grant::Clock => drop(all.insert(Authority::Clock { tool })),
@@ -113,11 +188,6 @@ fn held(tool: &ToolName, effect: Effect, key: &GrantKey, grant: &Grant, all: &mu
             }
             all.insert(Authority::ReadFiles { tool, root: root.clone() });
         }
-        Grant::Http(http) => {
-            if http.read_only {
-                all.insert(Authority::WriteRequestsWhileReading { tool: tool.clone(), grant: key.name.clone() });
-            }
-            all.insert(Authority::Requests { tool, grant: key.name.clone() });
-        }
+        Grant::Http(http) => request::of(&tool, effect, http, all),
     }
 }

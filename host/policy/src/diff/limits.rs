@@ -24,6 +24,8 @@ pub enum Limit {
     Requests,
     RequestBody,
     ResponseBody,
+    /// `returns.max`.
+    Returned,
 }
 
 /// How much of it.
@@ -62,7 +64,16 @@ pub(super) fn of(old: Option<&Manifest>, new: &Manifest) -> Vec<LimitChange> {
     for name in new.tools().keys() {
         let before = old.and_then(|old| wanted(old, name)).unwrap_or(Limits::DEFAULT);
         let Some(after) = wanted(new, name) else { continue };
-        for ((limit, old), (_, new)) in amounts(&before).into_iter().zip(amounts(&after)) {
+        let max = |manifest: &Manifest| manifest.tools().get(name).and_then(|terms| terms.returns.max);
+        let (old_max, new_max) = (old.and_then(max), max(new));
+        // Where neither says anything, the limit of the whole answer says it all.
+        let said = old_max.is_some() || new_max.is_some();
+        let returned = |max: Option<u64>, limits: &Limits| {
+            said.then(|| (Limit::Returned, Amount::Bytes(max.unwrap_or(limits.output))))
+        };
+        let olds = amounts(&before).into_iter().chain(returned(old_max, &before));
+        let news = amounts(&after).into_iter().chain(returned(new_max, &after));
+        for ((limit, old), (_, new)) in olds.zip(news) {
             if old == new {
                 continue;
             }
@@ -126,6 +137,7 @@ impl fmt::Display for Limit {
             Self::Requests => "requests",
             Self::RequestBody => "request_body",
             Self::ResponseBody => "response_body",
+            Self::Returned => "returns.max",
         })
     }
 }

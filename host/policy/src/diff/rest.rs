@@ -1,11 +1,14 @@
 //! What changes neither what can be done nor what clients see: who answers for it, until when, which bytes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
-use wardkeep_model::{Definition, ToolName};
+use wardkeep_model::{Definition, SecretName, ToolName};
 
-use crate::{document::basic_string, manifest::Manifest};
+use crate::{
+    document::basic_string,
+    manifest::{Manifest, SecretTerms, ToolTerms},
+};
 
 use super::Side;
 
@@ -45,6 +48,19 @@ pub enum RestKey {
     SideEffects {
         tool: ToolName,
     },
+    /// Where the arguments name what the audit log keeps.
+    Resources {
+        tool: ToolName,
+    },
+    RotatedBy {
+        secret: SecretName,
+    },
+    Every {
+        secret: SecretName,
+    },
+    IfItFails {
+        secret: SecretName,
+    },
     /// A tool of the component that the manifest does not list, before or after: nobody can call it.
     Unlisted {
         tool: String,
@@ -68,6 +84,21 @@ pub(super) fn of(old: Option<Side<'_>>, new: Side<'_>) -> Vec<Rest> {
         add(RestKey::Systems { tool: name.clone() }, old, new);
         let (old, new) = (before.and_then(|terms| terms.side_effects.as_deref()), terms.side_effects.as_deref());
         add(RestKey::SideEffects { tool: name.clone() }, old.map(basic_string), new.map(basic_string));
+        let resources = |terms: &ToolTerms| {
+            let places: Vec<String> = terms.resources.iter().map(ToString::to_string).collect();
+            (!places.is_empty()).then(|| list(&places))
+        };
+        add(RestKey::Resources { tool: name.clone() }, before.and_then(resources), resources(terms));
+    }
+    for (name, terms) in new.manifest.secrets() {
+        let before = old.and_then(|side| side.manifest.secrets().get(name));
+        let mut words = |key, of: fn(&SecretTerms) -> Option<String>| {
+            add(key, before.and_then(|terms| of(terms)), of(terms));
+        };
+        // All else of a secret is told as what it lets happen.
+        words(RestKey::RotatedBy { secret: name.clone() }, |it| it.rotated_by.as_deref().map(basic_string));
+        words(RestKey::Every { secret: name.clone() }, |it| it.every.map(days));
+        words(RestKey::IfItFails { secret: name.clone() }, |it| it.if_it_fails.as_deref().map(basic_string));
     }
     let own_name = |side: Side<'_>| side.description.map(|description| basic_string(&description.name));
     // Where one of the components was not seen nobody can tell.
@@ -98,6 +129,12 @@ fn keys() -> [(RestKey, Value); 10] {
             (!names.is_empty()).then(|| list(&names))
         }),
     ]
+}
+
+/// In days where it is days.
+fn days(every: Duration) -> String {
+    let (whole, rest) = (every.as_secs() / 86_400, every.as_secs() % 86_400);
+    if rest == 0 && every.subsec_nanos() == 0 { format!("{whole}d") } else { format!("{every:?}") }
 }
 
 fn list(texts: &[String]) -> String {

@@ -129,17 +129,14 @@ fn every_way_to_let_more_happen_is_added_and_its_reverse_taken_away() {
                 ("[tools.search]", &format!("{http}false\n[tools.search]")),
                 (uses, "uses = [\"files.reports\", \"http.x\"]"),
             ],
-            &["`search` sends requests through `http.x`"],
+            &[],
         ),
         (
             &[
                 ("[tools.search]", &format!("{http}true\n[tools.search]")),
                 (uses, "uses = [\"files.reports\", \"http.x\"]"),
             ],
-            &[
-                "SIGNED EXCEPTION: `search` reads, and may send what looks like a write through `http.x`",
-                "`search` sends requests through `http.x`",
-            ],
+            &["SIGNED EXCEPTION: `search` only reads, and yet may POST https://a.b/g"],
         ),
         (&[("access = \"read\"", "access = \"write\"")], &[]),
     ];
@@ -156,7 +153,14 @@ fn every_way_to_let_more_happen_is_added_and_its_reverse_taken_away() {
     // A class changes both ways; with it, what a grant is worth.
     let wide = BASE.replace("access = \"read\"", "access = \"write\"");
     let graver = between(&wide, &wide.replace(effect, write));
-    assert_eq!(lines(&graver.added), ["`search` changes files of the root `reports`", "`search` runs as write"]);
+    assert_eq!(
+        lines(&graver.added),
+        [
+            "`search` changes files of the root `reports`",
+            "`search` runs as write",
+            "`search` waits for a confirmation by the client"
+        ]
+    );
     assert_eq!(lines(&graver.taken), ["`search` runs as read"]);
     let off = between(BASE, &BASE.replace("effect = \"read\"\nuses", "effect = \"read\"\nstage = \"off\"\nuses"));
     assert_eq!((lines(&off.added), lines(&off.taken)), (Vec::new(), vec!["`search` is served".to_owned()]));
@@ -165,6 +169,225 @@ fn every_way_to_let_more_happen_is_added_and_its_reverse_taken_away() {
         (lines(&bound.added), lines(&bound.taken)),
         (vec!["holds in the deployment `prod`".to_owned()], vec!["holds in every deployment".to_owned()])
     );
+}
+
+/// A manifest with requests, a secret and a tool that writes.
+const REACHING: &str = r#"format = 1
+[plugin]
+name = "github"
+version = "1.4.0"
+serial = 7
+expires = 2027-06-30
+owner = "me@example.com"
+[component]
+file = "github.wasm"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+contract_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+[grants.http.read]
+host = "api.github.com"
+methods = ["GET"]
+paths = ["/repos/{/owner}/"]
+secret = "ro"
+[grants.http.write]
+host = "api.github.com"
+methods = ["POST"]
+paths = ["=/user/issues"]
+secret = "ro"
+[secrets.ro]
+source = "file:ro"
+inject = { header = "authorization", format = "Bearer {}" }
+[tools.list]
+effect = "write"
+side_effects = "creates"
+uses = ["http.read", "http.write"]
+[tools.search]
+effect = "read"
+uses = ["http.read"]
+"#;
+
+#[test]
+fn what_reaches_out_is_told_request_by_request_with_its_credential() {
+    let (new, description) = (manifest(REACHING), description());
+    let first = diff(None, Side { manifest: &new, description: Some(&description) });
+    assert_eq!(
+        lines(&first.added),
+        [
+            "the secret `ro` goes into the header `authorization` as \"Bearer {}\", from `file:ro`",
+            "`list` may POST https://api.github.com/user/issues with the secret `ro`",
+            "`list` may GET https://api.github.com/repos/{/owner}/… with the secret `ro`",
+            "`search` may GET https://api.github.com/repos/{/owner}/… with the secret `ro`",
+            "`list` runs as write",
+            "`search` runs as read",
+            "`list` waits for a confirmation by the client",
+            "`list` is served",
+            "`search` is served",
+            "holds in every deployment",
+        ]
+    );
+}
+
+#[test]
+fn every_key_of_a_grant_of_requests_changes_what_may_happen_and_its_name_does_not() {
+    const READ: &str = "https://api.github.com/repos/{/owner}/… with the secret `ro`";
+    const POST: &str = "`list` may POST https://api.github.com/user/issues with the secret `ro`";
+    let get = |tool: &str, what: &str| format!("`{tool}` may GET {what}");
+    let both = |what: &str| vec![get("list", what), get("search", what)];
+    let posts = |what: &str| vec![format!("`list` may POST {what}")];
+    let none = Vec::<String>::new;
+    // What is edited (in the first place where it stands), what is added, what is taken away.
+    for (from, to, added, taken) in [
+        (
+            "[\"GET\"]",
+            "[\"GET\", \"HEAD\"]",
+            both("").iter().map(|line| line.replace("GET ", "HEAD ") + READ).collect(),
+            none(),
+        ),
+        (
+            "[\"/repos/{/owner}/\"]",
+            "[\"/repos/{/owner}/{/repo}/\"]",
+            both("https://api.github.com/repos/{/owner}/{/repo}/… with the secret `ro`"),
+            both(READ),
+        ),
+        ("host = \"api", "port = 8443\nhost = \"api", both(&READ.replace(".com", ".com:8443")), both(READ)),
+        ("host = \"api.", "host = \"*.", both(&READ.replace("api", "*")), both(READ)),
+        (
+            "paths = [\"/repos/{/owner}/\"]\nsecret = \"ro\"",
+            "paths = [\"/repos/{/owner}/\"]",
+            both("https://api.github.com/repos/{/owner}/…"),
+            both(READ),
+        ),
+        (
+            "[\"=/user/issues\"]",
+            "[\"/user/issues/\"]",
+            posts("https://api.github.com/user/issues/… with the secret `ro`"),
+            vec![POST.into()],
+        ),
+        (
+            "secret = \"ro\"",
+            "secret = \"ro\"\nprivate = [\"10.2.0.0/16\"]",
+            ["list", "search"]
+                .map(|tool| {
+                    format!("`{tool}` reaches https://api.github.com in the network 10.2.0.0/16, which is not public")
+                })
+                .into(),
+            none(),
+        ),
+        ("[\"=/user/issues\"]", "[\"=/user/issues\"]\nread_only = true", none(), none()),
+        ("uses = [\"http.read\"]", "uses = [\"http.read\", \"http.write\"]", none(), none()),
+    ] {
+        let there = between(REACHING, &REACHING.replacen(from, to, 1));
+        assert_eq!((lines(&there.added), lines(&there.taken)), (added, taken), "{to}");
+        let back = between(&REACHING.replacen(from, to, 1), REACHING);
+        assert_eq!((lines(&back.taken), lines(&back.added)), (lines(&there.added), lines(&there.taken)), "{to}");
+    }
+    let renamed = between(REACHING, &REACHING.replace("http.read", "http.reading"));
+    assert!(renamed.added.is_empty() && renamed.taken.is_empty(), "{renamed}");
+}
+
+#[test]
+fn exceptions_to_a_rule_are_told_first_and_apart() {
+    let text = REACHING
+        .replace("[\"=/user/issues\"]", "[\"=/user/issues\"]\nread_only = true")
+        .replace("uses = [\"http.read\"]", "uses = [\"http.read\", \"http.write\"]")
+        .replace("{ header = \"authorization\", format = \"Bearer {}\" }", "{ query = \"key\" }");
+    let there = between(REACHING, &text);
+    let first = there.sections().remove(0);
+    assert_eq!((first.title, first.weight), ("exceptions to a rule: read these first", Weight::Grave));
+    assert_eq!(
+        first.lines,
+        [
+            "+ SIGNED EXCEPTION: `search` only reads, and yet may POST https://api.github.com/user/issues with the secret `ro`",
+            "+ IN EVERY LOG ON THE WAY: the secret `ro` goes into the query parameter \"key\", from `file:ro`",
+        ]
+    );
+    assert_eq!(there.added.len(), 2);
+}
+
+#[test]
+fn every_key_of_a_secret_is_told() {
+    const SECRET: &str = "source = \"file:ro\"\ninject = { header = \"authorization\", format = \"Bearer {}\" }";
+    const THERE: &str = "the secret `ro` goes into the header `authorization` as \"Bearer {}\", from `file:ro`";
+    for (table, told) in [
+        (SECRET.replace("file:ro", "env:RO"), THERE.replace("file:ro", "env:RO")),
+        (SECRET.replace("authorization", "x-key"), THERE.replace("authorization", "x-key")),
+        (SECRET.replace("Bearer", "token"), THERE.replace("Bearer", "token")),
+        (
+            SECRET.replace("{ header = \"authorization\", format = \"Bearer {}\" }", "{ basic = \"me\" }"),
+            THERE.replace("Bearer {}", "Basic me:{}"),
+        ),
+        (
+            format!(
+                "{SECRET}\noauth = {{ token_url = \"https://a.test/t\", client_id = \"me\", scopes = [\"r\", \"w\"] }}"
+            ),
+            format!(
+                "{THERE}, as tokens of https://a.test/t for the client \"me\", scopes [\"r\", \"w\"], audience any"
+            ),
+        ),
+        (
+            format!("{SECRET}\ngithub_app = {{ app = \"1\", installation = 2 }}"),
+            format!("{THERE}, as tokens of https://api.github.com/ for the GitHub App \"1\", installation 2"),
+        ),
+    ] {
+        let there = between(REACHING, &REACHING.replacen(SECRET, &table, 1));
+        assert_eq!((lines(&there.added), lines(&there.taken)), (vec![told], vec![THERE.to_owned()]));
+    }
+    let words = format!("{SECRET}\nrotated_by = \"me\"\nevery = \"30d\"\nif_it_fails = \"nothing\"");
+    let there = between(REACHING, &REACHING.replacen(SECRET, &words, 1));
+    assert!(there.added.is_empty() && there.taken.is_empty(), "{there}");
+    assert_eq!(
+        lines(&there.rest),
+        [
+            "who rotates the secret `ro`: \"me\" instead of nothing",
+            "how often the secret `ro` is rotated: 30d instead of nothing",
+            "what fails without the secret `ro`: \"nothing\" instead of nothing",
+        ]
+    );
+}
+
+#[test]
+fn a_bound_that_comes_only_takes_away_and_one_that_goes_only_adds() {
+    let with = |terms: &str| format!("{REACHING}{terms}");
+    for (wide, narrow, lost) in [
+        ("", "only = { \"/owner\" = [\"acme\"] }\n", "`search` may be called with anything at `/owner`"),
+        (
+            "only = { \"/owner\" = [\"acme\", \"web-*\"] }\n",
+            "only = { \"/owner\" = [\"acme\"] }\n",
+            "`search` may be called with \"web-*\" at `/owner`",
+        ),
+        ("", "returns = { redact = [\"/a/*/b\"] }\n", "`search` returns `/a/*/b` as it is"),
+        ("", "returns = { fields = [\"/a\"] }\n", "`search` returns every field of its structured answers"),
+        (
+            "returns = { fields = [\"/a\", \"/b\"] }\n",
+            "returns = { fields = [\"/a\"] }\n",
+            "`search` returns the field `/b`",
+        ),
+        ("", "returns = { content = \"snippet\" }\n", "`search` returns whole answers"),
+        (
+            "returns = { content = \"snippet\" }\n",
+            "returns = { content = \"metadata\" }\n",
+            "`search` returns the beginning of its answers",
+        ),
+    ] {
+        let narrowed = between(&with(wide), &with(narrow));
+        assert_eq!((lines(&narrowed.added), lines(&narrowed.taken)), (Vec::new(), vec![lost.to_owned()]), "{narrow}");
+        let widened = between(&with(narrow), &with(wide));
+        assert_eq!((lines(&widened.added), lines(&widened.taken)), (vec![lost.to_owned()], Vec::new()), "{narrow}");
+    }
+    let max = between(REACHING, &with("returns = { max = \"16KiB\" }\nresources = [\"/owner\"]\n"));
+    assert_eq!(lines(&max.limits), ["- returns.max 16KiB instead of 256KiB: `search`"]);
+    assert_eq!(
+        lines(&max.rest),
+        ["what the audit log keeps of the arguments of `search`: [\"/owner\"] instead of nothing"]
+    );
+}
+
+#[test]
+fn a_confirmation_that_goes_is_added_and_told() {
+    let confirmed = REACHING.replace("side_effects", "confirm = \"operator\"\nside_effects");
+    let not = REACHING.replace("side_effects", "confirm = \"none\"\nside_effects");
+    let gone = between(&confirmed, &not);
+    assert_eq!(lines(&gone.added), ["`list` writes without a confirmation"]);
+    assert_eq!(lines(&gone.taken), ["`list` waits for a confirmation by the operator"]);
 }
 
 #[test]

@@ -6,9 +6,12 @@ use std::fmt;
 use crate::{
     document::{basic_string, quoted, shown},
     draft::{what, why},
+    pointer::Pointer,
 };
 
-use super::{Authority, ContractChange, Difference, LimitChange, Rest, RestKey, SchemaChange, SchemaWhat, What};
+use super::{
+    Authority, ContractChange, Difference, LimitChange, Request, Rest, RestKey, SchemaChange, SchemaWhat, What,
+};
 
 /// How much a section matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,8 @@ impl Difference {
         let Self { added, taken, tools_added, tools_removed, contract, limits, rest } = self;
         let section = |title, weight, lines| Section { title, weight, lines };
         let authority = |mark: char, list: &[Authority]| list.iter().map(|one| format!("{mark} {one}")).collect();
+        // Where all of a manifest is new, they would not be seen among the rest.
+        let (exceptions, added): (Vec<_>, Vec<_>) = added.iter().cloned().partition(Authority::is_exception);
         let names = |mark: char, list: &[wardkeep_model::ToolName]| {
             list.iter().map(|tool| format!("{mark} `{tool}`")).collect::<Vec<_>>()
         };
@@ -57,7 +62,8 @@ impl Difference {
             );
         }
         let sections = [
-            section("added: can be done now", Weight::Grave, authority('+', added)),
+            section("exceptions to a rule: read these first", Weight::Grave, authority('+', &exceptions)),
+            section("added: can be done now", Weight::Grave, authority('+', &added)),
             section("taken away: cannot be done any more", Weight::Mild, authority('-', taken)),
             section("tools", Weight::Plain, [names('+', tools_added), names('-', tools_removed)].concat()),
             section("contract, breaking: clients that work today may fail", Weight::Grave, breaking),
@@ -87,11 +93,26 @@ impl fmt::Display for Difference {
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WriteRequestsWhileReading { tool, grant } => write!(
-                f,
-                "SIGNED EXCEPTION: `{tool}` reads, and may send what looks like a write through `http.{grant}`"
-            ),
-            Self::Requests { tool, grant } => write!(f, "`{tool}` sends requests through `http.{grant}`"),
+            Self::WriteRequestsWhileReading { tool, request } => {
+                write!(f, "SIGNED EXCEPTION: `{tool}` only reads, and yet may {request}")
+            }
+            Self::SecretInQuery { secret, source, made, parameter } => {
+                write!(
+                    f,
+                    "IN EVERY LOG ON THE WAY: the secret `{secret}` goes into the query parameter {}",
+                    basic_string(parameter)
+                )?;
+                from(f, source, made.as_deref())
+            }
+            Self::Secret { secret, source, made, place } => {
+                write!(f, "the secret `{secret}` goes into {place}")?;
+                from(f, source, made.as_deref())
+            }
+            Self::PrivateNetwork { tool, to, network } => {
+                write!(f, "`{tool}` reaches {to} in the network {network}, which is not public")
+            }
+            Self::WriteRequests { tool, request } => write!(f, "`{tool}` may {request}"),
+            Self::ReadRequests { tool, request } => write!(f, "`{tool}` may {request}"),
             Self::WriteFiles { tool, root } => write!(f, "`{tool}` changes files of the root `{root}`"),
             Self::ReadFiles { tool, root } => write!(f, "`{tool}` reads files of the root `{root}`"),
             Self::Clock { tool } => write!(f, "`{tool}` knows the time"),
@@ -99,12 +120,47 @@ impl fmt::Display for Authority {
             Self::Asks { tool } => write!(f, "`{tool}` puts questions of the plugin's own to the person who calls"),
             Self::WasiInert => f.write_str("the component imports WASI, linked to stubs that do nothing"),
             Self::RunsAs { tool, effect } => write!(f, "`{tool}` runs as {effect}"),
+            Self::Unconfirmed { tool } => write!(f, "`{tool}` writes without a confirmation"),
+            Self::ConfirmedBy { tool, who } => write!(f, "`{tool}` waits for a confirmation by the {who}"),
+            Self::NamesAnything { tool, at } => {
+                write!(f, "`{tool}` may be called with anything at {}", place(at))
+            }
+            Self::Names { tool, at, pattern } => {
+                write!(f, "`{tool}` may be called with {} at {}", basic_string(pattern), place(at))
+            }
+            Self::ReturnsWhole { tool } => write!(f, "`{tool}` returns whole answers"),
+            Self::ReturnsBeginnings { tool } => write!(f, "`{tool}` returns the beginning of its answers"),
+            Self::ShowsEveryField { tool } => write!(f, "`{tool}` returns every field of its structured answers"),
+            Self::ShowsField { tool, at } => write!(f, "`{tool}` returns the field {}", place(at)),
+            Self::ShowsUnredacted { tool, at } => write!(f, "`{tool}` returns {} as it is", place(at)),
             Self::CalledBy { tool, who } => write!(f, "`{tool}` may be called by {}", quoted(&who.to_string())),
             Self::Served { tool } => write!(f, "`{tool}` is served"),
             Self::Deployment { name } => write!(f, "holds in the deployment {}", quoted(name)),
             Self::AnyDeployment => f.write_str("holds in every deployment"),
         }
     }
+}
+
+/// As somebody says it who allows it: the method, the URL, `…` where all below is meant, and the credential.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { to, path, method, secret } = self;
+        match path.strip_prefix('=') {
+            Some(exact) => write!(f, "{method} {to}{exact}"),
+            None => write!(f, "{method} {to}{path}…"),
+        }?;
+        secret.as_ref().map_or(Ok(()), |secret| write!(f, " with the secret `{secret}`"))
+    }
+}
+
+/// Whole, however long: two places that differ must not look alike.
+fn place(at: &Pointer) -> String {
+    format!("`{}`", shown(at.as_str()).replace('`', "\\u{60}"))
+}
+
+fn from(f: &mut fmt::Formatter<'_>, source: &str, made: Option<&str>) -> fmt::Result {
+    write!(f, ", from `{source}`")?;
+    made.map_or(Ok(()), |made| write!(f, ", as {made}"))
 }
 
 impl fmt::Display for ContractChange {
@@ -206,6 +262,10 @@ impl fmt::Display for Rest {
             RestKey::OwnName => f.write_str("component's own name"),
             RestKey::Systems { tool } => write!(f, "systems of `{tool}`"),
             RestKey::SideEffects { tool } => write!(f, "side effects of `{tool}`"),
+            RestKey::Resources { tool } => write!(f, "what the audit log keeps of the arguments of `{tool}`"),
+            RestKey::RotatedBy { secret } => write!(f, "who rotates the secret `{secret}`"),
+            RestKey::Every { secret } => write!(f, "how often the secret `{secret}` is rotated"),
+            RestKey::IfItFails { secret } => write!(f, "what fails without the secret `{secret}`"),
             RestKey::Unlisted { tool } => write!(f, "tool {} of the component, which nobody may call", quoted(tool)),
         }?;
         let (old, new) = (self.old.as_deref().unwrap_or("nothing"), self.new.as_deref().unwrap_or("nothing"));

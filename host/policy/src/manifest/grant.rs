@@ -64,9 +64,7 @@ impl Grant {
     /// Whether both give the same under two names. Of those without keys there may be several names: each says the same of one thing.
     fn gives_as(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Http(one), Self::Http(other)) => {
-                **one == HttpGrant { name: one.name.clone(), ..other.as_ref().clone() }
-            }
+            (Self::Http(one), Self::Http(other)) => one.gives_as(other),
             (Self::Files(one), Self::Files(other)) => one == other,
             _ => false,
         }

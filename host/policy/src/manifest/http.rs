@@ -193,6 +193,13 @@ pub(super) fn network(item: &Item<'_>) -> Option<IpNet> {
 }
 
 impl HttpGrant {
+    /// Whether both let the same through, whatever they are named.
+    pub(super) fn gives_as(&self, other: &Self) -> bool {
+        let Self { name: _, scheme, host, port, methods, paths, secret, read_only, private } = self;
+        (scheme, host, port, secret) == (&other.scheme, &other.host, &other.port, &other.secret)
+            && (methods, paths, read_only, private) == (&other.methods, &other.paths, &other.read_only, &other.private)
+    }
+
     /// Whether a tool gets this method of it: one that reads gets the safe ones, unless `read_only` is signed.
     #[must_use]
     pub fn gives(&self, reading: bool, method: Method) -> bool {

@@ -38,8 +38,10 @@ pub enum InvalidPath {
     /// `.` or `..`, encoded or not.
     #[error("a path has no part `.` or `..`, however it is encoded")]
     Dots,
-    /// An encoded slash, backslash or control character.
-    #[error("a path has no encoded `/`, `\\` or control character, however often they are encoded")]
+    /// An encoded slash, backslash or control character, or bytes that are no text.
+    #[error(
+        "a path has no encoded `/`, `\\`, control character or bytes that are no UTF-8, however often they are encoded"
+    )]
     Encoded,
 }
 
@@ -100,10 +102,13 @@ fn leads_nowhere_else(part: &str) -> Result<(), InvalidPath> {
     let mut bytes = part.as_bytes().to_vec();
     for _ in 0..DEEPEST {
         let name = bytes.split(|byte| *byte == b';').next().unwrap_or_default();
-        if matches!(name, b"." | b"..") {
+        // Some file systems cut blanks off.
+        if matches!(name.trim_ascii(), b"." | b"..") || std::str::from_utf8(name).is_ok_and(looks_like_dots) {
             return Err(InvalidPath::Dots);
         }
-        if bytes.iter().any(|byte| matches!(byte, b'/' | b'\\') || byte.is_ascii_control()) {
+        // Bytes that are no UTF-8 are characters to some all the same: `%c0%af` is a slash spelled too long.
+        let refused = bytes.iter().any(|byte| matches!(byte, b'/' | b'\\') || byte.is_ascii_control());
+        if refused || std::str::from_utf8(&bytes).is_err() {
             return Err(InvalidPath::Encoded);
         }
         let next = decoded(&bytes);
@@ -113,6 +118,16 @@ fn leads_nowhere_else(part: &str) -> Result<(), InvalidPath> {
         bytes = next;
     }
     Err(InvalidPath::Encoded)
+}
+
+/// Characters that servers which normalise text make dots of (Unicode, NFKC).
+fn looks_like_dots(name: &str) -> bool {
+    let dots = |c: char| match c {
+        '.' | '\u{2024}' | '\u{fe52}' | '\u{ff0e}' => Some(1),
+        '\u{2025}' => Some(2),
+        _ => None,
+    };
+    name.chars().map(dots).sum::<Option<usize>>().is_some_and(|dots| matches!(dots, 1 | 2))
 }
 
 /// Decoded once; a `%` that begins nothing stays.
@@ -179,6 +194,9 @@ pub enum InvalidPattern {
     /// What is left without the places breaks the rules of paths.
     #[error(transparent)]
     Path(#[from] InvalidPath),
+    /// It does not begin as a path does.
+    #[error("a prefix begins with `/`, an exact path with `=/`")]
+    Start,
     /// A prefix that would match names which only begin alike.
     #[error(
         "a prefix ends with `/`, or everything that begins alike would be let through; an exact path begins with `=/`"
@@ -278,7 +296,10 @@ impl FromStr for PathPattern {
 
     fn from_str(text: &str) -> Result<Self, InvalidPattern> {
         let (exact, path) = text.strip_prefix('=').map_or((false, text), |path| (true, path));
-        if !exact && !path.ends_with('/') && path.starts_with('/') {
+        if !path.starts_with('/') {
+            return Err(InvalidPattern::Start);
+        }
+        if !exact && !path.ends_with('/') {
             return Err(InvalidPattern::Prefix);
         }
         let mut pieces = Vec::new();
@@ -339,6 +360,8 @@ mod tests {
             ("/a+b,c;d=e:@!$&'()*", "/a+b,c;d=e:@!$&'()*"),
             ("/100%25", "/100%25"),
             ("/...", "/..."),
+            ("/%E2%80%A6", "/%E2%80%A6"),
+            ("/a%E2%80%A5", "/a%E2%80%A5"),
             ("/.well-known/x", "/.well-known/x"),
         ] {
             assert_eq!(canonical(text).as_deref(), Ok(spelled), "{text}");
@@ -364,6 +387,15 @@ mod tests {
             ("/..;/a", I::Dots),
             ("/..;x=y/a", I::Dots),
             ("/%2e%2e%3b/a", I::Dots),
+            ("/%20../a", I::Dots),
+            ("/..%20/a", I::Dots),
+            ("/%EF%BC%8E%EF%BC%8E/a", I::Dots),
+            ("/.%E2%80%A4/a", I::Dots),
+            ("/%E2%80%A5/a", I::Dots),
+            ("/%c0%ae%c0%ae/a", I::Encoded),
+            ("/a%c0%afb", I::Encoded),
+            ("/a%25c0%25afb", I::Encoded),
+            ("/a%ff", I::Encoded),
             ("/a%2fb", I::Encoded),
             ("/a%252Fb", I::Encoded),
             ("/a%5cb", I::Encoded),
@@ -412,6 +444,9 @@ mod tests {
             json!("..;x"),
             json!("%2e%2e"),
             json!("%252e%252e"),
+            json!(" .."),
+            json!("．．"),
+            json!("%c0%af"),
             json!("\u{7f}"),
         ] {
             assert_eq!(fill(bad.clone(), json!("web")), None, "{bad}");
@@ -444,7 +479,7 @@ mod tests {
     fn a_pattern_that_lets_more_through_than_it_looks_is_refused() {
         for (bad, why) in [
             ("/v1", InvalidPattern::Prefix),
-            ("v1/", InvalidPattern::Path(InvalidPath::NoSlash)),
+            ("v1/", InvalidPattern::Start),
             ("/a/../", InvalidPattern::Path(InvalidPath::Dots)),
             ("/a//", InvalidPattern::Path(InvalidPath::Empty)),
             ("/{/a}b/", InvalidPattern::Place),

@@ -68,12 +68,13 @@ fn read(mut table: Table<'_>, digest: Digest, sketch: &mut Sketch) -> Option<Man
         let mend = format!("add secret = \"{name}\" to a grant of [grants.http], or remove the secret");
         item.fault("no grant uses this secret", Some(&mend));
     }
+    sketch.secrets = secrets.read.into_iter().map(|(name, (terms, _))| (name, Arc::new(terms))).collect();
     sketch.grants = grants.into_iter().map(|(key, (grant, _))| (key, grant)).collect();
     if !sound {
         return None;
     }
     let (file, lines, grants) = (sketch.file.clone(), sketch.lines.clone(), sketch.grants.clone());
-    let secrets = secrets.read.into_iter().map(|(name, (terms, _))| (name, Arc::new(terms))).collect();
+    let secrets = sketch.secrets.clone();
     Some(Manifest { file, digest, lines, plugin: plugin?, component: component?, limits, grants, secrets, tools })
 }
 

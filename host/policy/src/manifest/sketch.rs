@@ -1,17 +1,17 @@
 //! What could be read of a manifest that may be faulty: enough to ask every question of `approve` whose answer does not depend on the
 //! faulty part, and never served.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{Timestamp, civil::Date};
-use wardkeep_model::{Digest, Effect, PluginName};
+use wardkeep_model::{Digest, Effect, PluginName, SecretName};
 
 use crate::{
     day,
     document::{Fault, Lines},
 };
 
-use super::{Grant, GrantKey, ToolTerms};
+use super::{Grant, GrantKey, SecretTerms, ToolTerms};
 
 /// The readable parts.
 #[derive(Debug, Default)]
@@ -25,6 +25,7 @@ pub(crate) struct Sketch {
     pub(crate) deployment: Option<String>,
     pub(crate) component: Option<Digest>,
     pub(crate) grants: BTreeMap<GrantKey, Grant>,
+    pub(crate) secrets: BTreeMap<SecretName, Arc<SecretTerms>>,
     pub(super) effect: Option<Effect>,
 }
 

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use serde_json::Value;
 
 use crate::{
-    document::{Item, Table, quoted},
+    document::{Item, Table, hidden, quoted},
     pointer::Pointer,
 };
 
@@ -48,15 +48,16 @@ pub struct Pattern(String);
 
 /// Text that is no pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a pattern is 1 to 256 bytes, with `*` for any characters but `/`; at most 8 of them")]
+#[error(
+    "a pattern is 1 to 256 bytes, with `*` for any characters but `/`, at most 8 of them, and no hidden characters"
+)]
 pub struct InvalidPattern;
 
 impl FromStr for Pattern {
     type Err = InvalidPattern;
 
     fn from_str(text: &str) -> Result<Self, InvalidPattern> {
-        let fits =
-            (1..=256).contains(&text.len()) && text.matches('*').count() <= 8 && !text.contains(char::is_control);
+        let fits = (1..=256).contains(&text.len()) && text.matches('*').count() <= 8 && !text.contains(hidden);
         if fits { Ok(Self(text.into())) } else { Err(InvalidPattern) }
     }
 }
@@ -179,19 +180,36 @@ pub(super) fn confirm(item: &Item<'_>) -> Option<Confirm> {
 
 /// Pointers into the arguments whose values are the ids of what is touched.
 pub(super) fn resources(item: &Item<'_>) -> Option<Vec<Pointer>> {
-    let pointers = item.list_of(|item| item.read::<Pointer>())?;
+    let pointers = item.list_of(below)?;
     if pointers.len() > 16 {
         item.fault("names more than 16 places", Some("name those that matter most"));
+    }
+    if pointers.iter().enumerate().any(|(at, one)| pointers.iter().take(at).any(|known| known == one)) {
+        item.fault("names a place twice", Some("keep one of them"));
     }
     Some(pointers)
 }
 
+/// A pointer to something in the arguments: the arguments themselves are never a name.
+fn below(item: &Item<'_>) -> Option<Pointer> {
+    item.read_with(|text| {
+        let pointer = text.parse::<Pointer>().map_err(|error| error.to_string())?;
+        if text.is_empty() { Err("name a place in the arguments, such as \"/owner\"".to_owned()) } else { Ok(pointer) }
+    })
+}
+
 pub(super) fn only(item: &Item<'_>) -> Option<Vec<Only>> {
     let mut all = Some(Vec::new());
-    for (name, item) in item.table()?.named() {
-        let at = name
-            .parse::<Pointer>()
-            .map_err(|error| item.fault(format!("{} is not valid here", quoted(name)), Some(&error.to_string())));
+    let places = item.table()?.named();
+    if places.is_empty() {
+        item.fault("names no place, so it would bound nothing", Some("only = { \"/owner\" = [\"acme\"] }"));
+    }
+    for (name, item) in places {
+        let at = match name.parse::<Pointer>() {
+            Ok(_) if name.is_empty() => Err("name a place in the arguments, such as \"/owner\"".to_owned()),
+            at => at.map_err(|error| error.to_string()),
+        };
+        let at = at.map_err(|mend| item.fault(format!("{} is not valid here", quoted(name)), Some(&mend)));
         let patterns = item.list_of(|item| item.read::<Pattern>());
         if patterns.as_ref().is_some_and(|patterns| patterns.is_empty() || patterns.len() > 100) {
             item.fault("lists no value or more than 100", Some("list what is allowed, such as [\"acme\", \"web-*\"]"));

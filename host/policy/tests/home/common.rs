@@ -8,7 +8,7 @@ use serde::Deserialize;
 use wardkeep_model::{Authenticated, Definition, Description, Digest, Effect, FilesAsk, Principal};
 use wardkeep_policy::{
     Approved, Candidate, Evidence, Faults, HostTerms, KeyPair, MANIFEST_NAMESPACE, PluginTerms, REVOKE_NAMESPACE,
-    Remembered, Revocations, Trust, approve, generate_key, sign,
+    Remembered, Revocations, SourceKind, Trust, approve, generate_key, sign,
 };
 
 /// Manifests that were signed keep this digest in them: it must never come out differently.
@@ -40,6 +40,8 @@ pub(crate) fn host() -> HostTerms {
     HostTerms {
         deployment: Some("prod".into()),
         roots: BTreeSet::from(["reports".parse().unwrap(), "wiki".parse().unwrap()]),
+        private: vec!["10.2.0.0/16".parse().unwrap()],
+        sources: BTreeSet::from([SourceKind::File, SourceKind::Env]),
         ..HostTerms::default()
     }
 }
@@ -86,7 +88,7 @@ pub(crate) fn fill(manifest: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(manifest) {
         Ok(text) => text
             .replace("@component@", &component().to_string())
-            .replace("@contract@", &description().contract_digest().to_string())
+            .replace("@contract@", &Surroundings::of(manifest).description().contract_digest().to_string())
             .into_bytes(),
         Err(_) => manifest.into(),
     }
@@ -110,6 +112,8 @@ pub(crate) struct Surroundings {
     version: String,
     schema: Option<String>,
     ceilings_fuel: Option<u64>,
+    /// The tables `[sources.…]` of the host.
+    sources: Vec<String>,
 }
 
 impl Default for Surroundings {
@@ -128,6 +132,7 @@ impl Default for Surroundings {
             version: "1.4.0".into(),
             schema: None,
             ceilings_fuel: None,
+            sources: vec!["file".into(), "env".into()],
         }
     }
 }
@@ -178,19 +183,29 @@ impl Surroundings {
             signatures: &self.signatures(&self.namespace, manifest),
             known: self.serial.map(|serial| (serial, Digest::of(b"what was accepted before"))),
         };
-        approve(&candidate, &trust(), &self.revocations(), &host(), self.now.parse().unwrap())
+        approve(&candidate, &trust(), &self.revocations(), &self.host(), self.now.parse().unwrap())
     }
 
     pub(crate) fn with_component(&self, approved: Approved) -> Result<PluginTerms, Faults> {
+        let description = Description { version: self.version.clone(), ..self.description() };
+        let component = self.component.as_ref().map_or_else(component, |bytes| Digest::of(bytes.as_bytes()));
+        let evidence = Evidence { component, imports: &self.imports, description: &description };
+        approved.with_component(evidence, &self.host(), &self.revocations())
+    }
+
+    /// What the component says, under the version that manifests name.
+    fn description(&self) -> Description {
         let mut description = description();
-        description.version.clone_from(&self.version);
         if let Some(schema) = &self.schema {
             description.tools[0].input_schema.clone_from(schema);
         }
-        let component = self.component.as_ref().map_or_else(component, |bytes| Digest::of(bytes.as_bytes()));
-        let evidence = Evidence { component, imports: &self.imports, description: &description };
+        description
+    }
+
+    fn host(&self) -> HostTerms {
         let mut host = host();
         host.ceilings.fuel = self.ceilings_fuel.unwrap_or(host.ceilings.fuel);
-        approved.with_component(evidence, &host, &self.revocations())
+        host.sources.retain(|kind| self.sources.contains(&kind.to_string()));
+        host
     }
 }

@@ -51,6 +51,16 @@ fn what_init_writes_as_a_comment_is_accepted_once_it_is_none() {
     assert_eq!(config.compile, CompileLimits::default());
     assert_eq!(config.roots.values().collect::<Vec<_>>(), [Path::new("/srv/reports")]);
     assert_eq!(config.callers.keys.len(), 1);
+    assert_eq!(config.sources, Sources { file: Some("/run/secrets/wardkeep".into()), env: true });
+    assert_eq!(config.egress.ca.as_deref(), Some(Path::new("/home/me/wardkeep/corp.pem")));
+    assert_eq!(config.egress.private, ["10.2.0.0/16".parse().unwrap()]);
+    assert_eq!(config.egress.name_servers, ["127.0.0.1:53".parse().unwrap()]);
+}
+
+#[test]
+fn nothing_is_opened_that_the_operator_does_not_name() {
+    let config = parse(&render(Digest::of(b"trust"), "me")).unwrap();
+    assert_eq!((config.sources, config.egress), (Sources::default(), Egress::default()));
 }
 
 fn is_setting(line: &str) -> bool {

@@ -55,9 +55,13 @@ impl<'s> Request<'s> {
         self
     }
 
-    /// Adds a header. Some are the host's own: see the WIT.
+    /// Sets a header, in place of one of the same name: a name may stand once only. Some are the host's own: see the WIT.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.parts.headers.push(Header::new(name, value));
+        let header = Header::new(name, value);
+        match self.parts.headers.iter_mut().find(|known| known.name.eq_ignore_ascii_case(&header.name)) {
+            Some(known) => *known = header,
+            None => self.parts.headers.push(header),
+        }
         self
     }
 

@@ -1,0 +1,87 @@
+//! The second line of defence: finds the values of one plugin's secrets, and the encodings that they usually come back in, in what leaves
+//! the guest and in what comes to it.
+//!
+//! The handle is the first line: no value enters a guest at all. This one is for upstreams that send a credential back, and for mistakes. It
+//! stops nobody who encrypts, and must not be relied on as if it did.
+
+mod patterns;
+mod stream;
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use aho_corasick::{Input, MatchKind, automaton::Automaton, nfa::contiguous::NFA};
+use wardkeep_model::SecretName;
+use zeroize::Zeroizing;
+
+pub(crate) use stream::GuardStream;
+
+/// What stands in the place of a value that was found.
+const PLACE: &[u8] = b"[secret]";
+
+/// Knows the values of one plugin's secrets that the host has read.
+///
+/// Its automaton holds what it looks for, as every such thing must: it is never shown, and the process that it is in cannot be dumped.
+pub struct Guard {
+    matcher: NFA,
+    /// For each pattern, whose value it is.
+    names: Vec<SecretName>,
+    longest: usize,
+}
+
+/// More, or longer values than an automaton can be made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the values are too long to be looked for")]
+pub(crate) struct Unguardable;
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("patterns", &self.names.len()).finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// A guard over these values; none where there is nothing to be looked for.
+    pub(crate) fn over<'v>(
+        values: impl Iterator<Item = (&'v SecretName, &'v [u8])>,
+    ) -> Result<Option<Arc<Self>>, Unguardable> {
+        let (mut names, mut all): (Vec<SecretName>, Vec<Zeroizing<Vec<u8>>>) = Default::default();
+        for (name, value) in values {
+            let found = patterns::of(value);
+            names.extend(std::iter::repeat_n(name.clone(), found.len()));
+            all.extend(found.into_iter().map(Zeroizing::new));
+        }
+        let Some(longest) = all.iter().map(|pattern| pattern.len()).max() else { return Ok(None) };
+        let matcher = NFA::builder().match_kind(MatchKind::LeftmostLongest).prefilter(false).build(all.iter());
+        let matcher = matcher.map_err(|_| Unguardable)?;
+        Ok(Some(Arc::new(Self { matcher, names, longest })))
+    }
+
+    /// Whose value is in there, if one is.
+    #[must_use]
+    pub fn finds(&self, bytes: &[u8]) -> Option<&SecretName> {
+        let input = Input::new(bytes).earliest(true);
+        // The one error is a search of a kind that the automaton was not built for.
+        let found = self.matcher.try_find(&input).ok().flatten()?;
+        self.names.get(found.pattern().as_usize())
+    }
+
+    /// The text with `[secret]` in the place of every value.
+    #[must_use]
+    pub fn without<'t>(self: &Arc<Self>, text: &'t str) -> Cow<'t, str> {
+        if self.finds(text.as_bytes()).is_none() {
+            return Cow::Borrowed(text);
+        }
+        let mut stream = self.stream();
+        let mut bytes = stream.push(text.as_bytes());
+        bytes.extend(stream.finish());
+        Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The same for bytes that come in pieces.
+    pub(crate) fn stream(self: &Arc<Self>) -> GuardStream {
+        GuardStream::of(Arc::clone(self))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! The forms in which a value usually comes back. What they are is public; the module keeps nothing.
+
+use std::collections::BTreeSet;
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE},
+};
+
+/// A line of a key is looked for by itself if it has this many bytes.
+const LINE: usize = 32;
+
+/// Every form of this value, each once.
+pub(super) fn of(value: &[u8]) -> BTreeSet<Vec<u8>> {
+    let mut forms = BTreeSet::from([value.to_vec(), percent(value, |_| false, false), percent(value, |_| false, true)]);
+    forms.extend([hex(value, false), hex(value, true)]);
+    for engine in [&STANDARD, &URL_SAFE] {
+        let whole = engine.encode(value).into_bytes();
+        forms.extend([json(&whole, Slash::Escaped, Beyond::Kept), percent(&whole, unreserved, true), whole]);
+        forms.extend((0..3).map(|before| aligned(value, before, |bytes| engine.encode(bytes))));
+    }
+    for kept in [alphanumeric, unreserved, uri_component, uri, form] {
+        for upper in [false, true] {
+            let form = percent(value, kept, upper);
+            // `application/x-www-form-urlencoded` writes a blank so.
+            forms.insert(replaced(&form, b"%20", b"+"));
+            forms.insert(form);
+        }
+    }
+    for slash in [Slash::Kept, Slash::Escaped] {
+        for beyond in [Beyond::Kept, Beyond::Escaped, Beyond::Html] {
+            let once = json(value, slash, beyond);
+            // JSON in a string of JSON
+            forms.insert(json(&once, slash, beyond));
+            forms.insert(once);
+        }
+    }
+    forms.extend([all_escaped(value, false), all_escaped(value, true), html(value)]);
+    // A key of several lines is as good as known by its lines.
+    let lines = value.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| line.len() < value.len());
+    forms.extend(lines.filter(|line| line.len() >= LINE && !line.starts_with(b"-----")).map(<[u8]>::to_vec));
+    forms
+}
+
+fn hex(value: &[u8], upper: bool) -> Vec<u8> {
+    value.iter().flat_map(|byte| digits(*byte, upper)).collect()
+}
+
+fn digits(byte: u8, upper: bool) -> [u8; 2] {
+    let text = if upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+    [byte >> 4, byte & 15].map(|at| text.get(usize::from(at)).copied().unwrap_or_default())
+}
+
+/// What base64 makes of the value where this many bytes stand before it in their group of three, without the characters that depend on its
+/// neighbours.
+fn aligned(value: &[u8], before: usize, encode: impl Fn(&[u8]) -> String) -> Vec<u8> {
+    let mut bytes = vec![0; before];
+    bytes.extend_from_slice(value);
+    let whole = bytes.len() * 8 / 6;
+    // 8 foreign bits touch two characters, 16 touch three
+    let foreign = (before * 8).div_ceil(6);
+    encode(&bytes).into_bytes().into_iter().take(whole).skip(foreign).collect()
+}
+
+fn percent(value: &[u8], kept: fn(u8) -> bool, upper: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    for byte in value {
+        if kept(*byte) {
+            out.push(*byte);
+        } else {
+            out.push(b'%');
+            out.extend(digits(*byte, upper));
+        }
+    }
+    out
+}
+
+fn alphanumeric(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}
+
+/// RFC 3986, 2.3.
+fn unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// What `encodeURIComponent` of ECMAScript leaves.
+fn uri_component(byte: u8) -> bool {
+    unreserved(byte) || b"!'()*".contains(&byte)
+}
+
+/// What `encodeURI` of ECMAScript leaves.
+fn uri(byte: u8) -> bool {
+    uri_component(byte) || b";/?:@&=+$,#".contains(&byte)
+}
+
+/// The WHATWG's set for forms.
+fn form(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"*-._".contains(&byte)
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = bytes;
+    while let Some((first, after)) = rest.split_first() {
+        if let Some(after) = rest.strip_prefix(from) {
+            out.extend_from_slice(to);
+            rest = after;
+        } else {
+            out.push(*first);
+            rest = after;
+        }
+    }
+    out
+}
+
+/// Whether `/` stands as it is in a string of JSON (RFC 8259, 7).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slash {
+    Kept,
+    Escaped,
+}
+
+/// Whether characters that JSON lets stand are escaped all the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beyond {
+    Kept,
+    /// Those beyond ASCII, as UTF-16.
+    Escaped,
+    /// `<`, `>`, `&` and `'` too, so that the text may stand in a page.
+    Html,
+}
+
+fn json(value: &[u8], slash: Slash, beyond: Beyond) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(value) else { return value.to_vec() };
+    let mut out = Vec::new();
+    for c in text.chars() {
+        let short = match c {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            '\u{8}' => "\\b",
+            '\u{c}' => "\\f",
+            '/' if slash == Slash::Escaped => "\\/",
+            _ => "",
+        };
+        let escaped = c.is_control()
+            || (beyond != Beyond::Kept && !c.is_ascii())
+            || (beyond == Beyond::Html && matches!(c, '<' | '>' | '&' | '\''));
+        if !short.is_empty() {
+            out.extend(short.bytes());
+        } else if escaped {
+            units(c, false, &mut out);
+        } else {
+            out.extend(c.encode_utf8(&mut [0; 4]).bytes());
+        }
+    }
+    out
+}
+
+/// Every character as `\u00xx`.
+fn all_escaped(value: &[u8], upper: bool) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(value) else { return value.to_vec() };
+    let mut out = Vec::new();
+    text.chars().for_each(|c| units(c, upper, &mut out));
+    out
+}
+
+fn units(c: char, upper: bool, out: &mut Vec<u8>) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        out.extend(b"\\u");
+        out.extend(unit.to_be_bytes().into_iter().flat_map(|byte| digits(byte, upper)));
+    }
+}
+
+/// As in a page.
+fn html(value: &[u8]) -> Vec<u8> {
+    let each = |byte: &u8| match byte {
+        b'&' => b"&amp;".to_vec(),
+        b'<' => b"&lt;".to_vec(),
+        b'>' => b"&gt;".to_vec(),
+        b'"' => b"&quot;".to_vec(),
+        b'\'' => b"&#39;".to_vec(),
+        byte => vec![*byte],
+    };
+    value.iter().flat_map(each).collect()
+}

@@ -1,0 +1,76 @@
+//! What bounds calls and answers, told as what it lets through. A bound that is not there lets all through, so what there is to tell
+//! depends on the other manifest too: of `only`, `redact` and `fields`, the places that either of the two names.
+//!
+//! So a list that comes new takes away "anything", and adds nothing; a list that goes adds "anything".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wardkeep_model::ToolName;
+
+use crate::{
+    manifest::{Keep, Manifest, Only, Pattern},
+    pointer::Pointer,
+};
+
+use super::Authority;
+
+/// Every place that one of two manifests bounds.
+#[derive(Debug, Default)]
+pub(in crate::diff) struct Bounds<'m>(BTreeMap<&'m ToolName, Places<'m>>);
+
+#[derive(Debug, Default)]
+struct Places<'m> {
+    only: BTreeMap<&'m Pointer, BTreeSet<&'m Pattern>>,
+    redact: BTreeSet<&'m Pointer>,
+    fields: BTreeSet<&'m Pointer>,
+    cut: bool,
+}
+
+impl<'m> Bounds<'m> {
+    pub(in crate::diff) fn of(manifests: impl Iterator<Item = &'m Manifest>) -> Self {
+        let mut bounds = Self::default();
+        for (name, terms) in manifests.flat_map(|manifest| manifest.tools()) {
+            let places = bounds.0.entry(name).or_default();
+            for Only { at, patterns } in &terms.only {
+                places.only.entry(at).or_default().extend(patterns);
+            }
+            places.redact.extend(&terms.returns.redact);
+            places.fields.extend(&terms.returns.fields);
+            places.cut |= terms.returns.content != Keep::Full;
+        }
+        bounds
+    }
+
+    /// Whether either keeps something of the answers back as a whole.
+    pub(super) fn cuts(&self, tool: &ToolName) -> bool {
+        self.0.get(tool).is_some_and(|places| places.cut)
+    }
+
+    /// What calls may name.
+    pub(super) fn named(&self, tool: &ToolName, only: &[Only], all: &mut BTreeSet<Authority>) {
+        for (at, patterns) in self.0.get(tool).into_iter().flat_map(|places| &places.only) {
+            let (own, at) = (only.iter().find(|only| only.at == **at), (*at).clone());
+            if own.is_none() {
+                all.insert(Authority::NamesAnything { tool: tool.clone(), at: at.clone() });
+            }
+            let lists = |pattern: &Pattern| own.is_none_or(|only| only.patterns.contains(pattern));
+            all.extend(patterns.iter().filter(|pattern| lists(pattern)).map(|pattern| Authority::Names {
+                tool: tool.clone(),
+                at: at.clone(),
+                pattern: pattern.to_string(),
+            }));
+        }
+    }
+
+    /// What of a structured answer leaves.
+    pub(super) fn shown(&self, tool: &ToolName, fields: &[Pointer], redact: &[Pointer], all: &mut BTreeSet<Authority>) {
+        let Some(places) = self.0.get(tool) else { return };
+        if fields.is_empty() && !places.fields.is_empty() {
+            all.insert(Authority::ShowsEveryField { tool: tool.clone() });
+        }
+        let kept = places.fields.iter().filter(|at| fields.is_empty() || fields.contains(at));
+        all.extend(kept.map(|at| Authority::ShowsField { tool: tool.clone(), at: (*at).clone() }));
+        let plain = places.redact.iter().filter(|at| !redact.contains(at));
+        all.extend(plain.map(|at| Authority::ShowsUnredacted { tool: tool.clone(), at: (*at).clone() }));
+    }
+}

@@ -1,0 +1,168 @@
+//! Places in the arguments that the manifest names and the tool's schema does not have: a path that could never be filled, a list that
+//! no call could pass, an id that is never recorded. Mostly a slip of the finger.
+//!
+//! What a schema says with references and combinations is not worked out: where it is not plain that a place is not there, nothing is told.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    document::{Fault, basic_string, quoted},
+    manifest::{Grant, Manifest, ToolTerms},
+    plugin::Tool,
+    pointer::{Pointer, Step},
+};
+
+/// What a schema says of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It cannot be told.
+    Unknown,
+    /// Always there.
+    Required,
+    /// There if the caller wants.
+    Optional,
+    /// Not among the properties.
+    Missing,
+    /// Of a type that names nothing: an object, `null`; for a part of a path also an array, a truth value, a fraction.
+    Unfit,
+}
+
+pub(super) fn notices(manifest: &Manifest, terms: &ToolTerms, tool: &Tool) -> Vec<Fault> {
+    let schema = tool.input_schema();
+    let mut notices = Vec::new();
+    for (key, grant) in terms.uses.iter().filter_map(|key| Some((key, manifest.grants().get(key)?))) {
+        let Grant::Http(http) = grant else { continue };
+        for path in &http.paths {
+            let told = path.pointers().filter_map(|pointer| {
+                let why = match of(schema, pointer, &["string", "integer", "number"]) {
+                    Place::Unknown | Place::Required => return None,
+                    Place::Optional => "is not required, and without it this path lets nothing through".to_owned(),
+                    Place::Missing => {
+                        format!("is not among the arguments of `{}`, so this path lets nothing through", terms.name)
+                    }
+                    Place::Unfit => "is no text and no number, so this path lets nothing through".to_owned(),
+                };
+                Some(manifest.fault(
+                    &format!("grants.{key}.paths"),
+                    format!("{}: {} {why}", quoted(&path.to_string()), quoted(pointer.as_str())),
+                ))
+            });
+            notices.extend(told);
+        }
+    }
+    for only in &terms.only {
+        let key = format!("tools.{}.only.{}", terms.name, basic_string(only.at.as_str()));
+        let why = match of(schema, &only.at, &["string", "array"]) {
+            Place::Unknown | Place::Required => continue,
+            Place::Optional => "is not required: calls without it are refused",
+            Place::Missing => "is not among the arguments, so every call is refused",
+            Place::Unfit => "is no text, so every call is refused",
+        };
+        notices.push(manifest.fault(&key, why));
+    }
+    for pointer in &terms.resources {
+        let key = format!("tools.{}.resources", terms.name);
+        let why = match of(schema, pointer, &["string", "integer", "number", "boolean", "array"]) {
+            Place::Unknown | Place::Required | Place::Optional => continue,
+            Place::Missing => "is not among the arguments, so nothing of it is recorded",
+            Place::Unfit => "names nothing, so nothing of it is recorded",
+        };
+        notices.push(manifest.fault(&key, format!("{} {why}", quoted(pointer.as_str()))));
+    }
+    notices
+}
+
+/// Where a pointer leads in a schema.
+fn of(schema: &Map<String, Value>, pointer: &Pointer, fitting: &[&str]) -> Place {
+    let mut schema = schema;
+    let mut place = Place::Required;
+    for step in pointer.steps() {
+        let next = match step {
+            Step::Key(key) => {
+                let next = schema.get("properties").and_then(|properties| properties.get(key));
+                let required = schema.get("required").and_then(Value::as_array);
+                if !required.is_some_and(|required| required.iter().any(|name| name == key)) {
+                    place = Place::Optional;
+                }
+                match next {
+                    None if says_more(schema) => return Place::Unknown,
+                    None => return Place::Missing,
+                    next => next,
+                }
+            }
+            Step::Each => schema.get("items"),
+        };
+        let Some(Value::Object(next)) = next else { return Place::Unknown };
+        schema = next;
+    }
+    match schema.get("type") {
+        Some(Value::String(kind)) if !fitting.contains(&kind.as_str()) => Place::Unfit,
+        Some(Value::Array(kinds)) if !kinds.iter().any(|kind| fitting.iter().any(|fit| kind == fit)) => Place::Unfit,
+        Some(_) => place,
+        None if says_more(schema)
+            || schema.is_empty()
+            || schema.contains_key("enum")
+            || schema.contains_key("const") =>
+        {
+            Place::Unknown
+        }
+        None => place,
+    }
+}
+
+/// Whether properties may stand elsewhere in it, or it is an array after all.
+fn says_more(schema: &Map<String, Value>) -> bool {
+    const MORE: [&str; 11] = [
+        "$ref",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "if",
+        "then",
+        "else",
+        "patternProperties",
+        "dependentSchemas",
+        "items",
+        "prefixItems",
+    ];
+    schema.keys().any(|key| MORE.contains(&key.as_str()))
+        || matches!(schema.get("additionalProperties"), Some(Value::Object(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_looked_up_as_far_as_the_schema_is_plain() {
+        let schema = serde_json::json!({
+            "type": "object",
+            "required": ["owner", "repo", "page"],
+            "properties": {
+                "owner": {"type": "string"},
+                "label": {"type": ["string", "null"]},
+                "repo": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+                "page": {"type": "object"},
+                "items": {"type": "array", "items": {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}},
+                "any": {"$ref": "#/properties/repo"},
+                "open": {},
+            },
+        });
+        let of = |pointer: &str| of(schema.as_object().unwrap(), &pointer.parse().unwrap(), &["string", "integer"]);
+        for (pointer, place) in [
+            ("/owner", Place::Required),
+            ("/repo/name", Place::Required),
+            ("/label", Place::Optional),
+            ("/items/*/id", Place::Optional),
+            ("/ownr", Place::Missing),
+            ("/repo/nam", Place::Missing),
+            ("/page", Place::Unfit),
+            ("/items", Place::Unfit),
+            ("/any/name", Place::Unknown),
+            ("/open", Place::Unknown),
+            ("/items/0/id", Place::Unknown),
+        ] {
+            assert_eq!(of(pointer), place, "{pointer}");
+        }
+    }
+}
