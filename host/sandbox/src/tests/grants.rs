@@ -109,7 +109,10 @@ fn a_destructive_tool_removes_a_reading_one_does_not_and_without_a_tool_that_wri
     assert_eq!(imports, ["wardkeep:files/writer@0.1.0"]);
     let done = call(Effect::Read, true).run(&removes(0));
     assert_eq!((done.outcome(), file.exists()), (Outcome::Ok, true), "told `denied`: {:?}", done.result);
-    assert_eq!((done.used.notes[0].kind, done.used.notes[0].detail.as_str()), (NoteKind::Denied, "files.remove mine/f"));
+    assert_eq!(
+        (done.used.notes[0].kind, done.used.notes[0].detail.as_str()),
+        (NoteKind::Denied, "files.remove mine/f")
+    );
     let done = call(Effect::Destructive, true).run(&removes(255));
     assert_eq!((done.outcome(), file.exists(), done.used.notes.len()), (Outcome::Ok, false, 0), "{:?}", done.result);
     assert_eq!(call(Effect::Destructive, true).run(&removes(1)).outcome(), Outcome::Ok, "told `not-found`");
