@@ -33,6 +33,8 @@ pub use outside::{Outside, OutsideError, OutsideOptions, Reach};
 pub use pool::FilePool;
 pub use progress::{Reporter, Reports};
 pub use roots::{Roots, RootsError};
-pub use secrets::{Guard, LONGEST as LONGEST_SECRET, Reading, SecretSources, SourceError, examine as examine_secret};
+pub use secrets::{
+    Guard, LONGEST as LONGEST_SECRET, Reading, SecretSources, SourceError, Unguardable, examine as examine_secret,
+};
 pub use state::{CallState, Environment, Used};
 pub use token::{CallToken, Stop};

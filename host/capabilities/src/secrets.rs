@@ -12,8 +12,8 @@ mod source;
 mod token;
 mod value;
 
-pub use guard::Guard;
 pub(crate) use guard::GuardStream;
+pub use guard::{Guard, Unguardable};
 pub use handle::Held;
 pub(crate) use handle::{Injection, SecretsCall};
 pub(crate) use plugin::PluginSecrets;

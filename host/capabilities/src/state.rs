@@ -223,6 +223,15 @@ impl CallState {
         }
     }
 
+    /// What was sent where. A guest may choose a name below a host, and so what stands on record.
+    fn egress(&mut self) -> Vec<Egress> {
+        let mut egress = self.http.egress();
+        if let Some(guard) = self.guard() {
+            egress.iter_mut().for_each(|egress| egress.host = guard.without(&egress.host).into_owned());
+        }
+        egress
+    }
+
     /// What the call used, when it is over. Writes out what the guest's standard streams still hold.
     #[must_use]
     pub fn finish(&mut self) -> Used {
@@ -237,7 +246,7 @@ impl CallState {
             log_lines_dropped: self.log.dropped,
             progress_dropped: self.progress.dropped,
             notes: std::mem::take(&mut self.notes).into_vec(),
-            egress: self.http.egress(),
+            egress: self.egress(),
             guard: self.guard(),
         }
     }

@@ -3,11 +3,11 @@
 //! | step | where | when it fails |
 //! | --- | --- | --- |
 //! | size | sandbox, `limits.output`; here parts and values | `limit(output)`, rejected |
+//! | secrets | [`guard`]: nothing that the guest says holds a value of a secret, in none of the usual encodings | rejected |
 //! | read | [`structured`] parses the structured part, bounded | rejected |
 //! | characters | [`text`] and [`named`]: free text cleaned, short strings right | altered and noted, or rejected |
 //! | schema | the value against the tool's own output schema: the plugin's promise | rejected |
 //! | returns | [`returns`]: what the manifest lets leave of it, of text, structure and failures alike | altered and noted, or rejected |
-//! | secrets | (issue 5: every string is scanned for the values that were granted) | |
 //! | twin | text of the same value, where the guest gave none | |
 //!
 //! Lines of the log never come here: they go to the operator's log alone, tidied by `capabilities::log`. Claimed resource ids go to
@@ -16,6 +16,7 @@
 mod changes;
 mod content;
 mod failure;
+mod guard;
 mod named;
 pub(crate) mod questions;
 mod rejected;
@@ -52,11 +53,18 @@ struct Verdict {
 }
 
 pub(crate) async fn filter(checks: &Checks, permit: &Permit, id: &CorrelationId, mut ran: Ran) -> Filtered {
+    let watched = guard::watch(&mut ran).await;
     let result = std::mem::replace(&mut ran.result, Ok(Ok(Reply::Complete(Completion::default()))));
     let tool = permit.tool();
     let mut changes = Changes::default();
     let mut touched = Vec::new();
     let verdict = match result {
+        Ok(said) if let Err(rejected) = watched => {
+            if let Ok(Reply::Complete(completion)) = said {
+                touched = completion.touched;
+            }
+            withheld(tool, id, rejected)
+        }
         Ok(Ok(Reply::Complete(mut completion))) => {
             // what it touched goes on record even if its answer does not leave
             touched = std::mem::take(&mut completion.touched);

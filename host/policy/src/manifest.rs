@@ -190,7 +190,7 @@ impl Manifest {
     }
 
     /// A fault at one of its keys.
-    pub(crate) fn fault(&self, key: &str, message: impl Into<String>) -> Fault {
+    pub fn fault(&self, key: &str, message: impl Into<String>) -> Fault {
         Fault::of(&self.file, message).at(self.lines.of_key(key), key)
     }
 }

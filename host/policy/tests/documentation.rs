@@ -7,10 +7,15 @@ use wardkeep_model::{Effect, Limits};
 use wardkeep_policy::{Manifest, Revocation, Trust, document::Document};
 
 const PAGE: &str = include_str!("../../../docs/manifest.md");
+const CAPABILITIES: &str = include_str!("../../../docs/capabilities.md");
 
 fn blocks(language: &str) -> Vec<&'static str> {
+    blocks_of(PAGE, language)
+}
+
+fn blocks_of(page: &'static str, language: &str) -> Vec<&'static str> {
     let fence = format!("```{language}\n");
-    PAGE.split(fence.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+    page.split(fence.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
 #[test]
@@ -21,6 +26,27 @@ fn the_examples_of_the_manual_are_read_without_a_fault() {
     let trust = Trust::parse("trust.toml", trust.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!((trust.approvers().len(), trust.threshold(Effect::Destructive)), (2, 2));
     Revocation::parse("revoked/a.toml", revocation.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+}
+
+#[test]
+fn every_piece_of_a_manifest_that_the_manual_of_capabilities_shows_can_be_written_as_it_is() {
+    let pieces: Vec<_> =
+        blocks_of(CAPABILITIES, "toml").into_iter().filter(|block| !block.starts_with("# wardkeep.toml")).collect();
+    assert_eq!(pieces.len(), 5, "{pieces:?}");
+    let whole = pieces.iter().find(|piece| piece.starts_with("format = 1")).unwrap();
+    let (head, _) = whole.split_once("[limits]").unwrap();
+    for piece in &pieces {
+        let names = |line: &str| Some(line.strip_prefix("[grants.")?.strip_suffix(']')?.to_owned());
+        let uses: Vec<String> = piece.lines().filter_map(names).collect();
+        let text = match (piece.starts_with("format"), piece.contains("[tools.")) {
+            (true, _) => (*piece).to_owned(),
+            (false, true) => format!("{head}{piece}"),
+            (false, false) => format!("{head}{piece}[tools.t]\neffect = \"read\"\nuses = {uses:?}\n"),
+        };
+        Manifest::parse("manifest.toml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}\n{text}"));
+    }
+    let manifest = Manifest::parse("manifest.toml", whole.as_bytes()).unwrap();
+    assert_eq!((manifest.tools().len(), manifest.grants().len(), manifest.secrets().len()), (3, 6, 2));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use generated::{Call, World, call, limits_world, world};
 use proptest::prelude::*;
 use serde_json::{Map, json};
-use wardkeep_model::Limits;
+use wardkeep_model::{Limits, Method};
 use wardkeep_policy::{Arguments, Permit, Rule, Snapshot, Tool, authorize};
 
 /// A case of which the generated documents are sound: the snapshot that the host would serve.
@@ -36,7 +36,8 @@ fn held(permit: &Permit) -> BTreeSet<String> {
     let grants = permit.grants();
     let files = grants.files.iter().map(|grant| format!("files {} {:?}", grant.root, grant.access));
     let plain = [(grants.clock, "clock"), (grants.random, "random"), (grants.wasi_inert, "inert")];
-    files.chain(plain.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.to_owned())).collect()
+    let http = grants.http.iter().map(|grant| format!("http {}", grant.name));
+    files.chain(http).chain(plain.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.to_owned())).collect()
 }
 
 proptest! {
@@ -61,6 +62,13 @@ proptest! {
                 prop_assert_eq!(permit.tool().name().as_str(), name);
                 prop_assert_eq!(held(&permit), oracle::grants(&world, name));
                 prop_assert!(oracle::names(permit.rule(), principal), "{}", permit.rule());
+                for method in Method::ALL {
+                    let sends = permit.requests().iter().any(|rule| rule.allows(method) && !rule.paths.is_empty());
+                    prop_assert_eq!(sends, oracle::may_send(&world, name, method.as_str()), "{}", method);
+                }
+                let paths = permit.requests().iter().flat_map(|rule| &rule.paths).map(ToString::to_string);
+                prop_assert!(paths.into_iter().all(|path| path == "/x/" || path == "=/all"));
+                prop_assert_eq!(permit.resources(), [("/q".parse().unwrap(), "x".to_owned())]);
             }
         }
     }

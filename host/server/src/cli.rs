@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        audit, call, check, client_config, completions, diff, draft, init, inspect, install, keys, remove, serve, sign,
-        state, tools, verify,
+        audit, call, check, client_config, completions, diff, draft, init, inspect, install, keys, remove, secrets,
+        serve, sign, state, tools, verify,
     },
     compiling, demo,
     screen::Screen,
@@ -80,6 +80,8 @@ enum Command {
     Tools(tools::Args),
     /// Show what to paste into a client: Claude, VS Code, Cursor
     ClientConfig(client_config::Args),
+    /// Show secrets: where they come from, when they are due, who uses them; never a value
+    Secrets(secrets::Args),
     /// API keys for callers over HTTP
     #[command(subcommand)]
     Keys(keys::Command),
@@ -131,6 +133,7 @@ impl Cli {
             Command::Call(args) => call::run(globals, args).await,
             Command::Tools(args) => tools::run(globals, args).await,
             Command::ClientConfig(args) => client_config::run(globals, &args),
+            Command::Secrets(_) => secrets::run(globals).await,
             Command::Keys(command) => keys::run(globals, command),
             Command::State(command) => state::run(globals, command).await,
             Command::Audit(command) => audit::run(globals, command).await,

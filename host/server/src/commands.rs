@@ -12,6 +12,7 @@ pub(crate) mod inspect;
 pub(crate) mod install;
 pub(crate) mod keys;
 pub(crate) mod remove;
+pub(crate) mod secrets;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod state;

@@ -125,7 +125,14 @@ impl Config {
     /// What policy has to know of this host.
     pub(crate) fn terms(&self) -> HostTerms {
         let roots: BTreeSet<RootName> = self.roots.keys().cloned().collect();
-        HostTerms { deployment: self.deployment.clone(), roots, ceilings: self.ceilings, ..HostTerms::default() }
+        HostTerms {
+            deployment: self.deployment.clone(),
+            roots,
+            ceilings: self.ceilings,
+            private: self.egress.private.clone(),
+            cleartext_to_loopback: self.egress.cleartext_to_loopback,
+            sources: self.sources.kinds(),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::screen::Told as _;
 pub(crate) use foreign::Foreign;
 pub(crate) use lock::{LockError, Owner};
 pub(crate) use ownership::{Unsafe, check_directory, check_file, check_parent};
-pub(crate) use read::{ReadError, read_anywhere, read_file};
+pub(crate) use read::{ReadError, open_checked, read_anywhere, read_file};
 pub(crate) use user::user_name;
 pub(crate) use write::{WriteError, create_directory, sync_directory, write_durable, write_new};
 

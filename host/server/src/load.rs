@@ -7,6 +7,7 @@ mod progress;
 mod served;
 mod terms;
 mod together;
+mod world;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,7 +20,7 @@ use tokio::{
 use wardkeep_audit::Event;
 use wardkeep_model::{Digest, PluginName};
 use wardkeep_policy::{Approved, Evidence, Fault, Faults, PluginTerms, Revocations, Snapshot};
-use wardkeep_sandbox::{Engine, Fleet, Inspected, Outside};
+use wardkeep_sandbox::{Engine, Fleet, Inspected};
 
 use crate::{
     home::Home,
@@ -34,6 +35,7 @@ pub(crate) use candidate::{Found, find};
 pub(crate) use served::Served;
 pub(crate) use terms::Terms;
 pub(crate) use together::{Contender, together};
+pub(crate) use world::World;
 
 /// A plugin that is not served, and all that is wrong with it.
 #[derive(Debug, Clone, Serialize)]
@@ -103,7 +105,7 @@ pub(crate) async fn load(
 /// The plugins of a snapshot, ready to be called.
 pub(crate) fn fleet(engine: &Engine, snapshot: &Arc<Snapshot>, served: &[Served], terms: &Terms) -> Arc<Fleet> {
     let plugins = served.iter().map(|served| served.plugin.clone()).collect();
-    Arc::new(Fleet::new(engine, Arc::clone(snapshot), plugins, terms.roots.clone(), &Outside::closed()))
+    Arc::new(Fleet::new(engine, Arc::clone(snapshot), plugins, terms.roots.clone(), &terms.world.outside))
 }
 
 /// Reads and asks everything anew; compiles what has not been compiled, links what is not linked.

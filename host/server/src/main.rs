@@ -17,6 +17,8 @@ mod log;
 mod owner;
 mod reload;
 mod screen;
+mod secrets;
+mod sources;
 mod staging;
 mod state;
 mod stop;

@@ -63,6 +63,7 @@ impl Owned {
     /// The same with an engine that has compiled the home's components already.
     pub(crate) async fn open_with(home: &Home, lock: Owner, engine: Option<Engine>) -> anyhow::Result<Self> {
         let now = Timestamp::now();
+        closed_memory()?;
         // Before anything is read: what changes while it is read is found by the first look.
         let watch = Watch::new(home);
         let terms = Arc::new(Terms::read(home, now)?);
@@ -178,6 +179,20 @@ impl Owned {
         }
         self.journal.shutdown().await;
     }
+}
+
+/// Nobody but root looks into this process from now on, with a debugger or in what a crash leaves: values of secrets are in it.
+pub(crate) fn closed_memory() -> anyhow::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).context("the host cannot close its memory to others")?;
+        anyhow::ensure!(
+            dumpable_behavior()? == DumpableBehavior::NotDumpable,
+            "the host's memory stays open to others"
+        );
+    }
+    Ok(())
 }
 
 /// Remembers new revocations and a new trust document: in the journal first, so that no crash forgets what was acted on.

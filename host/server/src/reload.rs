@@ -211,7 +211,7 @@ impl Reloader {
     }
 
     fn read(&self, now: Timestamp) -> anyhow::Result<Terms> {
-        let terms = Terms::read(&self.home, now)?;
+        let terms = Terms::read(&self.home, now)?.after(&self.terms);
         terms.may_follow(&self.store, &self.state, now)?;
         Ok(terms)
     }

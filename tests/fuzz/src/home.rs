@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use jiff::Timestamp;
-use wardkeep_model::{Authenticated, Limits, Principal};
-use wardkeep_policy::{HostTerms, KeyPair, MANIFEST_NAMESPACE, Trust, generate_key, sign};
+use wardkeep_model::{Authenticated, Principal};
+use wardkeep_policy::{HostTerms, KeyPair, MANIFEST_NAMESPACE, SourceKind, Trust, generate_key, sign};
 
 pub static ALICE: LazyLock<KeyPair> = LazyLock::new(|| key(1));
 pub static BOB: LazyLock<KeyPair> = LazyLock::new(|| key(2));
@@ -31,6 +31,8 @@ pub fn host() -> HostTerms {
     HostTerms {
         deployment: Some("prod".into()),
         roots: BTreeSet::from(["reports".parse().unwrap(), "wiki".parse().unwrap()]),
+        private: vec!["10.2.0.0/16".parse().unwrap()],
+        sources: BTreeSet::from([SourceKind::File, SourceKind::Env]),
         ..HostTerms::default()
     }
 }

@@ -12,7 +12,7 @@ use wardkeep_fuzz::{
 };
 use wardkeep_model::{Digest, Effect};
 use wardkeep_policy::{
-    Access, Candidate, Revocations, approve,
+    Access, Candidate, Confirm, HttpGrant, Revocations, approve,
     manifest::{Grant, Manifest},
 };
 
@@ -53,31 +53,84 @@ fn grants(manifest: &Manifest, bytes: &[u8]) {
             Grant::Files(files) => {
                 let own = table(&table(&written, "files"), key.name.as_str());
                 assert_eq!(own.get("root").and_then(Value::as_str), Some(files.root.as_str()));
-                assert_eq!(
-                    own.get("access").and_then(Value::as_str),
-                    Some("read"),
-                    "what cannot be enforced is refused"
-                );
-                assert_eq!(files.access, Access::Read);
+                let access = match files.access {
+                    Access::Read => "read",
+                    Access::Write => "write",
+                };
+                assert_eq!(own.get("access").and_then(Value::as_str), Some(access));
             }
             Grant::Clock | Grant::Random => {}
-            Grant::Http { .. } => panic!("no request can be granted yet"),
+            Grant::Http(http) => requests(http, &table(&table(&written, "http"), key.name.as_str())),
         }
     }
+    let secrets = table(&read(bytes), "secrets");
+    assert_eq!(manifest.secrets().keys().map(ToString::to_string).collect::<Vec<_>>().len(), secrets.len());
+    for (name, terms) in manifest.secrets() {
+        let own = table(&secrets, name.as_str());
+        assert_eq!(own.get("source").and_then(Value::as_str), Some(terms.source.to_string().as_str()));
+    }
+}
+
+/// Nothing is let through that is not written, and no path of it leads elsewhere than it says.
+fn requests(http: &HttpGrant, own: &toml::Table) {
+    assert_eq!(own.get("host").and_then(Value::as_str), Some(http.host.to_string().as_str()));
+    assert_eq!(http.methods.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), strings(own, "methods"));
+    assert_eq!(http.paths.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), strings(own, "paths"));
+    assert_eq!(own.get("secret").and_then(Value::as_str), http.secret.as_ref().map(|secret| secret.as_str()));
+    assert_eq!(own.get("read_only").and_then(Value::as_bool).unwrap_or_default(), http.read_only);
+    assert_eq!(http.private.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), strings(own, "private"));
+    for path in &http.paths {
+        assert!(path.is_exact() || !http.read_only, "an exception for all below a path");
+        // What arguments could be at worst, at every place at once.
+        for word in ["..", "a/b", "%2e%2e", "..;", "", "x"] {
+            let filled = path.filled(&all(word, path.pointers()));
+            let places = path.pointers().count();
+            assert!(word == "x" || places == 0 || filled.is_none(), "{path} was filled with {word:?}");
+        }
+    }
+}
+
+/// Arguments that hold this word at each of these places.
+fn all<'p>(word: &str, pointers: impl Iterator<Item = &'p wardkeep_policy::Pointer>) -> serde_json::Value {
+    let mut value = serde_json::json!({});
+    for pointer in pointers {
+        let mut place = &mut value;
+        for key in pointer.as_str().split('/').skip(1) {
+            let key = key.replace("~1", "/").replace("~0", "~");
+            if !place.is_object() {
+                *place = serde_json::json!({});
+            }
+            place = &mut place[key];
+        }
+        *place = word.into();
+    }
+    value
 }
 
 fn tools(manifest: &Manifest, bytes: &[u8]) {
     let written = table(&read(bytes), "tools");
     assert_eq!(manifest.tools().keys().map(ToString::to_string).collect::<Vec<_>>().len(), written.len());
-    assert_eq!(manifest.gravest(), Effect::Read);
+    let exception = manifest.grants().values().any(|grant| matches!(grant, Grant::Http(http) if http.read_only));
+    let gravest = manifest.tools().values().map(|terms| terms.effect).max().expect("some tool");
+    assert_eq!(manifest.gravest(), if exception { gravest.max(Effect::Write) } else { gravest });
     for (name, terms) in manifest.tools() {
         let own = written.get(name.as_str()).and_then(Value::as_table).expect("a tool that was not written");
-        assert_eq!(own.get("effect").and_then(Value::as_str), Some("read"), "a write waits for a confirmation");
-        assert_eq!(terms.effect, Effect::Read);
+        assert_eq!(own.get("effect").and_then(Value::as_str), Some(terms.effect.as_str()));
+        assert!(
+            terms.effect != Effect::Destructive || terms.confirm != Confirm::None,
+            "destroys without a confirmation"
+        );
+        assert_eq!(
+            own.get("confirm").and_then(Value::as_str).unwrap_or(terms.confirm.as_str()),
+            terms.confirm.as_str()
+        );
+        assert_eq!(terms.resources.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), strings(own, "resources"));
+        let only: BTreeSet<String> = table(own, "only").keys().cloned().collect();
+        assert_eq!(terms.only.iter().map(|only| only.at.to_string()).collect::<BTreeSet<_>>(), only);
         assert_eq!(terms.uses.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), strings(own, "uses"));
         assert!(terms.uses.iter().all(|key| manifest.grants().contains_key(key)));
         assert_eq!(terms.allow.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), strings(own, "allow"));
-        for unenforced in ["confirm", "rate", "only", "returns", "pilot_groups", "resources"] {
+        for unenforced in ["rate", "pilot_groups"] {
             assert!(!own.contains_key(unenforced), "`{unenforced}` was accepted and is not enforced");
         }
     }

@@ -31,7 +31,7 @@ pub struct Guard {
 /// More, or longer values than an automaton can be made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the values are too long to be looked for")]
-pub(crate) struct Unguardable;
+pub struct Unguardable;
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,7 +41,11 @@ impl fmt::Debug for Guard {
 
 impl Guard {
     /// A guard over these values; none where there is nothing to be looked for.
-    pub(crate) fn over<'v>(
+    ///
+    /// # Errors
+    ///
+    /// There is too much to be looked for.
+    pub fn over<'v>(
         values: impl Iterator<Item = (&'v SecretName, &'v [u8])>,
     ) -> Result<Option<Arc<Self>>, Unguardable> {
         let (mut names, mut all): (Vec<SecretName>, Vec<Zeroizing<Vec<u8>>>) = Default::default();

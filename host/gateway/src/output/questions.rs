@@ -5,14 +5,19 @@ use wardkeep_model::{Completion, CorrelationId, Outcome, Pause, Reply};
 use wardkeep_policy::{Arguments, Permit};
 use wardkeep_sandbox::Ran;
 
-use super::{Rejected, Verdict, pinned, withheld};
+use super::{Rejected, Verdict, guard, pinned, withheld};
 use crate::{asking::Asked, call::Step, record};
 
 /// What the plugin asks, if it asks and its manifest lets it; else the run as it was.
 #[expect(clippy::result_large_err, reason = "both are the run")]
 pub(crate) fn pause(permit: &Permit, mut ran: Ran) -> Result<(Pause, Ran), Ran> {
     match ran.result {
-        Ok(Ok(Reply::InputRequired(pause))) if permit.tool().asks() && !permit.tool().returns().hides_words() => {
+        // one that holds a secret is no pause: the filter of answers withholds it
+        Ok(Ok(Reply::InputRequired(pause)))
+            if permit.tool().asks()
+                && !permit.tool().returns().hides_words()
+                && !guard::in_pause(ran.guard.as_ref(), &pause) =>
+        {
             ran.result = Ok(Ok(Reply::Complete(Completion::default())));
             Ok((pause, ran))
         }

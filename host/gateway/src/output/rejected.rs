@@ -33,6 +33,8 @@ pub(crate) enum Rejected {
     Uri,
     #[error("the plugin's answer gives a link a name that is none")]
     Name,
+    #[error("the plugin's answer holds a credential")]
+    Secret,
 }
 
 impl Rejected {
@@ -53,6 +55,7 @@ impl Rejected {
             Self::MediaType => "media-type",
             Self::Uri => "uri",
             Self::Name => "name",
+            Self::Secret => "secret",
         }
     }
 }

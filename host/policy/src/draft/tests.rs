@@ -53,6 +53,85 @@ fn a_draft_is_a_manifest_that_grants_nothing_and_serves_nobody() {
     assert_eq!(asked, ["# [grants.files.reports]", "# [grants.files.reports-write]", "# [grants.clock.now]"]);
 }
 
+fn http(host: &str, methods: &[&str]) -> Ask {
+    let methods = methods.iter().map(|method| (*method).into()).collect();
+    Ask::Http(HttpAsk { host: host.into(), methods, purpose: NASTY.into() })
+}
+
+fn secret(name: &str) -> Ask {
+    Ask::Secret(SecretAsk { name: name.into(), purpose: NASTY.into() })
+}
+
+/// The draft as an admin has it who grants everything that is asked for.
+fn granted(draft: &str) -> String {
+    let lines = draft.lines().map(|line| {
+        let bare = line.strip_prefix("# ").unwrap_or_default();
+        let key = bare.split(' ').next().unwrap_or_default();
+        let table = bare.starts_with("[grants.") || bare.starts_with("[secrets.");
+        match key {
+            _ if table => bare.to_owned(),
+            "host" | "methods" | "paths" | "secret" | "read_only" | "root" | "access" | "source" | "inject" => {
+                bare.to_owned()
+            }
+            _ => match line.split_once("# it asks for ") {
+                Some((_, keys)) if line.starts_with("uses = []") => format!("uses = [{keys}]"),
+                _ => line.to_owned(),
+            },
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_a_draft_proposes_is_right_when_its_comments_are_removed() {
+    let reading = vec![http("api.github.com", &["GET", "HEAD"]), secret("github-ro")];
+    let searching = vec![http("api.github.com", &["POST"]), secret("github-ro")];
+    let writing = vec![
+        http("api.github.com", &["GET", "POST", "PATCH"]),
+        http("*.uploads.example.com", &["PUT"]),
+        secret("github-ro"),
+        secret("github-rw"),
+        files("reports", false),
+        files("reports", true),
+    ];
+    let tools = vec![
+        definition("list", Effect::Read, reading),
+        definition("search", Effect::Read, searching),
+        definition("create", Effect::Write, writing),
+        definition("remove", Effect::Destructive, vec![http("api.github.com", &["DELETE"]), secret("github-rw")]),
+    ];
+    let description = Description { name: "github".into(), version: "1.4.0".into(), tools };
+    let text = write(&description, &[]);
+    // The one that only an admin can decide on: a root may be granted for reading or for writing.
+    let text = granted(&text).replace("[grants.files.reports]\nroot = \"reports\"\naccess = \"read\"\n", "");
+    let manifest = Manifest::parse("m.toml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}\n{text}"));
+    let uses = |name: &str| {
+        let tool = manifest.tools().values().find(|tool| tool.name.as_str() == name).unwrap();
+        tool.uses.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(uses("list"), ["http.api-github-com-read"]);
+    assert_eq!(uses("search"), ["http.api-github-com-write"]);
+    assert_eq!(
+        uses("create"),
+        [
+            "files.reports-write",
+            "http.any-uploads-example-com-write",
+            "http.api-github-com-read-2",
+            "http.api-github-com-write-2"
+        ]
+    );
+    assert_eq!(uses("remove"), ["http.api-github-com-write-3"]);
+    let of = |name: &str| {
+        let (_, grant) = manifest.grants().iter().find(|(key, _)| key.to_string() == name).unwrap();
+        let crate::manifest::Grant::Http(http) = grant else { panic!("{name}") };
+        (http.methods.len(), http.secret.as_ref().unwrap().to_string(), http.read_only)
+    };
+    assert_eq!(of("http.api-github-com-read"), (2, "github-ro".into(), false));
+    assert_eq!(of("http.api-github-com-write"), (1, "github-ro".into(), true), "a tool that reads needs an exception");
+    assert_eq!(of("http.api-github-com-write-2"), (2, "github-rw".into(), false));
+    assert_eq!(manifest.secrets().len(), 2);
+}
+
 #[test]
 fn no_word_of_the_component_becomes_a_live_line() {
     let http = HttpAsk { host: NASTY.into(), methods: vec![NASTY.into()], purpose: NASTY.into() };
@@ -114,12 +193,18 @@ fn foreign() -> impl Strategy<Value = String> {
 }
 
 fn asked() -> impl Strategy<Value = Ask> {
-    (0..5, foreign(), foreign(), any::<bool>()).prop_map(|(kind, name, purpose, write)| match kind {
-        0 => Ask::Http(HttpAsk { host: name.clone(), methods: vec![name], purpose }),
-        1 => Ask::Secret(SecretAsk { name, purpose }),
-        2 => Ask::Files(FilesAsk { root: name, write, purpose }),
-        3 => Ask::Clock(purpose),
-        _ => Ask::Random(purpose),
+    let hosts = prop_oneof![proptest::sample::select(vec!["a.test".to_owned(), "*.b.test".to_owned()]), foreign()];
+    let names = vec!["GET", "POST", "OPTIONS", "DELETE", "get", "CONNECT"];
+    let methods = proptest::sample::subsequence(names, 0..4);
+    (0..6, foreign(), foreign(), any::<bool>(), (hosts, methods)).prop_map(|(kind, name, purpose, write, http)| {
+        match kind {
+            0 => Ask::Http(HttpAsk { host: name.clone(), methods: vec![name], purpose }),
+            5 => Ask::Http(HttpAsk { host: http.0, methods: http.1.into_iter().map(Into::into).collect(), purpose }),
+            1 => Ask::Secret(SecretAsk { name, purpose }),
+            2 => Ask::Files(FilesAsk { root: name, write, purpose }),
+            3 => Ask::Clock(purpose),
+            _ => Ask::Random(purpose),
+        }
     })
 }
 
@@ -170,5 +255,19 @@ proptest! {
             let known = ["allow", "confirm", "effect", "side_effects", "uses"];
             prop_assert!(tool.keys().all(|key| known.contains(&key.as_str())), "{text}");
         }
+    }
+
+    #[test]
+    fn whatever_a_component_asks_for_its_proposals_are_sound_tables(description in described()) {
+        let text = granted(&write(&description, &[]));
+        let (_, _, faults) = Manifest::parse_further("m.toml", text.as_bytes());
+        // What the component says of itself may be no name and no version; a grant of one of its tools that cannot be served is unused.
+        let of_a_table = |key: &str| ["grants.", "secrets.", "tools."].iter().any(|table| key.starts_with(table));
+        let unsound: Vec<_> = faults
+            .iter()
+            .filter(|fault| of_a_table(&fault.key) && fault.message != "no tool uses this grant")
+            .map(ToString::to_string)
+            .collect();
+        prop_assert!(unsound.is_empty(), "{unsound:?}\n{text}");
     }
 }

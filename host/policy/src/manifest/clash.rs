@@ -1,5 +1,6 @@
-//! Grants of one tool that would let the same request through with different secrets. Which of them a request meant, nobody could say,
-//! neither the admin who reads the manifest nor who reads the log. So one tool may not hold both.
+//! Grants of one tool that would let the same request through in two ways: with different secrets, or to different ports. A component says
+//! neither scheme nor port, so which of the two a request meant nobody could say, neither the admin who reads the manifest nor who reads
+//! the log. So one tool may not hold both.
 
 use std::collections::BTreeMap;
 
@@ -10,22 +11,23 @@ use crate::document::Item;
 use super::{Grant, GrantKey, HostPattern, HttpGrant, ToolTerms, grant::Placed};
 
 /// Leaves a fault at each tool for each such pair of its grants.
-pub(super) fn secrets<'t>(tools: impl Iterator<Item = (&'t ToolTerms, &'t Item<'t>)>, grants: &Placed<'_>) {
-    let carries = |key: &&GrantKey| match grants.get(key) {
-        Some((Grant::Http(http), _)) if http.secret.is_some() => Some(http.as_ref()),
+pub(super) fn check<'t>(tools: impl Iterator<Item = (&'t ToolTerms, &'t Item<'t>)>, grants: &Placed<'_>) {
+    let http = |key: &GrantKey| match grants.get(key) {
+        Some((Grant::Http(http), _)) => Some(http.as_ref()),
         _ => None,
     };
     // Tools share grants: each pair is compared once, or a document of many tools would cost seconds.
     let mut known: BTreeMap<(bool, &str, &str), bool> = BTreeMap::new();
     for (tool, item) in tools {
-        let held: Vec<&HttpGrant> = tool.uses.iter().filter_map(|key| carries(&key)).collect();
+        let held: Vec<&HttpGrant> = tool.uses.iter().filter_map(http).collect();
         let reading = tool.effect == Effect::Read;
         for (index, one) in held.iter().enumerate() {
-            for other in held.iter().take(index).filter(|other| other.secret != one.secret) {
+            for other in held.iter().take(index) {
+                let Some(ways) = ways(one, other) else { continue };
                 let pair = (reading, one.name.as_str(), other.name.as_str());
                 if *known.entry(pair).or_insert_with(|| meet(reading, one, other)) {
                     let message = format!(
-                        "uses `http.{}` and `http.{}`, which would let the same request through with different secrets",
+                        "uses `http.{}` and `http.{}`, which would let the same request through {ways}",
                         other.name, one.name
                     );
                     let mend = "narrow the host, methods or paths of one of them, or let two tools use them";
@@ -36,11 +38,22 @@ pub(super) fn secrets<'t>(tools: impl Iterator<Item = (&'t ToolTerms, &'t Item<'
     }
 }
 
+/// How what they let through differs, whatever it is. A request may carry a grant's secret or none, so one that has none is no other way.
+fn ways(one: &HttpGrant, other: &HttpGrant) -> Option<&'static str> {
+    let both = one.secret.is_some() && other.secret.is_some();
+    if (one.scheme, one.port) != (other.scheme, other.port) {
+        Some("to different ports")
+    } else if both && one.secret != other.secret {
+        Some("with different secrets")
+    } else {
+        None
+    }
+}
+
 /// Whether some request fits both. What arguments fill a place with is not known here, so a place fits every part.
 fn meet(reading: bool, one: &HttpGrant, other: &HttpGrant) -> bool {
     let sends = |grant: &HttpGrant, method: &Method| grant.gives(reading, *method);
-    (one.scheme, one.port) == (other.scheme, other.port)
-        && one.host.meets(&other.host)
+    one.host.meets(&other.host)
         && Method::ALL.iter().any(|method| sends(one, method) && sends(other, method))
         && one.paths.iter().any(|path| other.paths.iter().any(|known| path.meets(known)))
 }
@@ -111,7 +124,12 @@ mod tests {
         let (one, mut other) = (grant("POST", "api.test", "=/a"), grant("POST", "api.test", "=/a"));
         assert!(meet(false, &one, &other) && !meet(true, &one, &other));
         assert!(!meet(false, &one, &grant("PUT", "api.test", "=/a")));
+        assert_eq!(ways(&one, &other), None);
+        other.secret = Some("a".parse().unwrap());
+        assert_eq!(ways(&one, &other), None, "with its secret or without one");
+        let another = HttpGrant { secret: Some("b".parse().unwrap()), ..other.clone() };
+        assert_eq!(ways(&another, &other), Some("with different secrets"));
         other.port = 8443;
-        assert!(!meet(false, &one, &other));
+        assert_eq!(ways(&one, &other), Some("to different ports"));
     }
 }

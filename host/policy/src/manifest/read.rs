@@ -53,7 +53,7 @@ fn read(mut table: Table<'_>, digest: Digest, sketch: &mut Sketch) -> Option<Man
         }
     }
     let placed = placed.into_iter().filter_map(|(name, item)| Some((tools.get(&name)?, item)));
-    clash::secrets(placed, &grants);
+    clash::check(placed, &grants);
     sketch.effect = gravest_tool(tools.values());
     // With a tool that could not be read nobody knows what is used.
     let sound = items.is_some_and(|items| items.len() == tools.len());

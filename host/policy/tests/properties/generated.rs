@@ -13,7 +13,17 @@ use wardkeep_policy::{
 use crate::common;
 
 pub(crate) const TOOLS: [&str; 4] = ["search", "list", "show", "count"];
-pub(crate) const GRANTS: [&str; 4] = ["files.reports", "files.wiki", "clock.now", "random.any"];
+/// The wiki may be written to, by tools that write.
+pub(crate) const GRANTS: [&str; 5] = ["files.reports", "files.wiki", "clock.now", "random.any", "http.api"];
+/// What a tool does and whose yes it waits for, as the manifest says it.
+const CLASSES: [(&str, &str); 6] = [
+    ("read", ""),
+    ("write", "confirm = \"none\"\n"),
+    ("write", ""),
+    ("write", "confirm = \"operator\"\n"),
+    ("destructive", ""),
+    ("destructive", "confirm = \"client\"\n"),
+];
 /// Names that look alike among them.
 const ENTRIES: [&str; 6] = ["user:me", "user:me2", "service:ci", "group:engineering", "group:oncall", "group:user:me"];
 const GROUPS: [&str; 5] = ["engineering", "oncall", "user:me", "group:oncall", "engineerin"];
@@ -41,6 +51,7 @@ pub(crate) struct World {
 #[derive(Debug, Clone)]
 pub(crate) struct ToolSpec {
     pub(crate) off: bool,
+    pub(crate) class: (&'static str, &'static str),
     pub(crate) uses: Vec<&'static str>,
     pub(crate) allow: Vec<&'static str>,
     pub(crate) limits: Written,
@@ -159,13 +170,23 @@ impl World {
         for grant in GRANTS.iter().filter(|grant| self.tools.values().any(|tool| tool.uses.contains(grant))) {
             let _ = writeln!(text, "[grants.{grant}]");
             if let Some(root) = grant.strip_prefix("files.") {
-                let _ = write!(text, "root = \"{root}\"\naccess = \"read\"\n");
+                let access = if root == "wiki" { "write" } else { "read" };
+                let _ = write!(text, "root = \"{root}\"\naccess = \"{access}\"\n");
+            }
+            if grant.starts_with("http.") {
+                let methods = r#"["GET", "POST", "DELETE"]"#;
+                let _ = write!(
+                    text,
+                    "host = \"api.example.com\"\nmethods = {methods}\npaths = [\"/{{/q}}/\", \"=/all\"]\n"
+                );
             }
         }
         for (name, tool) in &self.tools {
             let _ = write!(
                 text,
-                "[tools.{name}]\neffect = \"read\"\nuses = {:?}\nallow = {:?}\nstage = \"{}\"\nlimits = {}\n",
+                "[tools.{name}]\neffect = \"{}\"\n{}side_effects = \"some\"\nresources = [\"/q\"]\nuses = {:?}\nallow = {:?}\nstage = \"{}\"\nlimits = {}\n",
+                tool.class.0,
+                tool.class.1,
                 tool.uses,
                 tool.allow,
                 if tool.off { "off" } else { "general" },
@@ -182,7 +203,7 @@ impl World {
             format!("[approvers.{name}]\nkeys = {keys:?}\n{until}")
         });
         let text = format!(
-            "format = 1\nversion = 3\nexpires = {}\nthresholds = {{ read = {} }}\n{}",
+            "format = 1\nversion = 3\nexpires = {0}\nthresholds = {{ read = {1}, write = {1}, destructive = {1} }}\n{2}",
             self.trust_expires,
             self.threshold,
             people.collect::<String>()
@@ -238,8 +259,10 @@ fn some<T: Clone + std::fmt::Debug + 'static>(all: &'static [T], most: usize) ->
 
 fn tool(limits: impl Strategy<Value = Written>) -> impl Strategy<Value = ToolSpec> {
     let off = prop::bool::weighted(0.1);
-    (off, some(&GRANTS, GRANTS.len()), some(&ENTRIES, ENTRIES.len()), limits)
-        .prop_map(|(off, uses, allow, limits)| ToolSpec { off, uses, allow, limits })
+    // Most of them are served to somebody, so that there is something to permit.
+    let class = prop_oneof![Just(CLASSES[0]), Just(CLASSES[1]), prop::sample::select(&CLASSES)];
+    (off, class, some(&GRANTS, GRANTS.len()), some(&ENTRIES, ENTRIES.len()), limits)
+        .prop_map(|(off, class, uses, allow, limits)| ToolSpec { off, class, uses, allow, limits })
 }
 
 const fn none() -> Just<Written> {

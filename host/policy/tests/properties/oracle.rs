@@ -28,11 +28,29 @@ pub(crate) fn allows(world: &World, principal: &Principal, tool: &str, now: Time
     let Some(tool) = world.tools.get(tool) else { return false };
     let named = tool.allow.iter().any(|entry| names(&format!("allow:{entry}"), principal));
     named
+        && served(tool.class, principal)
         && !tool.off
         && !over(world.expires, now)
         && !over(world.trust_expires, now)
         && !world.component_revoked
         && approved(world, now)
+}
+
+/// "write tools are served only with `confirm = "none"` in the manifest and `unconfirmed_writes = true` at the caller; destructive ones are
+/// not served at all yet"; "writes: an upper bound, never a grant".
+fn served((effect, confirm): (&str, &str), principal: &Principal) -> bool {
+    match effect {
+        "read" => true,
+        "write" => confirm.contains("none") && principal.writes && principal.unconfirmed_writes,
+        _ => false,
+    }
+}
+
+/// "While a READ tool runs, only GET, HEAD and OPTIONS leave the host".
+pub(crate) fn may_send(world: &World, tool: &str, method: &str) -> bool {
+    let tool = &world.tools[tool];
+    let granted = tool.uses.contains(&"http.api") && ["GET", "POST", "DELETE"].contains(&method);
+    granted && (tool.class.0 != "read" || ["GET", "HEAD", "OPTIONS"].contains(&method))
 }
 
 /// Whether an entry of `allow`, as records spell it, means this principal.
@@ -51,6 +69,9 @@ pub(crate) fn grants(world: &World, tool: &str) -> BTreeSet<String> {
         held.insert(match *uses {
             "clock.now" => "clock".to_owned(),
             "random.any" => "random".to_owned(),
+            "http.api" => "http api".to_owned(),
+            // "A tool with effect = "read" only ever reads, whatever its grant says."
+            "files.wiki" if world.tools[tool].class.0 != "read" => "files wiki Write".to_owned(),
             files => format!("files {} Read", files.strip_prefix("files.").unwrap()),
         });
     }

@@ -15,8 +15,9 @@ use crate::{
     home::{self, Home, Owner},
     journal,
     load::{self, Loaded, Rejected, Terms},
-    owner::socket,
+    owner::{closed_memory, socket},
     screen::{Ink, Told as _, chain, escaped},
+    secrets::survey,
     state::{State, Store, recover},
 };
 
@@ -54,6 +55,7 @@ struct Passed<'a> {
 }
 
 pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
+    closed_memory()?;
     let home = Home::open(globals.home.as_deref())?;
     let now = Timestamp::now();
     let terms = Arc::new(Terms::read(&home, now)?);
@@ -193,6 +195,9 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
     for served in &loaded.served {
         warnings.extend(served.terms.notices().iter().cloned());
         let manifest = served.terms.manifest();
+        for secret in survey(manifest, &terms.config.sources, now) {
+            warnings.extend(secret.warnings(manifest));
+        }
         if is_soon(manifest.expires_at(), now) {
             let message = format!("ends with {}", manifest.expires());
             warnings.push(

@@ -33,6 +33,12 @@ pub(crate) enum ReadError {
 
 /// The bytes of a file whose path nobody else can change.
 pub(crate) fn read_file(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
+    let (file, real) = open_checked(path)?;
+    whole(&file, &real, cap)
+}
+
+/// A regular file whose path nobody else can change, opened; and that path with symlinks resolved.
+pub(crate) fn open_checked(path: &Path) -> Result<(File, PathBuf), ReadError> {
     if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Err(ReadError::Absent(path.to_path_buf()));
     }
@@ -43,7 +49,7 @@ pub(crate) fn read_file(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
     if (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) {
         return Err(ReadError::Replaced(real));
     }
-    whole(&file, &real, cap)
+    Ok((file, real))
 }
 
 /// The bytes of a regular file, whoever may write to it: what is not in a home yet, and what a signature alone decides on.

@@ -18,7 +18,7 @@ use crate::{
     state::State,
 };
 
-use super::candidate::fault;
+use super::{World, candidate::fault};
 
 /// The documents of a home that bear on every plugin.
 #[derive(Clone)]
@@ -29,6 +29,7 @@ pub(crate) struct Terms {
     pub(crate) trust_bytes: Vec<u8>,
     pub(crate) trust_signatures: Signatures,
     pub(crate) roots: Roots,
+    pub(crate) world: World,
     /// Verified revocations of this home's files; those that only the state remembers are not among them.
     pub(crate) revoking: Vec<Revoking>,
     /// What is wrong without stopping the rest: directories that are not there, revocations that do not count.
@@ -61,13 +62,19 @@ impl Terms {
         let trust_signatures = document::signatures(&home.trust())?;
         let mut faults = Faults::none();
         let (roots, host) = roots(&config, &mut faults);
+        let world = World::new(&config, &mut faults);
         let revoking = revoking(home, &trust, now, &mut faults)?;
-        Ok(Self { config, host, trust: Arc::new(trust), trust_bytes, trust_signatures, roots, revoking, faults })
+        Ok(Self { config, host, trust: Arc::new(trust), trust_bytes, trust_signatures, roots, world, revoking, faults })
     }
 
     /// The operator's file alone.
     pub(crate) fn config(home: &Home) -> anyhow::Result<Config> {
         Ok(Config::parse(home::CONFIG, &read_file(&home.config(), cap::DOCUMENT)?, home.path())?)
+    }
+
+    /// The same with the connections and tokens of what was read before, unless what they stand on has changed.
+    pub(crate) fn after(self, before: &Self) -> Self {
+        Self { world: self.world.or(&before.world), ..self }
     }
 
     /// The same documents with the revocations that lie in the home now: they count whatever became of the others.
