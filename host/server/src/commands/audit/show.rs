@@ -72,6 +72,7 @@ fn went(screen: Screen, record: &Record) -> String {
         let (word, ink) = match kind {
             NoteKind::Denied => ("denied", Ink::Bad),
             NoteKind::Exhausted => ("exhausted", Ink::Warning),
+            NoteKind::Unavailable => ("unavailable", Ink::Warning),
             NoteKind::Altered => ("altered", Ink::Dim),
         };
         let times = if *count > 1 { format!(" ×{count}") } else { String::new() };
