@@ -3,6 +3,7 @@
 mod answers;
 mod connections;
 mod decisions;
+mod measure;
 mod names;
 mod server;
 
