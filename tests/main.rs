@@ -39,6 +39,7 @@ mod questions;
 mod reloading;
 mod returns;
 mod revisions;
+mod secrets;
 mod soak;
 mod stopping;
 mod stories;

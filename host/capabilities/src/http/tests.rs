@@ -2,6 +2,7 @@
 
 mod answers;
 mod connections;
+mod credentials;
 mod decisions;
 mod measure;
 mod names;
