@@ -27,12 +27,23 @@ fn answer(seen: &Seen) -> Answer {
                 answer.step(Step::Bytes(vec![b'x'; 1 << 20]))
             }),
         ("en.docs.example.com", "/deep") => {
-            Answer::bytes(200, "text/html", format!("{}in the depth", "<div>".repeat(20_000)))
+            Answer::bytes(200, "text/html", format!("{}in the depth", "<div>".repeat(2_000)))
         }
+        // What parses HTML looks through all open elements for each new one.
+        ("en.docs.example.com", "/abyss") => Answer::bytes(200, "text/html", "<div>".repeat(100_000)),
+        ("en.docs.example.com", "/manual") => Answer::bytes(200, "text/html", manual()),
         ("en.docs.example.com", "/picture") => Answer::bytes(200, "image/png", vec![0_u8; 64]),
         ("doc.rust-lang.org", "/stable/new") => Answer::bytes(200, "text/markdown", "# New"),
         _ => Answer::bytes(404, "text/html", "<h1>Not here</h1>"),
     }
+}
+
+/// A page of some 260 KB, as manuals are made.
+fn manual() -> String {
+    let section = "<section class=\"part\" id=\"s\"><h2>Part</h2><p>Some <em>words</em> with <a href=\"/a/b?c=d\">a link</a>, <code>code</code> &amp; more.</p>\
+                   <ul><li>one</li><li>two <b>bold</b></li></ul><pre><code>let a = 1;\nlet b = 2;</code></pre>\
+                   <table><tr><th>key</th><th>value</th></tr><tr><td>a</td><td>1</td></tr></table></section>\n";
+    format!("<!doctype html><title>Manual</title><body>{}</body>", section.repeat(800))
 }
 
 struct Fetch {
@@ -129,6 +140,22 @@ fn pages_that_cannot_be_shown_are_failures_that_say_why() {
         let failed = fetch.failed(&format!("https://en.docs.example.com{path}"));
         assert!(failed.contains(words), "{path}: {failed}");
     }
+}
+
+#[test]
+fn a_large_manual_is_read_within_the_recommended_limits_and_a_hostile_page_ends_alone() {
+    let fetch = Fetch::new();
+    let size = manual().len();
+    for format in ["markdown", "text", "raw"] {
+        let answer = fetch.call(json!({ "url": "https://en.docs.example.com/manual", "format": format }));
+        assert_eq!(answer["isError"], json!(false), "{answer}");
+        let record = fetch.home.journal().pop().unwrap();
+        // shown with `--nocapture`; fuel is the same on every machine
+        println!("{format} of {size} bytes: {}", record["unmapped"]["cost"]);
+    }
+    let ended = fetch.failed("https://en.docs.example.com/abyss");
+    assert!(ended.contains("used up its fuel"), "{ended}");
+    assert_eq!(fetch.read("https://en.docs.example.com/guide")["title"], json!("The guide"));
 }
 
 #[test]

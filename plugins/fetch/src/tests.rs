@@ -227,7 +227,7 @@ fn failures_of_the_other_side_are_told_with_their_status() {
             "/large" => Response::text(200, "x".repeat((4 << 20) + 1)),
             "/many" => Response::status(429).header("retry-after", "17"),
             "/away" => Response::status(503).header("retry-after", "60"),
-            path => Response::text(path[1..].parse().unwrap(), "the server's words"),
+            path => Response::text(path.trim_start_matches('/').parse().unwrap(), "the server's words"),
         })
         .install();
     let failed = |path: &str| call(json!({ "url": format!("https://a.example/{path}") })).unwrap_err();

@@ -32,7 +32,7 @@ impl Handler for Leaks {
         log::warn(format!("the address is {EMAIL}"));
         progress::report(1.0, Some(2.0), format!("at {EMAIL}"));
         let arguments: Value = serde_json::from_str(&request.arguments).unwrap_or_default();
-        match arguments["how"].as_str().unwrap_or_default() {
+        match arguments.get("how").and_then(Value::as_str).unwrap_or_default() {
             "answer" => {
                 let structured = format!(r#"{{"people":[{{"name":"Ada","email":"{EMAIL}"}}]}}"#);
                 let content = vec![Content::Text(format!("Ada is {EMAIL}"))];

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use wardkeep_capabilities::Served;
-use wardkeep_model::{LimitKind, Limits, NoteKind, Outcome};
-use wardkeep_policy::Grants;
+use wardkeep_capabilities::{Roots, Served};
+use wardkeep_model::{Effect, LimitKind, Limits, NoteKind, Outcome, RootName};
+use wardkeep_policy::{Access, FilesGrant, Grants};
 
 use super::{Call, Guest};
 use crate::LoadError;
@@ -76,6 +76,46 @@ fn random_numbers_are_fixed_without_the_grant_and_are_not_with_it() {
     assert_eq!((inert_run.outcome(), inert_run.cost.host_calls), (Outcome::Ok, 0));
     let done = granted.run(&asks);
     assert_eq!((done.outcome(), done.cost.host_calls), (Outcome::Ok, 1));
+}
+
+/// A writer is linked for some tool that writes; the tool that runs is asked all the same, whatever its grants say.
+#[test]
+fn a_destructive_tool_removes_a_reading_one_does_not_and_without_a_tool_that_writes_nothing_is_linked() {
+    // Removes `f` in `mine`, and traps unless the answer is the one that the data says: 255 is well, else the error's number.
+    let removes = |answer: u8| {
+        let code = "(call $remove (i32.const 1100) (i32.const 4) (i32.const 1104) (i32.const 1) (i32.const 1024))
+            (if (i32.ne (i32.load8_u (i32.const 1105))
+                  (if (result i32) (i32.load8_u (i32.const 1024))
+                    (then (i32.load8_u (i32.const 1025))) (else (i32.const 255))))
+              (then unreachable))";
+        let fields = format!(
+            r#"(import "wardkeep:files/writer@0.1.0" "remove" (func $remove (param i32 i32 i32 i32 i32)))
+               (data (i32.const 1100) "minef\{answer:02x}")"#
+        );
+        Guest::that(code).importing("import wardkeep:files/writer@0.1.0;", &fields)
+    };
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("f");
+    std::fs::write(&file, "x").unwrap();
+    let root: RootName = "mine".parse().unwrap();
+    let call = |effect, writer| Call {
+        served: Served { files: true, writer, ..Served::default() },
+        grants: Grants { files: vec![FilesGrant { root: root.clone(), access: Access::Write }], ..Grants::default() },
+        roots: Roots::open([(root.clone(), home.path().to_owned())]).unwrap(),
+        effect,
+        ..Call::default()
+    };
+    let Err(LoadError::NotGranted { imports }) = call(Effect::Destructive, false).plugin(&removes(0)) else { panic!() };
+    assert_eq!(imports, ["wardkeep:files/writer@0.1.0"]);
+    let done = call(Effect::Read, true).run(&removes(0));
+    assert_eq!((done.outcome(), file.exists()), (Outcome::Ok, true), "told `denied`: {:?}", done.result);
+    assert_eq!(
+        (done.used.notes[0].kind, done.used.notes[0].detail.as_str()),
+        (NoteKind::Denied, "files.remove mine/f")
+    );
+    let done = call(Effect::Destructive, true).run(&removes(255));
+    assert_eq!((done.outcome(), file.exists(), done.used.notes.len()), (Outcome::Ok, false, 0), "{:?}", done.result);
+    assert_eq!(call(Effect::Destructive, true).run(&removes(1)).outcome(), Outcome::Ok, "told `not-found`");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use wardkeep_capabilities::{CallState, CallToken, Environment, LogContext, Outside, Roots, Served};
-use wardkeep_model::{CorrelationId, Limits, Outcome};
+use wardkeep_model::{CorrelationId, Effect, Limits, Outcome};
 use wardkeep_policy::{Grants, HttpRule};
 
 use super::Guest;
@@ -40,6 +40,7 @@ pub(crate) struct Call {
     pub(crate) requests: Vec<HttpRule>,
     pub(crate) outside: Outside,
     pub(crate) roots: Roots,
+    pub(crate) effect: Effect,
     pub(crate) arguments: String,
 }
 
@@ -52,6 +53,7 @@ impl Default for Call {
             requests: Vec::new(),
             outside: Outside::closed(),
             roots: Roots::default(),
+            effect: Effect::Read,
             arguments: "{}".to_owned(),
         }
     }
@@ -77,6 +79,7 @@ impl Call {
             correlation: CorrelationId::from_bytes([1; 16]),
         };
         let call = CallState::new((&self.grants, &self.requests), &self.limits, token.clone(), &environment, context);
+        let call = call.of_effect(self.effect);
         let request = Request { tool: "t".to_owned(), arguments: self.arguments.clone(), resume: None };
         Job { request, call, limits: self.limits }
     }

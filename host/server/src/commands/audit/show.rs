@@ -72,6 +72,7 @@ fn went(screen: Screen, record: &Record) -> String {
         let (word, ink) = match kind {
             NoteKind::Denied => ("denied", Ink::Bad),
             NoteKind::Exhausted => ("exhausted", Ink::Warning),
+            NoteKind::Unavailable => ("unavailable", Ink::Warning),
             NoteKind::Altered => ("altered", Ink::Dim),
             NoteKind::Unavailable => ("unavailable", Ink::Warning),
         };
