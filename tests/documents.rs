@@ -31,6 +31,7 @@ fn every_page_that_a_page_links_to_is_there() {
         "docs/architecture.md",
         "docs/manifest.md",
         "docs/plugins.md",
+        "docs/secrets.md",
         "docs/audit.md",
         "docs/security-model.md",
     ] {

@@ -68,6 +68,38 @@ fn a_tool_that_reaches_for_its_neighbours_root_is_told_no_and_the_record_says_so
 }
 
 #[test]
+fn a_call_that_names_what_is_not_listed_never_reaches_the_guest_and_is_on_record() {
+    let home = Home::new();
+    let component = guests::path("fixture");
+    let mut plugin = Plugin::plain("fixture", &component, &["echo"]);
+    plugin.tools.push_str("only = { \"/text\" = [\"acme\", \"web-*\"] }\nresources = [\"/text\"]\n");
+    home.install(&plugin);
+    let serving = home.serve();
+    let echo = |text: &str| serving.mcp().call("fixture_echo", json!({ "text": text }));
+    for listed in ["acme", "web-1"] {
+        assert_eq!(echo(listed)["result"]["isError"], json!(false), "{listed}");
+    }
+    for other in ["Acme", "web-a/b", "аcme", "", "acme\n"] {
+        let refused = echo(other);
+        assert_eq!(refused["result"]["isError"], json!(true), "{refused}");
+        let told = refused["result"]["content"][0]["text"].as_str().unwrap();
+        // nothing of the list, and nothing of the value
+        assert_eq!(told, "these arguments name something that this tool may not touch");
+    }
+    serving.terminate();
+    let journal = home.journal();
+    let rule = |record: &&serde_json::Value| record["unmapped"]["rule"] == json!("resource-not-allowed");
+    let refused: Vec<_> = journal.iter().filter(rule).collect();
+    let counted: u64 = refused.iter().map(|record| record["unmapped"]["count"].as_u64().unwrap_or(1)).sum();
+    assert!(counted >= 1 && !refused.is_empty(), "{journal:?}");
+    let intents = journal.iter().filter(|record| record["unmapped"]["phase"] == json!("intent")).count();
+    assert_eq!(intents, 2, "only the listed ones ran: {journal:?}");
+    let recorded = journal.iter().filter(|record| record.to_string().contains("web-1")).count();
+    assert!(recorded > 0, "what was named is on record");
+    assert!(!journal.iter().any(|record| record.to_string().contains("web-a/b")), "what was refused is not");
+}
+
+#[test]
 fn clock_and_random_are_told_to_the_tool_that_was_granted_them_and_frozen_for_its_neighbour() {
     let home = Home::new();
     let tools = [("time", "[\"clock.now\"]"), ("dice", "[\"random.any\"]")];

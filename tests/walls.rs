@@ -30,7 +30,7 @@ const KEPT: [(&str, &[&str]); 7] = [
     ("wasmtime", &["wardkeep-capabilities", "wardkeep-sandbox"]),
     ("rmcp", &["wardkeep-gateway"]),
     ("axum", &["wardkeep-gateway"]),
-    ("hyper", &["wardkeep-gateway"]),
+    ("hyper", &["wardkeep-gateway", "wardkeep-capabilities"]),
     ("ssh-key", &["wardkeep-policy"]),
     ("jsonschema", &["wardkeep-policy"]),
     ("cap-std", &["wardkeep-capabilities"]),

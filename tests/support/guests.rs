@@ -27,5 +27,21 @@ pub fn files_write() -> PathBuf {
 /// The first-party plugin `files`.
 pub fn files() -> PathBuf {
     static FILES: OnceLock<PathBuf> = OnceLock::new();
-    FILES.get_or_init(|| Guest::package("wardkeep-files").build().unwrap_or_else(|error| panic!("{error:#}"))).clone()
+    plugin(&FILES, "wardkeep-files")
+}
+
+/// The first-party plugin `fetch`.
+pub fn fetch() -> PathBuf {
+    static FETCH: OnceLock<PathBuf> = OnceLock::new();
+    plugin(&FETCH, "wardkeep-fetch")
+}
+
+/// The first-party plugin `github`.
+pub fn github() -> PathBuf {
+    static GITHUB: OnceLock<PathBuf> = OnceLock::new();
+    plugin(&GITHUB, "wardkeep-github")
+}
+
+fn plugin(built: &OnceLock<PathBuf>, package: &str) -> PathBuf {
+    built.get_or_init(|| Guest::package(package).build().unwrap_or_else(|error| panic!("{error:#}"))).clone()
 }

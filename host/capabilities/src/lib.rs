@@ -34,7 +34,7 @@ pub use pool::FilePool;
 pub use progress::{Reporter, Reports};
 pub use roots::{Roots, RootsError};
 pub use secrets::{
-    Guard, LONGEST as LONGEST_SECRET, Reading, SecretSources, SourceError, Unguardable, examine as examine_secret,
+    Guard, Held, LONGEST as LONGEST_SECRET, Reading, SecretSources, SourceError, Unguardable, examine as examine_secret,
 };
 pub use state::{CallState, Environment, Used};
 pub use token::{CallToken, Stop};

@@ -17,6 +17,6 @@ pub use guard::{Guard, Unguardable};
 pub use handle::Held;
 pub(crate) use handle::{Injection, SecretsCall};
 pub(crate) use plugin::PluginSecrets;
-pub(crate) use source::NoSources;
-pub use source::{LONGEST, Reading, SHORTEST, SecretSources, SourceError};
+pub use source::{LONGEST, Reading, SecretSources, SourceError};
+pub(crate) use source::{NoSources, SHORTEST};
 pub use value::examine;

@@ -232,6 +232,11 @@ impl CallState {
         egress
     }
 
+    /// Keeps in the record that a bound of the call answered in place of a capability.
+    pub(crate) fn note_exhausted(&mut self, what: &'static str, detail: &str) {
+        self.notes.add(NoteKind::Exhausted, what, detail);
+    }
+
     /// What the call used, when it is over. Writes out what the guest's standard streams still hold.
     #[must_use]
     pub fn finish(&mut self) -> Used {

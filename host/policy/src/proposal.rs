@@ -134,9 +134,14 @@ fn host_and_methods(ask: &HttpAsk) -> Option<(HostPattern, BTreeSet<Method>)> {
 fn request_tables(ask: &HttpAsk, effect: Effect, secrets: &[(SecretName, &Ask)]) -> Vec<(String, Vec<String>)> {
     let Some((host, methods)) = host_and_methods(ask) else { return Vec::new() };
     let (safe, unsafe_): (BTreeSet<Method>, _) = methods.into_iter().partition(|method| method.is_safe());
-    let base: String = host.to_string().replace("*.", "any-").replace('.', "-").chars().take(48).collect();
-    let table = |kind: &str, methods: &BTreeSet<Method>, secret: Option<&(SecretName, &Ask)>| {
-        let exception = kind == "write" && effect == Effect::Read;
+    let base: String = host.to_string().replace("*.", "any-").replace('.', "-").chars().take(36).collect();
+    let table = |kind: Option<&str>, methods: &BTreeSet<Method>, secret: Option<&(SecretName, &Ask)>| {
+        let exception = kind.is_none() && effect == Effect::Read;
+        // What may write is told apart by what it sends.
+        let kind = kind.map_or_else(
+            || methods.iter().map(|method| method.as_str().to_lowercase()).collect::<Vec<_>>().join("-"),
+            str::to_owned,
+        );
         let methods: Vec<String> = methods.iter().map(|method| format!("\"{method}\"")).collect();
         let mut lines = vec![format!("host = \"{host}\""), format!("methods = [{}]", methods.join(", "))];
         lines.push(match exception {
@@ -159,7 +164,7 @@ fn request_tables(ask: &HttpAsk, effect: Effect, secrets: &[(SecretName, &Ask)])
         }
         (format!("http.{}-{kind}", base.trim_end_matches('-')), lines)
     };
-    let reads = (!safe.is_empty()).then(|| table("read", &safe, secrets.first()));
-    let writes = (!unsafe_.is_empty()).then(|| table("write", &unsafe_, secrets.last()));
+    let reads = (!safe.is_empty()).then(|| table(Some("read"), &safe, secrets.first()));
+    let writes = (!unsafe_.is_empty()).then(|| table(None, &unsafe_, secrets.last()));
     reads.into_iter().chain(writes).collect()
 }

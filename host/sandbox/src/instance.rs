@@ -51,7 +51,9 @@ pub(crate) fn store(engine: &Inner, call: CallState, limits: &Limits) -> wasmtim
         Some(stop) => Err(EndCall::Stopped(stop).into()),
         None => Ok(UpdateDeadline::Yield(1)),
     });
-    store.set_hostcall_fuel(usize::try_from(limits.output.saturating_mul(2).max(HOSTCALL_BYTES))?);
+    // What is over a limit is told to the guest; only what is far over it ends the call.
+    let pushed = limits.output.max(limits.request_body).saturating_mul(2).max(HOSTCALL_BYTES);
+    store.set_hostcall_fuel(usize::try_from(pushed)?);
     store.set_max_component_handles(HANDLES);
     Ok(store)
 }

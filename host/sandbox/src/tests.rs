@@ -10,6 +10,7 @@ mod inner;
 mod inspecting;
 mod isolation;
 mod running;
+mod secrets;
 mod served;
 
 pub(crate) use guest::Guest;

@@ -4,8 +4,14 @@
 pub const WASMTIME: &str = "48.0.8";
 
 /// The packages of `wit/` that plugins may be compiled against, sorted.
-pub const WIT_PACKAGES: [&str; 4] =
-    ["wardkeep:files@0.1.0", "wardkeep:log@0.1.0", "wardkeep:progress@0.1.0", "wardkeep:tool@0.1.0"];
+pub const WIT_PACKAGES: [&str; 6] = [
+    "wardkeep:files@0.1.0",
+    "wardkeep:http@0.1.0",
+    "wardkeep:log@0.1.0",
+    "wardkeep:progress@0.1.0",
+    "wardkeep:secrets@0.1.0",
+    "wardkeep:tool@0.1.0",
+];
 
 #[cfg(test)]
 mod tests {

@@ -73,23 +73,23 @@ fn read(place: Place, by: Vec<Place>, response: Response) -> Result<Answer> {
     Ok(Answer { place, by, status, content_type, bytes })
 }
 
-/// An answer that is no page.
+/// An answer that is no page. The status stands beside the words.
 fn failed(place: &Place, response: &Response) -> Failure {
     let status = response.status();
-    let after = || response.header("retry-after").and_then(|value| value.trim().parse().ok());
-    match status {
-        429 => Failure::rate_limited(format!("`{place}` has been asked too often (status 429)"), after()),
-        503 if after().is_some() => {
-            Failure::rate_limited(format!("`{place}` is not there for a while (status 503)"), after())
+    let after = response.header("retry-after").and_then(|value| value.trim().parse::<u32>().ok());
+    let again = after.map_or_else(String::new, |seconds| format!("; try again in {seconds} s"));
+    let why = match status {
+        429 => return Failure::rate_limited(format!("`{place}` has been asked for too often{again}"), after),
+        503 if after.is_some() => {
+            return Failure::rate_limited(format!("`{place}` is not there for now{again}"), after);
         }
-        404 | 410 => Failure::upstream(format!("`{place}` is not there (status {status})"), Some(status)),
-        401 | 403 => Failure::upstream(format!("`{place}` is not for everybody (status {status})"), Some(status)),
-        300..=399 => Failure::upstream(
-            format!("`{place}` leads elsewhere and does not say where (status {status})"),
-            Some(status),
-        ),
-        _ => Failure::upstream(format!("`{place}` answered with status {status}"), Some(status)),
-    }
+        404 | 410 => "is not there",
+        401 | 403 => "is not for everybody",
+        300..=399 => "leads elsewhere and does not say where",
+        400..=499 => "is not to be had like this",
+        _ => "cannot be had: its server failed",
+    };
+    Failure::upstream(format!("`{place}` {why}"), Some(status))
 }
 
 /// No answer: whose doing it was, and which page it was about.

@@ -151,7 +151,10 @@ fn failed(what: &str, response: Response) -> Failure {
     let said = told.line();
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
     if let Some(wait) = wait {
-        return Failure::rate_limited(format!("{what}: the API has been asked too often{said}"), Some(wait));
+        return Failure::rate_limited(
+            format!("{what}: the API has been asked too often; try again in {wait} s{said}"),
+            Some(wait),
+        );
     }
     match status {
         301 | 302 | 307 | 308 => {
@@ -162,6 +165,6 @@ fn failed(what: &str, response: Response) -> Failure {
         404 => Failure::not_found(format!("{what} is not there, or the credential may not see it{said}")),
         410 => Failure::not_found(format!("{what} is not there any more{said}")),
         400 | 409 | 422 => Failure::invalid_arguments(format!("{what}: the API does not take this{said}")),
-        _ => Failure::upstream(format!("{what}: the API answered with status {status}{said}"), Some(status)),
+        _ => Failure::upstream(format!("{what}: the API failed{said}"), Some(status)),
     }
 }

@@ -201,12 +201,15 @@ pub(crate) struct Closed {
     done: Vec<String>,
 }
 
+/// What is done, and how.
+type Step<'a> = (String, Box<dyn Fn() -> Result<()> + 'a>);
+
 pub(crate) fn close(arguments: Close) -> Result<Answer<Closed>> {
     let (repo, number) = (arguments.repository(), arguments.number);
     let id = repo.issue(number);
     let client = Client::writing(arguments.api.as_deref())?;
 
-    let mut steps: Vec<(String, Box<dyn Fn() -> Result<()> + '_>)> = Vec::new();
+    let mut steps: Vec<Step<'_>> = Vec::new();
     if !arguments.labels.is_empty() {
         let act = || label(&client, &repo, number, &arguments.labels).map(drop);
         steps.push((format!("labels of {id}"), Box::new(act)));
@@ -245,10 +248,7 @@ fn after(failure: Failure, done: Vec<String>, not_done: Vec<String>) -> Failure 
     }
     let why = match failure {
         Failure::InvalidArguments(why) | Failure::NotFound(why) | Failure::Denied(why) | Failure::Internal(why) => why,
-        Failure::RateLimited(retry) => match retry.after_seconds {
-            Some(seconds) => format!("{}; again in {seconds} s", retry.message),
-            None => retry.message,
-        },
+        Failure::RateLimited(retry) => retry.message,
         Failure::Upstream(failed) => failed.message,
         Failure::Partial(part) => part.message,
     };

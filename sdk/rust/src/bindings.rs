@@ -1541,16 +1541,19 @@ pub mod wardkeep {
         /// before the last, a backslash, and an encoded slash, backslash or control character are refused, however often they are encoded. Queries do not belong here.
         ///
         /// **Headers** that the component may not set: `host`, `authorization`, `cookie`, `accept-encoding`, whatever frames the message or
-        /// belongs to the connection (`connection`, `content-length`, `transfer-encoding`, `te`, `trailer`, `upgrade`, `expect`, `keep-alive`, `proxy-…`),
+        /// belongs to the connection (`connection`, `content-length`, `transfer-encoding`, `te`, `trailer`, `upgrade`, `expect`, `keep-alive`, `via`, `proxy-…`),
         /// whatever may make a server take the request for another one (`x-http-method-override` and its kin, `x-original-…`, `x-rewrite-…`, `forwarded`,
-        /// `x-forwarded-…`), and the one that the secret goes into. `_` counts as `-`, and a name may stand once only.
+        /// `x-forwarded-…`, `x-real-ip`, `x-host` and their like), and those that the tool's secrets go into. `_` counts as `-`, and a name may stand once
+        /// only. `range` may not ride with a secret: an answer in pieces could carry it back unseen. Query parameters are refused likewise that a secret
+        /// goes into, or that some servers read a method from (`_method`).
         ///
         /// **While a tool whose effect is `read` runs**, only `get`, `head` and `options` leave the host, unless the grant says `read_only = true`.
         ///
         /// **Bounds** of one call, from the manifest's `[limits]`: each `send`, `read` and `text` is one of its host calls (`host_calls`, 64 by default), and
         /// each `send` one of its requests (`requests`, 32); a request's body has `request_body` bytes at most (1 MiB), a response's `response_body` (4 MiB).
         /// A request has at most 64 headers, 100 query pairs and 32 KiB of path, query and headers; a response at most 100 headers and 64 KiB of them.
-        /// Connecting may take 5 s, the first byte 15 s, and everything ends with the call's deadline.
+        /// Asking for the host's name and connecting may take 5 s each, the first byte 15 s, and everything ends with the call's deadline. 16 answers may
+        /// be left unread at a time; the next `send` answers `exhausted`.
         ///
         /// **What comes back** has been asked for without compression; an answer that is compressed all the same is `unreachable`. A credential of
         /// the plugin that an upstream sends back is replaced by `[secret]` before the component sees it.
@@ -1758,7 +1761,7 @@ pub mod wardkeep {
                 Unreachable(_rt::String),
                 /// Connecting or the first byte took too long.
                 Timeout,
-                /// The request's body, or the answer, has more bytes than it may have.
+                /// The request's body, the answer or its headers have more than they may have.
                 TooLarge,
                 /// Not UTF-8.
                 NotText,
@@ -1801,7 +1804,8 @@ pub mod wardkeep {
             impl ::core::error::Error for Error {}
             impl Body {
                 #[allow(unused_unsafe, clippy::all)]
-                /// At most `max` bytes (1 MiB at most), waiting for at least one. Empty: the end.
+                /// `max` bytes (1 MiB at most), or what is left if that is less: however the network has cut it. Empty: the end. Of an answer that breaks off or
+                /// is too large, what came before is given first, and whoever reads on is told.
                 #[allow(async_fn_in_trait)]
                 pub fn read(
                     &self,
@@ -1929,7 +1933,7 @@ pub mod wardkeep {
             }
             impl Body {
                 #[allow(unused_unsafe, clippy::all)]
-                /// All that is left, if it is at most `max` bytes of UTF-8; else `too-large` or `not-text`, and nothing is left.
+                /// All that is left, if it is at most `max` bytes (4 MiB at most) of UTF-8; else `too-large` or `not-text`, and nothing is left.
                 #[allow(async_fn_in_trait)]
                 pub fn text(
                     &self,

@@ -154,7 +154,7 @@ fn errors_become_failures_of_their_kind() {
 
     let _fakes = Fakes::new().http(|_| Response::text(503, "down")).install();
     let failure = http::get("a", "/").send().unwrap().success().unwrap_err();
-    assert_eq!(failure, Failure::upstream("the service answered with status 503", Some(503)));
+    assert_eq!(failure, Failure::upstream("the service answered with no success", Some(503)));
 }
 
 #[test]

@@ -71,10 +71,28 @@ pub(crate) enum TransportError {
     /// An answer that the host does not take.
     #[error("{0}")]
     Unusable(&'static str),
-    /// Too slow.
+    /// Too slow, before anything was sent.
     #[error("{0} took too long")]
     Timeout(&'static str),
+    /// Sent, and too slow.
+    #[error("no answer began in time")]
+    Unanswered,
     /// More bytes than it may have.
     #[error("the answer has more than {0} bytes")]
     TooLarge(u64),
+}
+
+impl TransportError {
+    /// Whether nothing of the request can have left the host.
+    pub(crate) const fn is_before_sending(&self) -> bool {
+        match self {
+            Self::Closed
+            | Self::Forbidden { .. }
+            | Self::Name { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Timeout(_) => true,
+            Self::Http(_) | Self::Unanswered | Self::Unusable(_) | Self::TooLarge(_) => false,
+        }
+    }
 }

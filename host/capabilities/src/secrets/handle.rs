@@ -233,3 +233,6 @@ impl Reach {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use secrecy::SecretSlice;
 use wardkeep_policy::manifest::SourceKey;
 
 /// Bytes of a value at least. Shorter ones would be found everywhere, so that the guard could not look for them.
-pub const SHORTEST: usize = 8;
+pub(crate) const SHORTEST: usize = 8;
 /// Bytes of a value at most, its last end of a line aside.
 pub const LONGEST: usize = 16 << 10;
 

@@ -285,6 +285,22 @@ fn every_key_of_a_grant_of_requests_changes_what_may_happen_and_its_name_does_no
 }
 
 #[test]
+fn a_script_reads_a_request_field_by_field() {
+    let (new, description) = (manifest(REACHING), description());
+    let first = diff(None, Side { manifest: &new, description: Some(&description) });
+    let told = serde_json::to_value(&first.added[1]).unwrap();
+    let request = serde_json::json!({
+        "is": "write-requests",
+        "tool": "list",
+        "to": "https://api.github.com",
+        "path": "=/user/issues",
+        "method": "POST",
+        "secret": "ro",
+    });
+    assert_eq!(told, request);
+}
+
+#[test]
 fn exceptions_to_a_rule_are_told_first_and_apart() {
     let text = REACHING
         .replace("[\"=/user/issues\"]", "[\"=/user/issues\"]\nread_only = true")

@@ -8,11 +8,11 @@ use wardkeep_capabilities::{CallToken, Outside, Roots};
 use wardkeep_model::{Authenticated, Completion, Content, CorrelationId, Limits, Outcome, Principal, Reply};
 use wardkeep_policy::{
     Candidate, Evidence, HostTerms, InitialTrust, MANIFEST_NAMESPACE, Permit, Revocations, Snapshot, Trust, approve,
-    authorize, generate_key, sign,
+    authorize, generate_key, manifest::SourceKind, sign,
 };
 
 use super::{ENGINE, Guest};
-use crate::{Engine, Fleet, Ran, Ticket};
+use crate::{Engine, Fleet, Ran, Remains, Ticket};
 
 pub(crate) struct Served {
     pub(crate) fleet: Fleet,
@@ -46,6 +46,16 @@ impl Served {
 
     /// The same on an engine of its own.
     pub(crate) async fn on(engine: &Engine, guest: &Guest, extra: &str) -> Self {
+        Self::reaching(engine, guest, (extra, "files.mine"), &Outside::closed()).await
+    }
+
+    /// The same with something outside, and what `t` uses of it.
+    pub(crate) async fn reaching(
+        engine: &Engine,
+        guest: &Guest,
+        (extra, uses): (&str, &str),
+        outside: &Outside,
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let [mine, theirs] = ["mine", "theirs"].map(|name| home.path().join(name));
         [&mine, &theirs].into_iter().for_each(|path| std::fs::create_dir(path).unwrap());
@@ -76,7 +86,7 @@ root = "theirs"
 access = "read"
 [tools.t]
 effect = "read"
-uses = ["files.mine"]
+uses = ["{uses}"]
 allow = ["user:me"]
 [tools.u]
 effect = "read"
@@ -101,6 +111,7 @@ allow = ["user:me"]
         let host = HostTerms {
             deployment: None,
             roots: roots.iter().map(|(name, _)| Clone::clone(name)).collect(),
+            sources: [SourceKind::File].into(),
             ..HostTerms::default()
         };
         let revocations = Revocations::default();
@@ -113,8 +124,7 @@ allow = ["user:me"]
         let terms = Arc::new(terms);
         let plugin = engine.load(&inspected, &terms).unwrap();
         let snapshot = Snapshot::new(vec![terms], &trust, &revocations).unwrap();
-        let fleet =
-            Fleet::new(engine, Arc::new(snapshot), vec![plugin], Roots::open(roots).unwrap(), &Outside::closed());
+        let fleet = Fleet::new(engine, Arc::new(snapshot), vec![plugin], Roots::open(roots).unwrap(), outside);
         let (journal, _) = Journal::open(Options::new(home.path().join("audit"))).unwrap();
         Self { fleet, journal, mine, theirs, _home: home }
     }
@@ -163,13 +173,18 @@ allow = ["user:me"]
 
     /// One whole call of the tool.
     pub(crate) async fn call(&self, tool: &str, arguments: &str) -> Ran {
+        self.call_and_keep(tool, arguments).await.0
+    }
+
+    /// The same, with what is left of the guest.
+    pub(crate) async fn call_and_keep(&self, tool: &str, arguments: &str) -> (Ran, Remains) {
         let (permit, arguments) = self.permit(tool, arguments);
         let ticket: Ticket = self.fleet.admit(&permit).await.unwrap();
         let recorded = self.recorded(&permit).await;
         let token = CallToken::new(Duration::from_secs(20));
-        let (ran, _remains) = self.fleet.run(&permit, ticket, &recorded, &arguments, &token).await;
+        let (ran, remains) = self.fleet.run(&permit, ticket, &recorded, &arguments, &token).await;
         self.close(recorded, &ran).await;
-        ran
+        (ran, remains)
     }
 }
 

@@ -260,7 +260,7 @@ fn what_the_api_says_no_to_is_a_failure_of_its_kind() {
         matches!(failed(Response::json(422, &errors)), Failure::InvalidArguments(why) if why.ends_with("Validation Failed q invalid; no such label; text"))
     );
     let page = Response::bytes(500, "text/html", "<html>Unicorn!</html>");
-    assert_eq!(failed(page), Failure::upstream("acme/web#12: the API answered with status 500", Some(500)));
+    assert_eq!(failed(page), Failure::upstream("acme/web#12: the API failed", Some(500)));
 }
 
 #[test]

@@ -50,12 +50,12 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// [`Failure::Upstream`] with the status. The body is not looked at: services differ in how they say what is wrong.
+    /// [`Failure::Upstream`] with the status, which the host adds to the words. The body is not looked at: services differ in how they say what is wrong.
     pub fn success(self) -> Result<Self, Failure> {
         if self.is_success() {
             return Ok(self);
         }
-        Err(Failure::upstream(format!("the service answered with status {}", self.status), Some(self.status)))
+        Err(Failure::upstream("the service answered with no success", Some(self.status)))
     }
 
     /// The whole body as text, if it is at most `max` bytes of UTF-8.
