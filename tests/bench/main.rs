@@ -16,6 +16,7 @@
 
 mod calls;
 mod cost;
+mod fetch;
 mod floor;
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
 #[path = "../support/guests.rs"]
@@ -35,6 +36,7 @@ mod sandbox;
 #[path = "../support/serving.rs"]
 mod serving;
 mod start;
+mod upstream;
 mod wire;
 
 use page::Table;
@@ -42,11 +44,12 @@ use page::Table;
 /// A part by its name.
 type Part = (&'static str, fn() -> Table);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("sandbox", sandbox::table),
     ("http", calls::http),
     ("stdio", calls::stdio),
     ("always", calls::always),
+    ("fetch", fetch::table),
     ("load", load::table),
     ("start", start::table),
     ("memory", memory::table),
@@ -58,6 +61,7 @@ fn main() {
     match wanted.first().map(String::as_str) {
         Some(floor::HTTP) => return floor::serve_http(),
         Some(floor::STDIO) => return floor::serve_stdio(),
+        Some(upstream::UPSTREAM) => return upstream::serve(),
         Some(other) if !PARTS.iter().any(|(name, _)| *name == other) => {
             let names: Vec<_> = PARTS.iter().map(|(name, _)| *name).collect();
             panic!("no part `{other}`; there are {}", names.join(", "));
