@@ -99,6 +99,7 @@ fn the_draft_of_a_component_in_disguise_grants_what_that_of_an_honest_one_grants
                 "[tools.",
                 "effect",
                 "side_effects",
+                "confirm = \"client\"",
                 "uses = []",
                 "allow = []",
             ],
