@@ -20,6 +20,7 @@ mod conformance;
 mod displays;
 mod documents;
 mod durability;
+mod egress;
 mod fairness;
 mod fetch;
 mod files;

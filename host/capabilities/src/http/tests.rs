@@ -4,6 +4,7 @@ mod answers;
 mod connections;
 mod credentials;
 mod decisions;
+mod measure;
 mod names;
 mod server;
 

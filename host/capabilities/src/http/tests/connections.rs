@@ -203,3 +203,24 @@ async fn a_host_that_is_closed_reaches_nothing() {
     assert!(matches!(call.fetch(get("localhost", "/")).await, Err(Error::Unreachable(_))));
     assert_eq!((server.came(), call.finish().egress), (0, vec![]));
 }
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_answers_no_later_request() {
+    let certificates = Certificates::new();
+    let server = Server::scripted(&certificates, &["localhost"], |mut stream| async move {
+        let mut buffer = [0; 4096];
+        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+            let two = [OK, b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"].concat();
+            if stream.write_all(&two).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+    let world = World::new(&certificates, [grant("a", "localhost", server.port())]);
+    let mut call = world.call();
+    for round in 0..5 {
+        assert_eq!(call.fetch(get("localhost", "/")).await.unwrap(), "ok", "round {round}");
+    }
+    assert_eq!(server.came(), 5);
+}
