@@ -222,21 +222,12 @@ fn a_write_goes_with_its_own_credential_and_tells_what_was_done() {
     }
 }
 
-/// A writing grant in the hands of a reading tool is worth nothing: the tool's class is signed, and the host goes by it.
 #[test]
-fn a_reading_tool_with_a_writing_grant_changes_nothing() {
-    let changes = [
-        UNCONFIRMED[0],
-        // The component's own `create_issue` cannot be signed as a reading tool; a reading one can be given what it has no use for.
-        ("uses = [\"http.search\"]", "uses = [\"http.search\", \"http.create\"]"),
-    ];
-    let github = Github::new(&changes, false);
-    assert!(
-        !github.serving.mcp().tools().iter().any(|tool| tool == "github_create_issue"),
-        "this caller may not write"
-    );
+fn a_caller_who_may_not_write_is_neither_shown_writing_tools_nor_let_into_them() {
+    let github = Github::new(&UNCONFIRMED, false);
+    assert!(!github.serving.mcp().tools().iter().any(|tool| tool == "github_create_issue"));
     let refused = github.call("create_issue", "web", json!({ "title": "x" }));
     assert_ne!(refused["isError"], json!(false), "{refused}");
-    assert_eq!(github.structured("search_issues", json!({ "query": "x" }))["total"], json!(3));
-    assert!(github.seen().iter().all(|seen| seen.method == "GET"));
+    assert_eq!(github.seen().len(), 0);
+    assert_eq!(github.structured("search_issues", json!({ "query": "x" }))["total"], json!(3), "reading goes on");
 }
