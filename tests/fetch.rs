@@ -155,6 +155,8 @@ fn a_large_manual_is_read_within_the_recommended_limits_and_a_hostile_page_ends_
     }
     let ended = fetch.failed("https://en.docs.example.com/abyss");
     assert!(ended.contains("used up its fuel"), "{ended}");
+    let raw = fetch.call(json!({ "url": "https://en.docs.example.com/abyss", "format": "raw" }));
+    assert_eq!(raw["structuredContent"]["total"], json!(500_000), "{raw}");
     assert_eq!(fetch.read("https://en.docs.example.com/guide")["title"], json!("The guide"));
 }
 

@@ -26,7 +26,8 @@ pub fn table() -> Table {
         upstream.address.port()
     );
     let tool = "[tools.fetch]\neffect = \"read\"\nuses = [\"http.page\"]\nallow = [\"service:test\"]\n";
-    let plugin = Plugin::plain("fetches", &guests::path("fetches"), &[]);
+    let component = guests::path("fetches");
+    let plugin = Plugin::plain("fetches", &component, &[]);
     home.install(&Plugin { grants: &grant, tools: tool.to_owned(), ..plugin });
     let serving = home.serve();
 

@@ -4,7 +4,7 @@
 //! A component's words get here only through the types that read them in a manifest, so that none of them is more than a name. What a
 //! type does not read is not proposed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use wardkeep_model::{Ask, Definition, Description, Effect, GrantName, HttpAsk, Method, RootName, SecretName};
 
@@ -21,13 +21,22 @@ pub(crate) struct Proposed<'a> {
     pub(crate) ask: &'a Ask,
 }
 
-/// All of them, each once.
+/// All of them, each once. What a component asks for is foreign and may be long: nothing here is looked for by going through all.
 #[derive(Debug, Default)]
 pub(crate) struct Proposal<'a> {
     pub(crate) tables: Vec<Proposed<'a>>,
     /// For each tool in the description's order: the grants that it would use, as `uses` names them.
     used: Vec<BTreeSet<String>>,
+    /// Names by what they stand for.
+    grants: HashMap<Grant, String>,
+    names: HashSet<String>,
+    /// How many have begun with this name.
+    alike: HashMap<String, u32>,
+    secrets: BTreeSet<SecretName>,
 }
+
+/// A name as it would be, and the lines of its table.
+type Grant = (String, Vec<String>);
 
 impl<'a> Proposal<'a> {
     pub(crate) fn of(description: &'a Description) -> Self {
@@ -48,7 +57,7 @@ impl<'a> Proposal<'a> {
     pub(crate) fn answers(&self, ask: &Ask) -> bool {
         match ask {
             Ask::Http(http) => host_and_methods(http).is_some(),
-            Ask::Secret(secret) => self.tables.iter().any(|known| known.table == format!("secrets.{}", secret.name)),
+            Ask::Secret(secret) => secret.name.parse().is_ok_and(|name| self.secrets.contains(&name)),
             Ask::Files(files) => files.root.parse::<RootName>().is_ok(),
             Ask::Clock(_) | Ask::Random(_) => true,
         }
@@ -57,57 +66,54 @@ impl<'a> Proposal<'a> {
     fn tool(&mut self, tool: &'a Definition) -> BTreeSet<String> {
         let secrets: Vec<(SecretName, &Ask)> = tool.asks.iter().filter_map(secret).collect();
         // A tool cannot use a root twice: who writes there reads there too.
-        let writes = |root: &str| {
-            tool.asks.iter().any(|ask| matches!(ask, Ask::Files(files) if files.write && files.root == root))
+        let writes = |ask: &'a Ask| match ask {
+            Ask::Files(files) if files.write => Some(files.root.as_str()),
+            _ => None,
         };
+        let writes: HashSet<&str> = tool.asks.iter().filter_map(writes).collect();
         let mut used = BTreeSet::new();
+        // A secret that no request carries would be a fault of the manifest.
+        let mut carried = BTreeSet::new();
         for ask in &tool.asks {
             let tables = match ask {
                 Ask::Files(files) => file_table(&files.root, files.write).into_iter().collect(),
                 Ask::Clock(_) => vec![("clock.now".to_owned(), Vec::new())],
                 Ask::Random(_) => vec![("random.any".to_owned(), Vec::new())],
-                Ask::Http(http) => request_tables(http, tool.effect, &secrets),
+                Ask::Http(http) => request_tables(http, tool.effect, &secrets, &mut carried),
                 Ask::Secret(_) => Vec::new(),
             };
-            let keys: Vec<String> = tables.into_iter().map(|(key, lines)| self.grant(&key, lines, ask)).collect();
-            if !matches!(ask, Ask::Files(files) if !files.write && writes(&files.root)) {
+            let keys: Vec<String> = tables.into_iter().map(|grant| self.grant(grant, ask)).collect();
+            if !matches!(ask, Ask::Files(files) if !files.write && writes.contains(files.root.as_str())) {
                 used.extend(keys);
             }
         }
-        // A secret that no request carries would be a fault of the manifest.
-        let carried = |name: &SecretName| {
-            let line = format!("secret = \"{name}\"");
-            self.tables.iter().any(|known| known.lines.iter().any(|known| known.starts_with(&line)))
-        };
-        let secrets: Vec<_> = secrets.into_iter().filter(|(name, _)| carried(name)).collect();
         for (name, ask) in secrets {
-            let table = format!("secrets.{name}");
-            if !self.tables.iter().any(|known| known.table == table) {
+            if carried.contains(&name) && self.secrets.insert(name.clone()) {
                 let source = format!(
                     "source = \"file:{name}\"     # a file in the directory of [sources.file] of wardkeep.toml"
                 );
                 let inject = "inject = { header = \"authorization\", format = \"Bearer {}\" }".to_owned();
-                self.tables.push(Proposed { table, lines: vec![source, inject], ask });
+                self.tables.push(Proposed { table: format!("secrets.{name}"), lines: vec![source, inject], ask });
             }
         }
         used
     }
 
-    /// Another grant with these lines is this one; another with this name and other lines makes the name `…-2`.
-    fn grant(&mut self, key: &str, lines: Vec<String>, ask: &'a Ask) -> String {
-        let mut names = std::iter::once(key.to_owned()).chain((2_u32..).map(|count| format!("{key}-{count}")));
-        loop {
-            let name = names.next().unwrap_or_default();
-            let table = format!("grants.{name}");
-            match self.tables.iter().find(|known| known.table == table) {
-                Some(known) if known.lines != lines => {}
-                Some(_) => return name,
-                None => {
-                    self.tables.push(Proposed { table, lines, ask });
-                    return name;
-                }
-            }
+    /// The name of this grant: that of an equal one, or a new one, which ends in a number where another has the same.
+    fn grant(&mut self, grant: Grant, ask: &'a Ask) -> String {
+        if let Some(name) = self.grants.get(&grant) {
+            return name.clone();
         }
+        let (key, lines) = grant.clone();
+        let count = self.alike.entry(key.clone()).or_default();
+        let mut name = key.clone();
+        while !self.names.insert(name.clone()) {
+            *count += 1;
+            name = format!("{key}-{}", *count + 1);
+        }
+        self.grants.insert(grant, name.clone());
+        self.tables.push(Proposed { table: format!("grants.{name}"), lines, ask });
+        name
     }
 }
 
@@ -131,11 +137,16 @@ fn host_and_methods(ask: &HttpAsk) -> Option<(HostPattern, BTreeSet<Method>)> {
 }
 
 /// What reads and what may write are granted apart, so that an admin can give the one without the other.
-fn request_tables(ask: &HttpAsk, effect: Effect, secrets: &[(SecretName, &Ask)]) -> Vec<(String, Vec<String>)> {
+fn request_tables(
+    ask: &HttpAsk,
+    effect: Effect,
+    secrets: &[(SecretName, &Ask)],
+    carried: &mut BTreeSet<SecretName>,
+) -> Vec<Grant> {
     let Some((host, methods)) = host_and_methods(ask) else { return Vec::new() };
     let (safe, unsafe_): (BTreeSet<Method>, _) = methods.into_iter().partition(|method| method.is_safe());
     let base: String = host.to_string().replace("*.", "any-").replace('.', "-").chars().take(36).collect();
-    let table = |kind: Option<&str>, methods: &BTreeSet<Method>, secret: Option<&(SecretName, &Ask)>| {
+    let mut table = |kind: Option<&str>, methods: &BTreeSet<Method>, secret: Option<&(SecretName, &Ask)>| {
         let exception = kind.is_none() && effect == Effect::Read;
         // What may write is told apart by what it sends.
         let kind = kind.map_or_else(
@@ -149,8 +160,13 @@ fn request_tables(ask: &HttpAsk, effect: Effect, secrets: &[(SecretName, &Ask)])
             false => "paths = [\"/\"]               # narrow it: \"/v1/\" and all below, \"=/v1/items\", \"/repos/{/owner}/\"".to_owned(),
         });
         if let Some((name, _)) = secret {
-            let others: Vec<String> =
-                secrets.iter().filter(|(other, _)| other != name).map(|(other, _)| format!("\"{other}\"")).collect();
+            carried.insert(name.clone());
+            let others: Vec<String> = secrets
+                .iter()
+                .filter(|(other, _)| other != name)
+                .take(3)
+                .map(|(other, _)| format!("\"{other}\""))
+                .collect();
             lines.push(match others.is_empty() {
                 true => format!("secret = \"{name}\""),
                 false => format!("secret = \"{name}\"     # a guess: it asks for {} too", others.join(", ")),

@@ -83,9 +83,11 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn log() -> io::Result<log::Log> {
     let wanted = std::env::var("WARDKEEP_LOG").or_else(|_| std::env::var("RUST_LOG")).unwrap_or_default();
     // rmcp logs whole messages below `warn`, which nothing of ours keeps, and each refused request at `warn`, which the audit
-    // log tells better.
-    let wanted: Vec<_> = wanted.split(',').filter(|directive| !directive.trim_start().starts_with("rmcp")).collect();
-    let filter = EnvFilter::new(format!("warn,guest=info,{},rmcp=error", wanted.join(",")));
+    // log tells better. What carries requests logs their heads, and a credential may stand in a query.
+    let kept = |directive: &&str| !["rmcp", "hyper", "h2"].iter().any(|name| directive.trim_start().starts_with(name));
+    let wanted: Vec<_> = wanted.split(',').filter(kept).collect();
+    let filter =
+        EnvFilter::new(format!("warn,guest=info,{},rmcp=error,hyper=warn,hyper_util=warn,h2=warn", wanted.join(",")));
     let colour =
         io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
     let log = log::Log::to_stderr()?;

@@ -58,6 +58,7 @@ pub(crate) struct Part {
     /// As the server says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
+    /// Of an HTML page that is not shown raw.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
     text: String,
@@ -81,7 +82,9 @@ pub(crate) fn fetch(arguments: Arguments) -> Result<Answer<Part>> {
     })?;
     let source = text::decoded(content_type.as_deref(), kind, &bytes);
     drop(bytes);
-    let page = (kind == Kind::Html).then(|| Page::read(&source, place.url())).flatten();
+    // A source is shown as it is: no page is so strange that it could not be.
+    let is_page = kind == Kind::Html && arguments.format != Format::Raw;
+    let page = is_page.then(|| Page::read(&source, place.url())).flatten();
     let shown = match (&page, arguments.format) {
         (Some(page), Format::Markdown) => page.markdown(),
         (Some(page), Format::Text) => page.text(),

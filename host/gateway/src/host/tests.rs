@@ -1,7 +1,6 @@
 //! What a swap and the clock do to running calls and to those who listen. The plugins have terms and no component: nothing is run.
 
 use std::{
-    collections::BTreeSet,
     future::poll_fn,
     io,
     pin::pin,
@@ -15,7 +14,7 @@ use std::{
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde_json::Map;
 use wardkeep_audit::{Changed, Files, Journal, Options, Sink};
-use wardkeep_model::{Definition, Description, Digest, Effect, Limits};
+use wardkeep_model::{Definition, Description, Digest, Effect};
 use wardkeep_policy::{
     Candidate, Evidence, HostTerms, KeyPair, MANIFEST_NAMESPACE, Permit, PluginTerms, Revocations, Snapshot, Trust,
     approve, authorize, generate_key, sign,

@@ -99,6 +99,39 @@ impl Authority {
     pub const fn is_exception(&self) -> bool {
         matches!(self, Self::WriteRequestsWhileReading { .. } | Self::SecretInQuery { .. })
     }
+
+    /// The tool that it is about.
+    #[must_use]
+    pub const fn tool(&self) -> Option<&ToolName> {
+        match self {
+            Self::WriteRequestsWhileReading { tool, .. }
+            | Self::PrivateNetwork { tool, .. }
+            | Self::WriteRequests { tool, .. }
+            | Self::ReadRequests { tool, .. }
+            | Self::WriteFiles { tool, .. }
+            | Self::ReadFiles { tool, .. }
+            | Self::Clock { tool }
+            | Self::Random { tool }
+            | Self::Asks { tool }
+            | Self::RunsAs { tool, .. }
+            | Self::Unconfirmed { tool }
+            | Self::ConfirmedBy { tool, .. }
+            | Self::NamesAnything { tool, .. }
+            | Self::Names { tool, .. }
+            | Self::ReturnsWhole { tool }
+            | Self::ReturnsBeginnings { tool }
+            | Self::ShowsEveryField { tool }
+            | Self::ShowsField { tool, .. }
+            | Self::ShowsUnredacted { tool, .. }
+            | Self::CalledBy { tool, .. }
+            | Self::Served { tool } => Some(tool),
+            Self::SecretInQuery { .. }
+            | Self::Secret { .. }
+            | Self::WasiInert
+            | Self::Deployment { .. }
+            | Self::AnyDeployment => None,
+        }
+    }
 }
 
 /// All that this manifest lets happen, as far as `bounds` ask.

@@ -301,6 +301,26 @@ fn a_script_reads_a_request_field_by_field() {
 }
 
 #[test]
+fn what_several_tools_may_do_is_one_line() {
+    let (new, description) = (manifest(REACHING), description());
+    let first = diff(None, Side { manifest: &new, description: Some(&description) });
+    let added = first.sections().remove(0).lines;
+    assert_eq!(
+        added,
+        [
+            "+ the secret `ro` goes into the header `authorization` as \"Bearer {}\", from `file:ro`",
+            "+ `list` may POST https://api.github.com/user/issues with the secret `ro`",
+            "+ each of `list`, `search` may GET https://api.github.com/repos/{/owner}/… with the secret `ro`",
+            "+ `list` runs as write",
+            "+ `search` runs as read",
+            "+ `list` waits for a confirmation by the client",
+            "+ each of `list`, `search` is served",
+            "+ holds in every deployment",
+        ]
+    );
+}
+
+#[test]
 fn exceptions_to_a_rule_are_told_first_and_apart() {
     let text = REACHING
         .replace("[\"=/user/issues\"]", "[\"=/user/issues\"]\nread_only = true")

@@ -1,7 +1,7 @@
 //! A difference in words. What others wrote (descriptions, names, patterns) stands in it as a TOML string or in backticks, on one line,
 //! with everything that hides or reorders text written out.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use crate::{
     document::{basic_string, quoted, shown},
@@ -41,7 +41,6 @@ impl Difference {
     pub fn sections(&self) -> Vec<Section> {
         let Self { added, taken, tools_added, tools_removed, contract, limits, rest } = self;
         let section = |title, weight, lines| Section { title, weight, lines };
-        let authority = |mark: char, list: &[Authority]| list.iter().map(|one| format!("{mark} {one}")).collect();
         // Where all of a manifest is new, they would not be seen among the rest.
         let (exceptions, added): (Vec<_>, Vec<_>) = added.iter().cloned().partition(Authority::is_exception);
         let names = |mark: char, list: &[wardkeep_model::ToolName]| {
@@ -79,6 +78,36 @@ impl Difference {
         sections.into_iter().filter(|section| !section.lines.is_empty()).collect()
     }
 }
+
+/// One line for what several tools have in common: a plugin of twenty tools would bury its one exception under hundreds of lines.
+fn authority(mark: char, list: &[Authority]) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    // Where each of them is: there may be a great many.
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for one in list {
+        // The tool's name stands first in what is told, before any word of a grant.
+        let name = one.tool().map(|tool| format!("`{tool}`"));
+        let text = one.to_string();
+        let (key, names) = match &name {
+            Some(name) => (text.replacen(name.as_str(), TOOLS, 1), vec![name.clone()]),
+            None => (text, Vec::new()),
+        };
+        let place = *places.entry(key.clone()).or_insert(lines.len());
+        match lines.get_mut(place) {
+            Some((_, known)) => known.extend(names),
+            None => lines.push((key, names)),
+        }
+    }
+    let line = |(key, names): (String, Vec<String>)| match names.as_slice() {
+        [] => format!("{mark} {key}"),
+        [one] => format!("{mark} {}", key.replacen(TOOLS, one, 1)),
+        [..] => format!("{mark} {}", key.replacen(TOOLS, &format!("each of {}", names.join(", ")), 1)),
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// Stands for the tools' names in a line; no name and no word of a document holds it.
+const TOOLS: &str = "\0";
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -132,6 +132,21 @@ fn what_a_draft_proposes_is_right_when_its_comments_are_removed() {
     assert_eq!(manifest.secrets().len(), 2);
 }
 
+/// Every tool asks for the same host with another secret, so that names collide as often as they can.
+#[test]
+fn a_component_that_asks_for_very_much_costs_no_more_than_its_length() {
+    let asks = |tool: usize| {
+        let secrets = (0..5).map(move |secret| self::secret(&format!("s{tool}-{secret}")));
+        (0..5).map(|_| http("a.test", &["GET", "POST"])).chain(secrets).collect()
+    };
+    let tools = (0..4_000).map(|tool| definition(&format!("t{tool}"), Effect::Write, asks(tool))).collect();
+    let description = Description { name: "github".into(), version: "1.4.0".into(), tools };
+    let begun = std::time::Instant::now();
+    let text = write(&description, &[]);
+    assert!(text.contains("[grants.http.a-test-post-4000]"), "each has a name of its own");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
 #[test]
 fn no_word_of_the_component_becomes_a_live_line() {
     let http = HttpAsk { host: NASTY.into(), methods: vec![NASTY.into()], purpose: NASTY.into() };

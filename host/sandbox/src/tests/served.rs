@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use wardkeep_audit::{Closing, Intent, Journal, Options, Origin, Recorded};
 use wardkeep_capabilities::{CallToken, Outside, Roots};
-use wardkeep_model::{Authenticated, Completion, Content, CorrelationId, Limits, Outcome, Principal, Reply};
+use wardkeep_model::{Authenticated, Completion, Content, CorrelationId, Outcome, Principal, Reply};
 use wardkeep_policy::{
     Candidate, Evidence, HostTerms, InitialTrust, MANIFEST_NAMESPACE, Permit, Revocations, Snapshot, Trust, approve,
     authorize, generate_key, manifest::SourceKind, sign,

@@ -103,3 +103,42 @@ fn a_root_that_is_not_there_is_told_with_its_line_and_stops_nothing_else() {
     assert_eq!(terms.host.roots.iter().map(ToString::to_string).collect::<Vec<_>>(), ["here"]);
     assert!(terms.faults.to_string().starts_with("wardkeep.toml:6: roots.there: the directory"), "{}", terms.faults);
 }
+
+#[test]
+fn connections_and_tokens_outlive_a_reload_unless_what_they_stand_on_has_changed() {
+    let fixture = Fixture::new();
+    let config = fs::read_to_string(fixture.path().join(CONFIG)).unwrap();
+    let write = |more: &str| fs::write(fixture.path().join(CONFIG), format!("{config}{more}")).unwrap();
+    fs::create_dir(fixture.path().join("secrets")).unwrap();
+    let sources = "[sources.file]\ndirectory = \"secrets\"\n";
+    write(sources);
+    let plugin = "p".parse().unwrap();
+    let before = fixture.terms();
+    let reach = before.world.outside.plugin(&plugin);
+    let same = |after: &Terms| Arc::ptr_eq(&after.world.outside.plugin(&plugin), &reach);
+    assert!(same(&before) && !same(&fixture.terms()), "read alone it is another one");
+    assert!(same(&fixture.terms().after(&before)));
+    write(&format!("{sources}[ceilings]\ndeadline = \"30s\"\n"));
+    assert!(same(&fixture.terms().after(&before)), "another part of the file");
+    for changed in [
+        format!("{sources}[sources.env]\n"),
+        format!("{sources}[egress]\nprivate = [\"10.2.0.0/16\"]\n"),
+        format!("{sources}[egress]\nname_servers = [\"127.0.0.1:53\"]\n"),
+        String::new(),
+    ] {
+        write(&changed);
+        assert!(!same(&fixture.terms().after(&before)), "{changed}");
+    }
+}
+
+#[test]
+fn what_is_wrong_outside_is_told_with_its_line_and_stops_nothing_else() {
+    let fixture = Fixture::new();
+    let config = fs::read_to_string(fixture.path().join(CONFIG)).unwrap();
+    fs::write(fixture.path().join("corp.pem"), "no certificate").unwrap();
+    let more = "[sources.file]\ndirectory = \"gone\"\n[egress]\nca = \"corp.pem\"\n";
+    fs::write(fixture.path().join(CONFIG), format!("{config}{more}")).unwrap();
+    let told = fixture.terms().faults.to_string();
+    assert!(told.contains("wardkeep.toml:5: sources.file.directory: "), "{told}");
+    assert!(told.contains("wardkeep.toml:7: egress.ca: ") && told.contains("holds no certificates in PEM"), "{told}");
+}

@@ -74,7 +74,6 @@ fn went(screen: Screen, record: &Record) -> String {
             NoteKind::Exhausted => ("exhausted", Ink::Warning),
             NoteKind::Unavailable => ("unavailable", Ink::Warning),
             NoteKind::Altered => ("altered", Ink::Dim),
-            NoteKind::Unavailable => ("unavailable", Ink::Warning),
         };
         let times = if *count > 1 { format!(" ×{count}") } else { String::new() };
         text.push_str(&format!("  {} {}: {}{times}", screen.paint(ink, word), escaped(capability), escaped(detail)));
