@@ -14,7 +14,7 @@ mod tally;
 mod target;
 mod transport;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::Full;
@@ -23,7 +23,9 @@ use wardkeep_model::{Egress, Limits, Method};
 use wardkeep_policy::{HttpRule, SecretTerms};
 use wasmtime::component::Resource;
 
-pub use self::{body::Body, dial::NetworkError};
+#[allow(unreachable_pub, reason = "the bindings, which are generated, name it")]
+pub use self::body::Body;
+pub use self::dial::NetworkError;
 pub(crate) use self::{
     dial::Network,
     target::{Target, TransportError},
@@ -179,7 +181,11 @@ impl CallState {
         };
         let Answer { status, headers, body } = answer;
         let guard = self.guard();
-        let headers = readable(&headers, guard.as_ref());
+        let mut replaced = false;
+        let headers = readable(&headers, guard.as_ref(), &mut replaced);
+        if replaced {
+            self.note_replaced("http");
+        }
         let body = Body::new(body, guard.map(|guard| guard.stream()), self.http.response_body, line);
         let body = body.counted(&self.http.open);
         let Ok(body) = self.table.push(body) else { return Ok(Err(Error::Exhausted)) };
@@ -195,6 +201,9 @@ impl HostBody for CallState {
         let body = self.table.get_mut(&body)?;
         let read = self.token.race(body.read(max)).await;
         self.http.tally.received(body.line, body.arrived());
+        if body.has_replaced() {
+            self.note_replaced("http");
+        }
         Ok(read.map_err(EndCall::Stopped)?)
     }
 
@@ -205,6 +214,9 @@ impl HostBody for CallState {
         let body = self.table.get_mut(&body)?;
         let read = self.token.race(body.text(max)).await;
         self.http.tally.received(body.line, body.arrived());
+        if body.has_replaced() {
+            self.note_replaced("http");
+        }
         Ok(read.map_err(EndCall::Stopped)?)
     }
 
@@ -268,7 +280,7 @@ fn told(error: &TransportError) -> Error {
 }
 
 /// An answer's headers for the guest: without those of the connection and without cookies, as text, and without credentials.
-fn readable(headers: &HeaderMap, guard: Option<&Arc<Guard>>) -> Vec<client::Header> {
+fn readable(headers: &HeaderMap, guard: Option<&Arc<Guard>>, replaced: &mut bool) -> Vec<client::Header> {
     let listed: Vec<String> = headers
         .get_all(header::CONNECTION)
         .into_iter()
@@ -289,25 +301,18 @@ fn readable(headers: &HeaderMap, guard: Option<&Arc<Guard>>) -> Vec<client::Head
         ) || name.starts_with("proxy-")
             || listed.iter().any(|listed| listed == name)
     };
-    let clean = |value: &str| match guard {
-        None => Some(value.to_owned()),
-        Some(guard) => {
-            let mut stream = guard.stream();
-            let mut clean = stream.push(value.as_bytes());
-            clean.extend(stream.finish());
-            String::from_utf8(clean).ok()
-        }
-    };
     let mut readable = Vec::with_capacity(headers.len());
     for (name, value) in headers {
         let name = name.as_str();
         let echoes = guard.is_some_and(|guard| guard.finds(name.as_bytes()).is_some());
+        *replaced |= echoes;
         if hop(name) || echoes {
             continue;
         }
-        if let Some(value) = std::str::from_utf8(value.as_bytes()).ok().and_then(clean) {
-            readable.push(client::Header { name: name.to_owned(), value });
-        }
+        let Ok(value) = std::str::from_utf8(value.as_bytes()) else { continue };
+        let clean = guard.map_or(Cow::Borrowed(value), |guard| guard.without(value));
+        *replaced |= matches!(clean, Cow::Owned(_));
+        readable.push(client::Header { name: name.to_owned(), value: clean.into_owned() });
     }
     readable
 }

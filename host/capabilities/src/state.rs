@@ -223,6 +223,11 @@ impl CallState {
         }
     }
 
+    /// Keeps in the record that a value of a secret came back from outside and was replaced.
+    pub(crate) fn note_replaced(&mut self, capability: &'static str) {
+        self.notes.add(NoteKind::Altered, capability, SECRET_REPLACED);
+    }
+
     /// What was sent where. A guest may choose a name below a host, and so what stands on record.
     fn egress(&mut self) -> Vec<Egress> {
         let mut egress = self.http.egress();

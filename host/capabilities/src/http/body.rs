@@ -17,6 +17,7 @@ const TEXT: usize = 4 << 20;
 
 /// The body of a response, as far as it is not read.
 #[derive(Debug)]
+#[allow(unreachable_pub, reason = "the bindings, which are generated, name it")]
 pub struct Body {
     arriving: Option<Arriving>,
     /// What finds credentials in it.
@@ -27,6 +28,8 @@ pub struct Body {
     left: u64,
     /// Arrived since it was counted last.
     arrived: u64,
+    /// Whether a credential was found in it since this was asked last.
+    replaced: bool,
     broken: Option<Broken>,
     /// Held as long as a connection is.
     open: Option<Arc<()>>,
@@ -54,7 +57,17 @@ impl From<Broken> for Error {
 impl Body {
     pub(super) fn new(arriving: Arriving, guard: Option<GuardStream>, most: u64, line: Line) -> Self {
         let arriving = (!arriving.is_over()).then_some(arriving);
-        Self { arriving, guard, ready: Bytes::new(), left: most, arrived: 0, broken: None, open: None, line }
+        Self {
+            arriving,
+            guard,
+            ready: Bytes::new(),
+            left: most,
+            arrived: 0,
+            replaced: false,
+            broken: None,
+            open: None,
+            line,
+        }
     }
 
     /// The same, counted among those that hold a connection as long as it does.
@@ -70,6 +83,11 @@ impl Body {
     /// What arrived since this was asked last.
     pub(super) fn arrived(&mut self) -> u64 {
         std::mem::take(&mut self.arrived)
+    }
+
+    /// Whether a credential was replaced since this was asked last.
+    pub(super) fn has_replaced(&mut self) -> bool {
+        std::mem::take(&mut self.replaced)
     }
 
     /// At most `max` bytes, less only at the end.
@@ -143,6 +161,7 @@ impl Body {
                 self.let_go();
                 if let Some(mut guard) = self.guard.take() {
                     self.ready = guard.finish().into();
+                    self.replaced |= guard.has_replaced();
                 }
             }
             Err(_) => {
@@ -154,7 +173,11 @@ impl Body {
 
     fn look_through(&mut self, bytes: Bytes) {
         self.ready = match &mut self.guard {
-            Some(guard) => guard.push(&bytes).into(),
+            Some(guard) => {
+                let clean = guard.push(&bytes);
+                self.replaced |= guard.has_replaced();
+                clean.into()
+            }
             None => bytes,
         };
     }

@@ -199,7 +199,7 @@ fn granted<'r>(
 }
 
 /// Those that fit, and the names of those that were there before.
-fn narrowed<'r>(rules: Vec<&'r HttpRule>, fits: impl Fn(&HttpRule) -> bool) -> (Vec<&'r HttpRule>, String) {
+fn narrowed(rules: Vec<&HttpRule>, fits: impl Fn(&HttpRule) -> bool) -> (Vec<&HttpRule>, String) {
     let names: Vec<String> = rules.iter().map(|rule| format!("grants.http.{}", rule.grant.name)).collect();
     (rules.into_iter().filter(|rule| fits(rule)).collect(), names.join(", "))
 }

@@ -320,4 +320,8 @@ impl Transport {
     pub(crate) fn waiting(&self) -> usize {
         self.pool.waiting()
     }
+
+    pub(crate) fn open(&self) -> usize {
+        self.pool.open()
+    }
 }

@@ -324,7 +324,7 @@ fn the_guest_learns_the_rule_and_the_record_learns_the_line() {
             &format!(
                 "GET api.example.com{}…: `paths` of grants.http.a-read, grants.http.b-write do not cover it with these \
                  arguments",
-                &long[..100]
+                long.chars().take(100).collect::<String>()
             ),
         ),
         (

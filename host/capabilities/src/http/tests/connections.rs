@@ -160,7 +160,7 @@ async fn one_plugin_has_sixty_four_connections_and_what_waits_makes_room() {
     }
     assert_eq!(server.came(), 70);
     let pool = &world.outside.plugin(&"p".parse().unwrap()).transport;
-    assert!(pool.waiting() <= 64, "{}", pool.waiting());
+    assert!(pool.waiting() <= 64 && pool.open() <= 64, "{} of {}", pool.waiting(), pool.open());
 }
 
 #[tokio::test]

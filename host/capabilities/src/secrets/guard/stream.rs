@@ -20,12 +20,13 @@ pub(crate) struct GuardStream {
     seen: usize,
     /// The longest value so far that begins where the leftmost one does.
     found: Option<(usize, usize)>,
+    replaced: bool,
 }
 
 impl GuardStream {
     pub(super) fn of(guard: Arc<Guard>) -> Self {
         let state = start(&guard);
-        Self { guard, state, held: Vec::new(), seen: 0, found: None }
+        Self { guard, state, held: Vec::new(), seen: 0, found: None, replaced: false }
     }
 
     /// What may go on now that these bytes have come.
@@ -39,6 +40,11 @@ impl GuardStream {
         self.go_on(true)
     }
 
+    /// Whether anything was replaced.
+    pub(crate) const fn has_replaced(&self) -> bool {
+        self.replaced
+    }
+
     fn go_on(&mut self, last: bool) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.held.len());
         // Bytes of `held` that are told already.
@@ -50,7 +56,7 @@ impl GuardStream {
             out.extend_from_slice(self.held.get(told..from).unwrap_or_default());
             out.extend_from_slice(PLACE);
             // What was looked at beyond it is looked at again: it may begin the next one.
-            (told, self.seen, self.found, self.state) = (to, to, None, begin);
+            (told, self.seen, self.found, self.state, self.replaced) = (to, to, None, begin, true);
         }
         let most = self.guard.longest.saturating_sub(1);
         let keep = match self.found {
