@@ -6,6 +6,7 @@
 mod address;
 mod body;
 mod dial;
+mod driven;
 mod headers;
 mod host;
 mod policy;

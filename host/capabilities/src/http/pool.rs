@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -16,14 +17,14 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{
     body::{Bytes, Incoming},
-    client::conn::{TrySendError, http1, http2},
+    client::conn::{TrySendError, http2},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{Target, TransportError, dial::CONNECT};
+use super::{Target, TransportError, dial::CONNECT, driven::Driven};
 
 /// Connections of one plugin at a time.
 const OPEN: usize = 64;
@@ -38,7 +39,7 @@ const READY: Duration = Duration::from_millis(500);
 
 /// What sends on one connection.
 pub(super) enum Sender {
-    One(http1::SendRequest<Full<Bytes>>),
+    One(Driven),
     Many(http2::SendRequest<Full<Bytes>>, Arc<()>),
 }
 
@@ -52,14 +53,21 @@ impl Sender {
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>> {
         match self {
-            Self::One(sender) => sender.try_send_request(request).await,
+            Self::One(driven) => driven.send(request).await,
             Self::Many(sender, _) => sender.try_send_request(request).await,
+        }
+    }
+
+    /// Lets the connection get on with what it has to read and write, if nobody else does.
+    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
+        if let Self::One(driven) = self {
+            let _over: Poll<()> = driven.drive(context);
         }
     }
 
     fn is_closed(&self) -> bool {
         match self {
-            Self::One(sender) => sender.is_closed(),
+            Self::One(driven) => driven.is_closed(),
             Self::Many(sender, _) => sender.is_closed(),
         }
     }
@@ -109,9 +117,9 @@ impl Pool {
     pub(super) async fn take(&self, target: &Target) -> Option<Sender> {
         while let Some(sender) = self.next(target) {
             match sender {
-                // its last answer was read to the end a moment ago, on another thread
+                // nobody looked at it while it waited: whether the peer has closed it shows now
                 Sender::One(mut one) => {
-                    if matches!(timeout(READY, one.ready()).await, Ok(Ok(()))) {
+                    if matches!(timeout(READY, one.ready()).await, Ok(true)) {
                         return Some(Sender::One(one));
                     }
                 }

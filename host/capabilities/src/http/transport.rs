@@ -1,14 +1,21 @@
 //! Sends what was decided on where it was decided to, and nothing else: no redirect is followed, no proxy asked, no cookie kept.
 //!
-//! Connections live on the runtime of what guests wait for (decision 012): a call that ends early takes its request with it and no connection
-//! that others wait for, and no guest's thread reads sockets.
+//! A connection of HTTP/1.1 is driven by the call that uses it, one of HTTP/2 by a task on the runtime of what guests wait for (decision 012): a
+//! call that ends early takes its request with it and no connection that others wait for.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::{
-    body::{Body as _, Bytes, Incoming},
+    body::{Body as _, Bytes, Frame, Incoming},
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -23,6 +30,7 @@ use tokio::{
 use super::{
     Network, Target, TransportError,
     dial::Dialled,
+    driven::Driven,
     pool::{Pool, Sender},
 };
 use crate::Reach;
@@ -88,7 +96,7 @@ impl fmt::Debug for Arriving {
 impl Arriving {
     /// The next bytes; nothing at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
-        while let Some(frame) = self.incoming.frame().await {
+        while let Some(frame) = poll_fn(|context| self.frame(context)).await {
             // what follows the body belongs to the connection and goes nowhere
             if let Ok(bytes) = frame.map_err(TransportError::Http)?.into_data()
                 && !bytes.is_empty()
@@ -100,6 +108,16 @@ impl Arriving {
             lease.give_back();
         }
         Ok(None)
+    }
+
+    fn frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
+            return Poll::Ready(frame);
+        }
+        if let Some(lease) = &mut self.lease {
+            lease.sender.drive(context);
+        }
+        Pin::new(&mut self.incoming).poll_frame(context)
     }
 
     /// Whether nothing is to come.
@@ -205,12 +223,7 @@ where
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD_BUFFER).max_header_size(HEAD_BUFFER);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    tokio::spawn(async move {
-        let _place = place;
-        // whoever waits for an answer on it is told
-        let _ended = connection.await;
-    });
-    Ok(Sender::One(sender))
+    Ok(Sender::One(Driven::new(sender, connection, place)))
 }
 
 /// HTTP/2 over this stream.
