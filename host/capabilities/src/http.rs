@@ -20,7 +20,7 @@ use std::{borrow::Cow, sync::Arc};
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::Full;
 use hyper::body::Bytes;
-use wardkeep_model::{Egress, Limits, Method};
+use wardkeep_model::{Egress, Limits, Method, NoteKind};
 use wardkeep_policy::{HttpRule, SecretTerms};
 use wasmtime::component::Resource;
 
@@ -172,11 +172,7 @@ impl CallState {
                 if error.is_before_sending() {
                     self.http.tally.unsent(line, bytes);
                 }
-                if let TransportError::Forbidden { .. } = &error {
-                    let grant = &decision.grant.name;
-                    let mend = format!("`private` of grants.http.{grant} and of [egress] would both have to name it");
-                    self.note_denied("http", &format!("{what}: {error}; {mend}"));
-                }
+                self.note_unsent(what, &error, decision);
                 return Ok(Err(told(&error)));
             }
         };
@@ -192,6 +188,29 @@ impl CallState {
         let Ok(body) = self.table.push(body) else { return Ok(Err(Error::Exhausted)) };
         Ok(Ok(Response { status: status.as_u16(), headers, body }))
     }
+}
+
+impl CallState {
+    /// Why there is no answer, for the record: whatever becomes of the guest's own words for it, the operator finds the reason here.
+    fn note_unsent(&mut self, what: &str, error: &TransportError, decision: &Decision) {
+        let TransportError::Forbidden { address, .. } = error else {
+            return self.note(NoteKind::Unavailable, "http", &format!("{what}: {}", with_cause(error)));
+        };
+        let name = &decision.grant.name;
+        let names = |networks: &[ipnet::IpNet]| networks.iter().any(|network| network.contains(address));
+        let lacking = match (names(&decision.grant.private), names(&self.reach.shared.private)) {
+            (true, false) => "`private` of [egress] does not name it".to_owned(),
+            (false, true) => format!("`private` of grants.http.{name} does not name it"),
+            (true, true) => "no document can allow it".to_owned(),
+            (false, false) => format!("`private` of grants.http.{name} and of [egress] would both have to name it"),
+        };
+        self.note_denied("http", &format!("{what}: {error}; {lacking}"));
+    }
+}
+
+fn with_cause(error: &TransportError) -> String {
+    use std::error::Error as _;
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 impl HostBody for CallState {
@@ -265,17 +284,13 @@ fn shown(path_and_query: &str) -> String {
 
 /// The guest's words for a failure. Addresses are not for it: where a name leads inside is the operator's business.
 fn told(error: &TransportError) -> Error {
-    use std::error::Error as _;
     match error {
         TransportError::Forbidden { host, .. } => {
             Error::Denied(format!("`{host}` leads to an address that is not public"))
         }
         TransportError::Timeout(_) | TransportError::Unanswered => Error::Timeout,
         TransportError::TooLarge(_) => Error::TooLarge,
-        TransportError::Tls { .. } => {
-            let cause = error.source().map(ToString::to_string).unwrap_or_default();
-            Error::Unreachable(format!("{error}: {cause}"))
-        }
+        TransportError::Tls { .. } => Error::Unreachable(with_cause(error)),
         _ => Error::Unreachable(error.to_string()),
     }
 }
