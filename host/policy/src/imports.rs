@@ -124,7 +124,9 @@ pub(crate) fn missing(imports: &[String], grants: &Grants, description: &Descrip
             "what writes is for tools with effect = \"write\" or \"destructive\": one of them has to use it".to_owned(),
         );
     }
-    mend.push("if unused, leave it out of your world: the import goes away with it".to_owned());
+    mend.push(
+        "for the plugin's author: if unused, leave it out of your world: the import goes away with it".to_owned(),
+    );
     let message = message.into_iter().flatten().collect::<Vec<_>>().join("; ");
     Some((format!("the component {message}"), mend.join("\n")))
 }

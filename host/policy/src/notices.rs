@@ -1,12 +1,13 @@
 //! What is no fault, but what the people in charge should know: `wardkeep check` shows it, and nothing is refused for it.
 
 mod limits;
+mod networks;
 mod places;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use ipnet::IpNet;
-use wardkeep_model::{Description, Effect, Scheme};
+use wardkeep_model::{Ask, Definition, Description, Effect, Scheme};
 
 use crate::{
     approval::HostTerms,
@@ -32,6 +33,10 @@ pub(crate) fn notices(manifest: &Manifest, tools: &[Arc<Tool>], told: &Descripti
         notices.extend(limits::capped(manifest, terms, host));
         notices.extend(served(manifest, terms));
         notices.extend(unusable(manifest, terms));
+        notices.extend(unasked(manifest, terms));
+        if let Some(definition) = told.tools.iter().find(|tool| tool.name == terms.name.as_str()) {
+            notices.extend(uncarried(manifest, terms, definition));
+        }
         if let Some(tool) = tools.iter().find(|tool| *tool.name() == terms.name) {
             notices.extend(places::notices(manifest, terms, tool));
         }
@@ -71,6 +76,15 @@ fn requests(manifest: &Manifest, http: &HttpGrant) -> Vec<Fault> {
     if let (Some(secret), HostPattern::Below(name)) = (&http.secret, &http.host) {
         let message = format!("every host below `{name}` is sent the secret `{secret}`, whoever runs it");
         notices.push(fault("host", message).mend("name the hosts, one grant each"));
+    }
+    if http.read_only {
+        let message = "a signed exception: tools that read send every method of this grant, and only its signers vouch that nothing is \
+                       changed by it";
+        notices.push(fault("read_only", message.to_owned()));
+    }
+    for net in http.private.iter().filter(|net| networks::is_public(net)) {
+        let message = format!("`{net}` is public, and reached without being named here");
+        notices.push(fault("private", message).mend("remove it"));
     }
     if http.private.iter().any(holds_metadata) {
         let message = "holds the address at which clouds tell machines their own credentials";
@@ -123,6 +137,40 @@ fn unusable(manifest: &Manifest, terms: &ToolTerms) -> Vec<Fault> {
         manifest.fault(&format!("tools.{}.uses", terms.name), message)
     };
     terms.uses.iter().filter(useless).map(told).collect()
+}
+
+/// Questions that are never put.
+fn unasked(manifest: &Manifest, terms: &ToolTerms) -> Option<Fault> {
+    (terms.asks && terms.returns.hides_words()).then(|| {
+        let message = "its questions are never put, since `returns` keeps the plugin's own words from leaving";
+        let mend = "remove it, or `redact`, `fields` and `content = \"metadata\"` of `returns`";
+        manifest.fault(&format!("tools.{}.asks", terms.name), message).mend(mend)
+    })
+}
+
+/// Secrets that the component will open by a name under which the tool holds none: mostly another name for the same.
+fn uncarried(manifest: &Manifest, terms: &ToolTerms, definition: &Definition) -> Vec<Fault> {
+    let held = |name: &str| {
+        terms.uses.iter().any(|key| match manifest.grants().get(key) {
+            Some(Grant::Http(http)) => http.secret.as_ref().is_some_and(|secret| secret.as_str() == name),
+            _ => false,
+        })
+    };
+    let asked: BTreeSet<&str> = definition
+        .asks
+        .iter()
+        .filter_map(|ask| match ask {
+            Ask::Secret(secret) => Some(secret.name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let told = |name: &str| {
+        let message =
+            format!("the component asks for the secret {}, which no grant of this tool carries", quoted(name));
+        let mend = "a grant with this `secret`, by the component's own name for it, and that grant in `uses`";
+        manifest.fault(&format!("tools.{}.uses", terms.name), message).mend(mend)
+    };
+    asked.into_iter().filter(|name| !held(name)).map(told).collect()
 }
 
 fn unlisted(manifest: &Manifest, description: &Description) -> Option<Fault> {

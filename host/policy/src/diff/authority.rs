@@ -35,6 +35,8 @@ pub enum Authority {
     },
     /// A credential that stands in the logs of everybody on the way.
     SecretInQuery { secret: SecretName, source: String, made: Option<String>, parameter: String },
+    /// A credential that everybody on the way reads: a test server's, if the operator lets it pass.
+    SecretInTheClear { secret: SecretName, to: String },
     /// A tool that writes runs without anybody's yes.
     Unconfirmed { tool: ToolName },
     /// A credential: where it is from, what is made of it and where it goes.
@@ -97,7 +99,10 @@ impl Authority {
     /// Whether it goes against a rule that holds otherwise: to be read first.
     #[must_use]
     pub const fn is_exception(&self) -> bool {
-        matches!(self, Self::WriteRequestsWhileReading { .. } | Self::SecretInQuery { .. })
+        matches!(
+            self,
+            Self::WriteRequestsWhileReading { .. } | Self::SecretInQuery { .. } | Self::SecretInTheClear { .. }
+        )
     }
 
     /// The tool that it is about.
@@ -126,6 +131,7 @@ impl Authority {
             | Self::CalledBy { tool, .. }
             | Self::Served { tool } => Some(tool),
             Self::SecretInQuery { .. }
+            | Self::SecretInTheClear { .. }
             | Self::Secret { .. }
             | Self::WasiInert
             | Self::Deployment { .. }
@@ -152,6 +158,7 @@ pub(super) fn of(manifest: &Manifest, bounds: &Bounds<'_>) -> BTreeSet<Authority
         Wasi::None => {}
     }
     all.extend(secrets.values().map(|terms| credential::of(terms)));
+    all.extend(secrets.values().filter_map(|terms| credential::exchanged_in_the_clear(terms)));
     for terms in tools.values() {
         tool(manifest, terms, bounds, &mut all);
     }

@@ -340,6 +340,22 @@ fn exceptions_to_a_rule_are_told_first_and_apart() {
 }
 
 #[test]
+fn a_secret_in_the_clear_is_an_exception_wherever_it_goes() {
+    let oauth = "\n[secrets.ro.oauth]\ntoken_url = \"http://localhost:8080/t\"\nclient_id = \"me\"\n[tools.list]";
+    for (text, to) in [
+        (REACHING.replacen("[grants.http.read]", "[grants.http.read]\nscheme = \"http\"", 1), "http://api.github.com"),
+        (REACHING.replacen("[tools.list]", oauth, 1), "http://localhost:8080/t"),
+    ] {
+        let first = between(REACHING, &text).sections().remove(0);
+        assert_eq!((first.title, first.weight), ("exceptions to a rule: read these first", Weight::Grave));
+        assert_eq!(
+            first.lines,
+            [format!("+ IN THE CLEAR: the secret `ro` goes to {to}, read by everybody on the way")]
+        );
+    }
+}
+
+#[test]
 fn every_key_of_a_secret_is_told() {
     const SECRET: &str = "source = \"file:ro\"\ninject = { header = \"authorization\", format = \"Bearer {}\" }";
     const THERE: &str = "the secret `ro` goes into the header `authorization` as \"Bearer {}\", from `file:ro`";

@@ -133,6 +133,9 @@ impl fmt::Display for Authority {
                 )?;
                 from(f, source, made.as_deref())
             }
+            Self::SecretInTheClear { secret, to } => {
+                write!(f, "IN THE CLEAR: the secret `{secret}` goes to {to}, read by everybody on the way")
+            }
             Self::Secret { secret, source, made, place } => {
                 write!(f, "the secret `{secret}` goes into {place}")?;
                 from(f, source, made.as_deref())

@@ -62,7 +62,7 @@ fn a_plugin_without_a_tool_that_writes_gets_no_writing_import() {
         "grant it with these lines, and list it in `uses` of each tool that needs it:\n\
          [grants.files.notes-write]\nroot = \"notes\"\naccess = \"write\"\n\
          what writes is for tools with effect = \"write\" or \"destructive\": one of them has to use it\n\
-         if unused, leave it out of your world: the import goes away with it"
+         for the plugin's author: if unused, leave it out of your world: the import goes away with it"
     );
 }
 
@@ -209,6 +209,6 @@ fn all_missing_grants_are_named_with_the_lines_that_would_grant_them() {
         mend,
         "grant it with these lines, and list it in `uses` of each tool that needs it:\n\
          [grants.files.docs]\nroot = \"docs\"\naccess = \"read\"\n[grants.files.wiki]\nroot = \"wiki\"\naccess = \"read\"\n\
-         [grants.random.any]\nif unused, leave it out of your world: the import goes away with it"
+         [grants.random.any]\nfor the plugin's author: if unused, leave it out of your world: the import goes away with it"
     );
 }

@@ -272,11 +272,19 @@ fn inject(item: &Item<'_>) -> Option<Inject> {
             Some(Inject::Basic { user: user.into() })
         }
         (None, None, Some(query)) => Some(Inject::Query { name: query.line_of_text(1..=100)?.into() }),
-        _ => {
+        (None, None, None) => {
             item.fault(
                 "says one of `header`, `basic` and `query`",
                 Some("inject = { header = \"authorization\", format = \"Bearer {}\" }"),
             );
+            None
+        }
+        (header, basic, query) => {
+            let given = [("header", header), ("basic", basic), ("query", query)];
+            let given: Vec<_> =
+                given.into_iter().filter_map(|(name, item)| item.map(|_| format!("`{name}`"))).collect();
+            let all = if given.len() == 2 { "both" } else { "all" };
+            item.fault(format!("{} are {all} given", given.join(" and ")), Some("keep one"));
             None
         }
     }

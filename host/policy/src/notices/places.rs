@@ -1,5 +1,5 @@
 //! Places in the arguments that the manifest names and the tool's schema does not have: a path that could never be filled, a list that
-//! no call could pass, an id that is never recorded. Mostly a slip of the finger.
+//! no call could pass, an id that is never recorded; and places in the answers that would not be redacted. Mostly a slip of the finger.
 //!
 //! What a schema says with references and combinations is not worked out: where it is not plain that a place is not there, nothing is told.
 
@@ -69,7 +69,29 @@ pub(super) fn notices(manifest: &Manifest, terms: &ToolTerms, tool: &Tool) -> Ve
         };
         notices.push(manifest.fault(&key, format!("{} {why}", quoted(pointer.as_str()))));
     }
+    notices.extend(answers(manifest, terms, tool));
     notices
+}
+
+/// A place that is not there is redacted nowhere, while what was meant leaves.
+fn answers(manifest: &Manifest, terms: &ToolTerms, tool: &Tool) -> Vec<Fault> {
+    const ANY: [&str; 7] = ["object", "array", "string", "integer", "number", "boolean", "null"];
+    let Some(schema) = tool.output_schema() else { return Vec::new() };
+    let returns = &terms.returns;
+    let told = |(key, pointers, so): (&str, &[Pointer], &str)| {
+        let missing = pointers.iter().filter(|pointer| of(schema, pointer, &ANY) == Place::Missing);
+        let fault = |pointer: &Pointer| {
+            let message = format!("{} is not in the tool's output schema, so {so}", quoted(pointer.as_str()));
+            let mend = "compare with `output` of `wardkeep inspect`; `*` is each element of an array";
+            manifest.fault(&format!("tools.{}.returns.{key}", terms.name), message).mend(mend)
+        };
+        missing.map(fault).collect::<Vec<_>>()
+    };
+    let lists = [
+        ("redact", &*returns.redact, "nothing is redacted"),
+        ("fields", &*returns.fields, "nothing is let through by it"),
+    ];
+    lists.into_iter().flat_map(told).collect()
 }
 
 /// Where a pointer leads in a schema.
@@ -84,8 +106,11 @@ fn of(schema: &Map<String, Value>, pointer: &Pointer, fitting: &[&str]) -> Place
                 if !required.is_some_and(|required| required.iter().any(|name| name == key)) {
                     place = Place::Optional;
                 }
+                let index = key.bytes().all(|byte| byte.is_ascii_digit());
                 match next {
-                    None if says_more(schema) => return Place::Unknown,
+                    // `/items/email`, where `/items/*/email` is meant
+                    None if is(schema, "array") && !index && !combines(schema) => return Place::Missing,
+                    None if says_more(schema) || is_open(schema) => return Place::Unknown,
                     None => return Place::Missing,
                     next => next,
                 }
@@ -110,22 +135,29 @@ fn of(schema: &Map<String, Value>, pointer: &Pointer, fitting: &[&str]) -> Place
     }
 }
 
+/// Whether it is of this one type.
+fn is(schema: &Map<String, Value>, kind: &str) -> bool {
+    schema.get("type").is_some_and(|known| known == kind)
+}
+
+/// An object of which nothing is said.
+fn is_open(schema: &Map<String, Value>) -> bool {
+    is(schema, "object")
+        && !schema.contains_key("properties")
+        && schema.get("additionalProperties").is_none_or(|more| more == true)
+}
+
+/// Whether more is said of the same value elsewhere.
+fn combines(schema: &Map<String, Value>) -> bool {
+    const MORE: [&str; 9] =
+        ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "then", "else", "dependentSchemas"];
+    schema.keys().any(|key| MORE.contains(&key.as_str()))
+}
+
 /// Whether properties may stand elsewhere in it, or it is an array after all.
 fn says_more(schema: &Map<String, Value>) -> bool {
-    const MORE: [&str; 11] = [
-        "$ref",
-        "allOf",
-        "anyOf",
-        "oneOf",
-        "if",
-        "then",
-        "else",
-        "patternProperties",
-        "dependentSchemas",
-        "items",
-        "prefixItems",
-    ];
-    schema.keys().any(|key| MORE.contains(&key.as_str()))
+    combines(schema)
+        || ["patternProperties", "items", "prefixItems"].iter().any(|key| schema.contains_key(*key))
         || matches!(schema.get("additionalProperties"), Some(Value::Object(_)))
 }
 
@@ -157,6 +189,8 @@ mod tests {
             ("/ownr", Place::Missing),
             ("/repo/nam", Place::Missing),
             ("/page", Place::Unfit),
+            ("/items/id", Place::Missing),
+            ("/page/name", Place::Unknown),
             ("/items", Place::Unfit),
             ("/any/name", Place::Unknown),
             ("/open", Place::Unknown),

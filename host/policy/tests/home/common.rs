@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use wardkeep_model::{Authenticated, Definition, Description, Digest, Effect, FilesAsk, Principal};
+use wardkeep_model::{Authenticated, Definition, Description, Digest, Effect, FilesAsk, Principal, SecretAsk};
 use wardkeep_policy::{
     Approved, Candidate, Evidence, Faults, HostTerms, KeyPair, MANIFEST_NAMESPACE, PluginTerms, REVOKE_NAMESPACE,
     Remembered, Revocations, SourceKind, Trust, approve, generate_key, sign,
@@ -40,7 +40,7 @@ pub(crate) fn host() -> HostTerms {
     HostTerms {
         deployment: Some("prod".into()),
         roots: BTreeSet::from(["reports".parse().unwrap(), "wiki".parse().unwrap()]),
-        private: vec!["10.2.0.0/16".parse().unwrap()],
+        private: ["10.2.0.0/16", "8.8.8.0/24"].map(|net| net.parse().unwrap()).into(),
         sources: BTreeSet::from([SourceKind::File, SourceKind::Env]),
         ..HostTerms::default()
     }
@@ -111,6 +111,10 @@ pub(crate) struct Surroundings {
     component: Option<String>,
     version: String,
     schema: Option<String>,
+    /// What the first tool says of its answers.
+    output: Option<String>,
+    /// The secrets that it asks for.
+    asks: Vec<String>,
     ceilings_fuel: Option<u64>,
     /// The tables `[sources.…]` of the host.
     sources: Vec<String>,
@@ -131,6 +135,8 @@ impl Default for Surroundings {
             component: None,
             version: "1.4.0".into(),
             schema: None,
+            output: None,
+            asks: Vec::new(),
             ceilings_fuel: None,
             sources: vec!["file".into(), "env".into()],
         }
@@ -199,6 +205,9 @@ impl Surroundings {
         if let Some(schema) = &self.schema {
             description.tools[0].input_schema.clone_from(schema);
         }
+        description.tools[0].output_schema.clone_from(&self.output);
+        let secret = |name: &String| SecretAsk { name: name.clone(), purpose: "reaches".into() };
+        description.tools[0].asks.extend(self.asks.iter().map(secret).map(wardkeep_model::Ask::Secret));
         description
     }
 

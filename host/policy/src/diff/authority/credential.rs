@@ -1,5 +1,7 @@
 //! What a manifest says of a credential, but for what is for people only: that is in `rest`.
 
+use wardkeep_model::Scheme;
+
 use crate::{
     document::basic_string,
     manifest::{Credential, Inject, SecretTerms},
@@ -17,6 +19,17 @@ pub(super) fn of(terms: &SecretTerms) -> Authority {
         Inject::Query { name } => return Authority::SecretInQuery { secret, source, made, parameter: name.clone() },
     };
     Authority::Secret { secret, source, made, place }
+}
+
+/// The endpoint that is sent the value itself without TLS, or answers with a token.
+pub(super) fn exchanged_in_the_clear(terms: &SecretTerms) -> Option<Authority> {
+    let endpoint = match &terms.credential {
+        Credential::Static => return None,
+        Credential::OAuthClient { token_url, .. } => token_url,
+        Credential::GithubApp { api, .. } => api,
+    };
+    let clear = endpoint.scheme == Scheme::Http;
+    clear.then(|| Authority::SecretInTheClear { secret: terms.name.clone(), to: endpoint.to_string() })
 }
 
 /// What is made of the value before it is used.

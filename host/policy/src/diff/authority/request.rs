@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use wardkeep_model::{Effect, Method, SecretName, ToolName};
+use wardkeep_model::{Effect, Method, Scheme, SecretName, ToolName};
 
 use crate::manifest::HttpGrant;
 
@@ -26,6 +26,11 @@ pub(super) fn of(tool: &ToolName, effect: Effect, grant: &HttpGrant, all: &mut B
     let HttpGrant { name: _, scheme, host, port, methods, paths, secret, read_only: _, private } = grant;
     let port = if *port == scheme.port() { String::new() } else { format!(":{port}") };
     let to = format!("{scheme}://{host}{port}");
+    if *scheme == Scheme::Http
+        && let Some(secret) = secret
+    {
+        all.insert(Authority::SecretInTheClear { secret: secret.clone(), to: to.clone() });
+    }
     let reading = effect == Effect::Read;
     for path in paths {
         for method in methods.iter().filter(|method| grant.gives(reading, **method)) {
