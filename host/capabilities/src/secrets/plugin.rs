@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use wardkeep_model::{PluginName, SecretName};
 use wardkeep_policy::{
     SecretTerms,
@@ -182,13 +183,17 @@ impl Seen {
             Live::Value(value) => value.bytes(),
             Live::Token(token) => token.text().as_bytes(),
         };
+        // in a header it stands encoded, and who sends that back may encode it once more
+        let as_sent = |pair: &Zeroizing<Vec<u8>>| Zeroizing::new(BASE64.encode(&**pair).into_bytes());
         let mut forms = vec![Zeroizing::new(text.to_vec())];
         match (&self.terms.credential, &self.terms.inject, &self.live) {
             (Credential::OAuthClient { client_id, .. }, _, Live::Value(value)) => {
                 forms.push(client_pair(client_id, value.text()));
+                forms.extend(forms.last().map(as_sent));
             }
             (Credential::Static, Inject::Basic { user }, _) | (_, Inject::Basic { user }, Live::Token(_)) => {
                 forms.push(super::handle::basic_pair(user, self.live.text()));
+                forms.extend(forms.last().map(as_sent));
             }
             _ => {}
         }
