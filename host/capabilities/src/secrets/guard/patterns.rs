@@ -164,12 +164,14 @@ fn json(value: &[u8], slash: Slash, beyond: Beyond) -> Vec<u8> {
             '/' if slash == Slash::Escaped => "\\/",
             _ => "",
         };
+        let in_units = beyond == Beyond::DotNet && c == '"';
         let escaped = c.is_control()
             || (!matches!(beyond, Beyond::Kept | Beyond::Go) && !c.is_ascii())
             || (matches!(beyond, Beyond::Html | Beyond::DotNet) && matches!(c, '<' | '>' | '&' | '\''))
             || (beyond == Beyond::Go && matches!(c, '<' | '>' | '&'))
-            || (beyond == Beyond::DotNet && matches!(c, '"' | '+' | '`'));
-        if !short.is_empty() && !(beyond == Beyond::DotNet && c == '"') {
+            || (beyond == Beyond::DotNet && matches!(c, '+' | '`'))
+            || in_units;
+        if !short.is_empty() && !in_units {
             out.extend(short.bytes());
         } else if escaped {
             units(c, beyond == Beyond::DotNet, &mut out);

@@ -206,7 +206,7 @@ fn what_long_values_cost() {
     let long: String = (0..16_384_u32).map(|at| char::from(b'!' + u8::try_from(at * 7919 % 93).unwrap())).collect();
     let name = name("s");
     for count in [1, 2, 4] {
-        let values: Vec<String> = (0..count).map(|at| format!("{at}{}", &long[1..])).collect();
+        let values: Vec<String> = (0..count).map(|at| format!("{at}{}", long.get(1..).unwrap())).collect();
         let begun = std::time::Instant::now();
         let guard = Guard::over(values.iter().map(|value| (&name, value.as_bytes())));
         let guard = guard.unwrap().unwrap();
@@ -219,7 +219,7 @@ fn what_long_values_cost() {
         let begun = std::time::Instant::now();
         let mut stream = guard.stream();
         for _ in 0..2 {
-            for byte in format!("{}x", &values[0][..16_000]).as_bytes() {
+            for byte in format!("{}x", values[0].get(..16_000).unwrap()).as_bytes() {
                 stream.push(&[*byte]);
             }
         }
