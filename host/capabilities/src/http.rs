@@ -173,7 +173,11 @@ impl CallState {
                     self.http.tally.unsent(line, bytes);
                 }
                 self.note_unsent(what, &error, decision);
-                return Ok(Err(told(&error)));
+                // what a certificate names is the upstream's own word
+                return Ok(Err(match told(&error) {
+                    Error::Unreachable(words) => Error::Unreachable(self.without_secrets("http", words)),
+                    told => told,
+                }));
             }
         };
         let Answer { status, headers, body } = answer;
@@ -183,7 +187,7 @@ impl CallState {
         if replaced {
             self.note_replaced("http");
         }
-        let body = Body::new(body, guard.map(|guard| guard.stream()), self.http.response_body, line);
+        let body = Body::new(body, &reach, self.http.response_body, line);
         let body = body.counted(&self.http.open);
         let Ok(body) = self.table.push(body) else { return Ok(Err(Error::Exhausted)) };
         Ok(Ok(Response { status: status.as_u16(), headers, body }))
@@ -320,7 +324,7 @@ fn readable(headers: &HeaderMap, guard: Option<&Arc<Guard>>, replaced: &mut bool
     let mut readable = Vec::with_capacity(headers.len());
     for (name, value) in headers {
         let name = name.as_str();
-        let echoes = guard.is_some_and(|guard| guard.finds(name.as_bytes()).is_some());
+        let echoes = guard.is_some_and(|guard| guard.finds_folded(name.as_bytes()));
         *replaced |= echoes;
         if hop(name) || echoes {
             continue;

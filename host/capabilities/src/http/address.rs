@@ -38,11 +38,13 @@ const IPV4: [(Ipv4Net, &str); 20] = [
 const PUBLIC: Ipv6Net = v6([0x2000, 0], 3);
 
 /// And these parts of it are not.
-const IPV6: [(Ipv6Net, &str); 4] = [
+const IPV6: [(Ipv6Net, &str); 5] = [
     (v6([0x2001, 0], 23), "for protocols"),
     (v6([0x2001, 0xdb8], 32), "for documentation"),
     (v6([0x2002, 0], 16), "6to4"),
     (v6([0x3fff, 0], 20), "for documentation"),
+    // as its IPv4 twins are
+    (Ipv6Net::new_assert(Ipv6Addr::new(0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0), 48), "special"),
 ];
 
 /// No two keys open these: nothing that listens has such an address, and to some systems they are the machine itself.
@@ -180,6 +182,8 @@ mod tests {
             "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
             "3fff::",
             "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff",
+            "2620:4f:8000::1",
+            "2620:4f:8000:ffff:ffff:ffff:ffff:ffff",
             "4000::",
             "5f00::1",
             "fc00::1",
@@ -200,6 +204,8 @@ mod tests {
             "2001:db9::",
             "2003::",
             "2606:4700::1111",
+            "2620:4f:7fff::1",
+            "2620:4f:8001::1",
             "3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
             "3fff:1000::",
         ] {

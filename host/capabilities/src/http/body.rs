@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hyper::body::{Buf as _, Bytes};
 
 use super::{tally::Line, transport::Arriving};
-use crate::{bindings::client::Error, secrets::GuardStream};
+use crate::{Reach, bindings::client::Error, secrets::GuardStream};
 
 /// Bytes of one `read`.
 const READ: usize = 1 << 20;
@@ -20,7 +20,9 @@ const TEXT: usize = 4 << 20;
 #[allow(unreachable_pub, reason = "the bindings, which are generated, name it")]
 pub struct Body {
     arriving: Option<Arriving>,
-    /// What finds credentials in it.
+    /// Whose credentials are looked for in it.
+    reach: Arc<Reach>,
+    /// What finds them, since there are any.
     guard: Option<GuardStream>,
     /// Arrived, looked through and not yet read.
     ready: Bytes,
@@ -55,11 +57,12 @@ impl From<Broken> for Error {
 }
 
 impl Body {
-    pub(super) fn new(arriving: Arriving, guard: Option<GuardStream>, most: u64, line: Line) -> Self {
+    pub(super) fn new(arriving: Arriving, reach: &Arc<Reach>, most: u64, line: Line) -> Self {
         let arriving = (!arriving.is_over()).then_some(arriving);
         Self {
             arriving,
-            guard,
+            reach: Arc::clone(reach),
+            guard: None,
             ready: Bytes::new(),
             left: most,
             arrived: 0,
@@ -171,7 +174,17 @@ impl Body {
         Ok(true)
     }
 
+    /// A credential may have been opened, and sent to whoever answers here, after this answer began.
+    fn renew(&mut self) {
+        let Some(newest) = self.reach.secrets.guard() else { return };
+        self.guard = Some(match self.guard.take() {
+            Some(stream) => stream.under(&newest),
+            None => newest.stream(),
+        });
+    }
+
     fn look_through(&mut self, bytes: Bytes) {
+        self.renew();
         self.ready = match &mut self.guard {
             Some(guard) => {
                 let clean = guard.push(&bytes);

@@ -67,9 +67,16 @@ fn folded(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "-")
 }
 
-/// Whether a server may read a method out of a query parameter of this name.
+/// What servers make of a parameter's name: PHP forgets blanks before it, ends it at a NUL and takes blanks and dots for `_`, and for many
+/// `token[x]` is a part of `token`.
+pub(crate) fn parameter(name: &str) -> String {
+    let name = name.split(['[', '\0']).next().unwrap_or_default().trim();
+    folded(name).replace(['.', ' ', '\t'], "-")
+}
+
+/// Whether a server may read a method out of a header or query parameter of this name.
 pub(crate) fn is_override(name: &str) -> bool {
-    OVERRIDES.contains(&folded(name).as_str())
+    OVERRIDES.contains(&parameter(name).as_str())
 }
 
 /// The headers, checked. `secrets` are the names of the headers that secrets go into; `carries` says that one rides along.

@@ -221,10 +221,9 @@ fn query(asked: &Asked<'_>, standing: &Standing<'_>) -> Result<String, Invalid> 
         return Err(Invalid::Pairs);
     }
     let goes_there = |name: &str| {
-        // `token[x]` and what follows a NUL are the same parameter to some
-        let name = name.split(['[', '\0']).next().unwrap_or_default().trim();
+        let name = headers::parameter(name);
         let taken =
-            |inject: &Inject| matches!(inject, Inject::Query { name: taken } if taken.eq_ignore_ascii_case(name));
+            |inject: &Inject| matches!(inject, Inject::Query { name: taken } if headers::parameter(taken) == name);
         standing.secrets.iter().any(|secret| taken(&secret.inject))
     };
     let mut encoded = String::new();

@@ -23,6 +23,8 @@ const PLACE: &[u8] = b"[secret]";
 /// Its automaton holds what it looks for, as every such thing must: it is never shown, and the process that it is in cannot be dumped.
 pub struct Guard {
     matcher: NFA,
+    /// The values as names hold them, which are told in small letters.
+    folded: NFA,
     /// For each pattern, whose value it is.
     names: Vec<SecretName>,
     longest: usize,
@@ -49,7 +51,9 @@ impl Guard {
         values: impl Iterator<Item = (&'v SecretName, &'v [u8])>,
     ) -> Result<Option<Arc<Self>>, Unguardable> {
         let (mut names, mut all): (Vec<SecretName>, Vec<Zeroizing<Vec<u8>>>) = Default::default();
+        let mut plain = Vec::new();
         for (name, value) in values {
+            plain.push(value);
             let found = patterns::of(value);
             names.extend(std::iter::repeat_n(name.clone(), found.len()));
             all.extend(found.into_iter().map(Zeroizing::new));
@@ -57,7 +61,9 @@ impl Guard {
         let Some(longest) = all.iter().map(|pattern| pattern.len()).max() else { return Ok(None) };
         let matcher = NFA::builder().match_kind(MatchKind::LeftmostLongest).prefilter(false).build(all.iter());
         let matcher = matcher.map_err(|_| Unguardable)?;
-        Ok(Some(Arc::new(Self { matcher, names, longest })))
+        let folded = NFA::builder().ascii_case_insensitive(true).prefilter(false).build(plain);
+        let folded = folded.map_err(|_| Unguardable)?;
+        Ok(Some(Arc::new(Self { matcher, folded, names, longest })))
     }
 
     /// Whose value is in there, if one is.
@@ -67,6 +73,12 @@ impl Guard {
         // The one error is a search of a kind that the automaton was not built for.
         let found = self.matcher.try_find(&input).ok().flatten()?;
         self.names.get(found.pattern().as_usize())
+    }
+
+    /// Whether a value is in there, or would be but for capitals.
+    pub(crate) fn finds_folded(&self, bytes: &[u8]) -> bool {
+        let input = Input::new(bytes).earliest(true);
+        self.finds(bytes).is_some() || self.folded.try_find(&input).is_ok_and(|found| found.is_some())
     }
 
     /// The text with `[secret]` in the place of every value.

@@ -160,10 +160,12 @@ impl store::Host for CallState {
             Ok(live) => live,
             Err(error) => return Ok(Err(self.unavailable(&terms, error.as_str(), &error))),
         };
-        if let Live::Token(token) = &live
-            && let Err(error) = reach.secrets.learn(&terms, token)
-        {
-            return Ok(Err(self.unavailable(&terms, error.as_str(), &error)));
+        if let Live::Token(token) = &live {
+            let (reach, wanted, token) = (Arc::clone(&reach), Arc::clone(&terms), Arc::clone(token));
+            // not on the threads that serve
+            if let Err(error) = self.pool.run(&self.token, move || reach.secrets.learn(&wanted, &token)).await? {
+                return Ok(Err(self.unavailable(&terms, error.as_str(), &error)));
+            }
         }
         self.secrets.keep(&live);
         let Some(held) = Held::new(&terms, &live) else {

@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use wardkeep_model::{PluginName, SecretName};
 use wardkeep_policy::{
     SecretTerms,
@@ -28,6 +29,8 @@ const OLDER: usize = 14;
 pub(crate) struct PluginSecrets {
     sources: Arc<dyn SecretSources>,
     known: Mutex<Known>,
+    /// Apart from what it is made of: who asks for it does not wait while one is built.
+    guard: Mutex<Option<Arc<Guard>>>,
 }
 
 #[derive(Default)]
@@ -35,7 +38,6 @@ struct Known {
     newest: BTreeMap<SecretName, Arc<Secret>>,
     /// All that was read and may still be in use, the newest last.
     seen: Vec<Seen>,
-    guard: Option<Arc<Guard>>,
 }
 
 /// One secret as it was read last.
@@ -65,17 +67,21 @@ impl fmt::Debug for PluginSecrets {
 
 impl PluginSecrets {
     pub(crate) fn new(_: &PluginName, sources: &Arc<dyn SecretSources>) -> Self {
-        Self { sources: Arc::clone(sources), known: Mutex::default() }
+        Self { sources: Arc::clone(sources), known: Mutex::default(), guard: Mutex::default() }
     }
 
     /// None at all.
     pub(crate) fn none() -> Self {
-        Self { sources: Arc::new(NoSources), known: Mutex::default() }
+        Self { sources: Arc::new(NoSources), known: Mutex::default(), guard: Mutex::default() }
     }
 
     /// Finds the values that were read for this plugin; nothing where none were.
     pub(crate) fn guard(&self) -> Option<Arc<Guard>> {
-        self.known().guard.clone()
+        self.newest_guard().clone()
+    }
+
+    fn newest_guard(&self) -> MutexGuard<'_, Option<Arc<Guard>>> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The secret as its source has it now. Blocks.
@@ -90,18 +96,21 @@ impl PluginSecrets {
         // Tokens outlive a change of the value: the last one serves while it is good, should no new one be had.
         let tokens = before.map(|before| Arc::clone(&before.tokens)).unwrap_or_default();
         let secret = Arc::new(Secret { terms: Arc::clone(terms), value: Arc::new(value), tokens });
-        known.learn(terms, Live::Value(Arc::clone(&secret.value)))?;
+        let guard = known.learn(terms, Live::Value(Arc::clone(&secret.value)))?;
+        *self.newest_guard() = guard;
         known.newest.insert(terms.name.clone(), Arc::clone(&secret));
         Ok(secret)
     }
 
-    /// Looks for this token too, from now on.
+    /// Looks for this token too, from now on. Blocks: a guard over long ones takes its time.
     pub(crate) fn learn(&self, terms: &Arc<SecretTerms>, token: &Arc<Token>) -> Result<(), SourceError> {
         let mut known = self.known();
         if known.seen.iter().any(|seen| matches!(&seen.live, Live::Token(known) if Arc::ptr_eq(known, token))) {
             return Ok(());
         }
-        known.learn(terms, Live::Token(Arc::clone(token)))
+        let guard = known.learn(terms, Live::Token(Arc::clone(token)))?;
+        *self.newest_guard() = guard;
+        Ok(())
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -111,15 +120,14 @@ impl PluginSecrets {
 
 impl Known {
     /// A guard over this one too. Nothing may be used that is not looked for: an error takes it back.
-    fn learn(&mut self, terms: &Arc<SecretTerms>, live: Live) -> Result<(), SourceError> {
+    fn learn(&mut self, terms: &Arc<SecretTerms>, live: Live) -> Result<Option<Arc<Guard>>, SourceError> {
         self.seen.push(Seen { terms: Arc::clone(terms), live });
         self.forget();
         let forms: Vec<_> = self.seen.iter().flat_map(Seen::forms).collect();
         match Guard::over(forms.iter().map(|(name, form)| (*name, form.as_slice()))) {
             Ok(guard) => {
                 drop(forms);
-                self.guard = guard;
-                Ok(())
+                Ok(guard)
             }
             Err(_) => {
                 drop(forms);
@@ -182,13 +190,17 @@ impl Seen {
             Live::Value(value) => value.bytes(),
             Live::Token(token) => token.text().as_bytes(),
         };
+        // in a header it stands encoded, and who sends that back may encode it once more
+        let as_sent = |pair: &Zeroizing<Vec<u8>>| Zeroizing::new(BASE64.encode(&**pair).into_bytes());
         let mut forms = vec![Zeroizing::new(text.to_vec())];
         match (&self.terms.credential, &self.terms.inject, &self.live) {
             (Credential::OAuthClient { client_id, .. }, _, Live::Value(value)) => {
                 forms.push(client_pair(client_id, value.text()));
+                forms.extend(forms.last().map(as_sent));
             }
             (Credential::Static, Inject::Basic { user }, _) | (_, Inject::Basic { user }, Live::Token(_)) => {
                 forms.push(super::handle::basic_pair(user, self.live.text()));
+                forms.extend(forms.last().map(as_sent));
             }
             _ => {}
         }

@@ -97,21 +97,24 @@ fn respelled(part: &str) -> Result<String, InvalidPath> {
     Ok(out)
 }
 
-/// A server may decode more than once, and cut parameters (`;`) off before it looks at a part.
+/// A server may decode more than once, normalise text, and cut parameters (`;`) or what it takes for a query off before it looks at a part.
 fn leads_nowhere_else(part: &str) -> Result<(), InvalidPath> {
     let mut bytes = part.as_bytes().to_vec();
     for _ in 0..DEEPEST {
-        let name = bytes.split(|byte| *byte == b';').next().unwrap_or_default();
-        // Some file systems cut blanks off.
-        if matches!(name.trim_ascii(), b"." | b"..") || std::str::from_utf8(name).is_ok_and(looks_like_dots) {
+        // Bytes that are no UTF-8 are characters to some all the same: `%c0%af` is a slash spelled too long.
+        let text = std::str::from_utf8(&bytes).map_err(|_| InvalidPath::Encoded)?;
+        let plain = normalised(text);
+        let name = plain.split([';', '?', '#']).next().unwrap_or_default();
+        // Some file systems cut blanks off, and some do not see what nobody sees.
+        let seen = |c: &char| !is_unseen(*c);
+        let name: String = name.chars().filter(seen).collect();
+        if matches!(name.trim(), "." | "..") {
             return Err(InvalidPath::Dots);
         }
-        // Bytes that are no UTF-8 are characters to some all the same: `%c0%af` is a slash spelled too long.
-        let refused = bytes.iter().any(|byte| matches!(byte, b'/' | b'\\') || byte.is_ascii_control());
-        if refused || std::str::from_utf8(&bytes).is_err() {
+        if plain.contains(|c: char| matches!(c, '/' | '\\') || c.is_ascii_control()) || holds_units(&plain) {
             return Err(InvalidPath::Encoded);
         }
-        let next = decoded(&bytes);
+        let next = decoded(plain.as_bytes());
         if next == bytes {
             return Ok(());
         }
@@ -120,14 +123,36 @@ fn leads_nowhere_else(part: &str) -> Result<(), InvalidPath> {
     Err(InvalidPath::Encoded)
 }
 
-/// Characters that servers which normalise text make dots of (Unicode, NFKC).
-fn looks_like_dots(name: &str) -> bool {
-    let dots = |c: char| match c {
-        '.' | '\u{2024}' | '\u{fe52}' | '\u{ff0e}' => Some(1),
-        '\u{2025}' => Some(2),
-        _ => None,
-    };
-    name.chars().map(dots).sum::<Option<usize>>().is_some_and(|dots| matches!(dots, 1 | 2))
+/// What servers which normalise text (Unicode, NFKC) make of it, as far as it means something in a path.
+fn normalised(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{ff01}'..='\u{ff5e}' => plain.extend(char::from_u32(u32::from(c) - 0xfee0)),
+            '\u{2024}' | '\u{fe52}' => plain.push('.'),
+            '\u{2025}' | '\u{fe30}' => plain.push_str(".."),
+            '\u{37e}' | '\u{fe54}' => plain.push(';'),
+            '\u{2047}'..='\u{2048}' | '\u{fe56}' | '\u{fe16}' => plain.push('?'),
+            '\u{fe5f}' => plain.push('#'),
+            '\u{fe68}' => plain.push('\\'),
+            '\u{fe6a}' => plain.push('%'),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+}
+
+/// `%u002e`, as some servers take it.
+fn holds_units(text: &str) -> bool {
+    text.split('%').skip(1).any(|rest| {
+        let digits = rest.strip_prefix(['u', 'U']).and_then(|rest| rest.as_bytes().get(..4));
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 /// Decoded once; a `%` that begins nothing stays.
@@ -392,6 +417,20 @@ mod tests {
             ("/%EF%BC%8E%EF%BC%8E/a", I::Dots),
             ("/.%E2%80%A4/a", I::Dots),
             ("/%E2%80%A5/a", I::Dots),
+            ("/%EF%B8%B0/a", I::Dots),
+            ("/..%EF%BC%9Bx/a", I::Dots),
+            ("/..%CD%BE/a", I::Dots),
+            ("/..%3Fx/a", I::Dots),
+            ("/..%2523x/a", I::Dots),
+            ("/..%C2%A0/a", I::Dots),
+            ("/%E3%80%80../a", I::Dots),
+            ("/.%E2%80%8B./a", I::Dots),
+            ("/%EF%BC%852e%EF%BC%852e/a", I::Dots),
+            ("/x%EF%BC%8F..%EF%BC%8F..%EF%BC%8Fb", I::Encoded),
+            ("/x%EF%BC%BC..", I::Encoded),
+            ("/x%EF%B9%A8..", I::Encoded),
+            ("/x%EF%BC%852f..", I::Encoded),
+            ("/%25u002e%25u002e/a", I::Encoded),
             ("/%c0%ae%c0%ae/a", I::Encoded),
             ("/a%c0%afb", I::Encoded),
             ("/a%25c0%25afb", I::Encoded),

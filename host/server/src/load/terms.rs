@@ -120,10 +120,28 @@ impl Terms {
     }
 }
 
+/// Whether a tool that is granted this root could read values of secrets as files: they would be in its memory.
+fn holds_secrets(config: &Config, root: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+    let secrets = config.sources.file.as_deref().and_then(real);
+    secrets.zip(real(root)).is_some_and(|(secrets, root)| secrets.starts_with(&root) || root.starts_with(&secrets))
+}
+
 /// Opens each directory. One that is not there takes its name away from manifests, and nothing else.
 fn roots(config: &Config, faults: &mut Faults) -> (Roots, HostTerms) {
     let mut there = BTreeMap::new();
     for (name, path) in &config.roots {
+        if holds_secrets(config, path) {
+            let key = format!("roots.{name}");
+            let message = format!(
+                "`{}` holds the directory of `sources.file`, or is part of it: tools would read credentials there",
+                path.told()
+            );
+            let fault = Fault::of(home::CONFIG, message).at(config.lines.of_key(&key), &key);
+            faults
+                .push(fault.mend("name a directory apart from the secrets; until then no manifest may name this root"));
+            continue;
+        }
         match Roots::open([(name.clone(), path.clone())]) {
             Ok(_) => {
                 there.insert(name.clone(), path.clone());

@@ -105,6 +105,25 @@ fn a_root_that_is_not_there_is_told_with_its_line_and_stops_nothing_else() {
 }
 
 #[test]
+fn a_root_that_holds_the_secrets_or_lies_among_them_is_no_root() {
+    let fixture = Fixture::new();
+    let config = fs::read_to_string(fixture.path().join(CONFIG)).unwrap();
+    fs::create_dir_all(fixture.path().join("data/secrets/inner")).unwrap();
+    fs::create_dir(fixture.path().join("data/notes")).unwrap();
+    std::os::unix::fs::symlink("data", fixture.path().join("link")).unwrap();
+    let roots = "[roots]\nabove = \"data\"\ninside = \"data/secrets/inner\"\nlink = \"link\"\nnotes = \"data/notes\"\n\
+                 same = \"data/secrets\"\n";
+    let more = format!("[sources.file]\ndirectory = \"data/secrets\"\n{roots}");
+    fs::write(fixture.path().join(CONFIG), format!("{config}{more}")).unwrap();
+    let terms = fixture.terms();
+    assert_eq!(terms.host.roots.iter().map(ToString::to_string).collect::<Vec<_>>(), ["notes"]);
+    let told = terms.faults.to_string();
+    for name in ["above", "inside", "link", "same"] {
+        assert!(told.contains(&format!("roots.{name}: ")), "{name}: {told}");
+    }
+}
+
+#[test]
 fn connections_and_tokens_outlive_a_reload_unless_what_they_stand_on_has_changed() {
     let fixture = Fixture::new();
     let config = fs::read_to_string(fixture.path().join(CONFIG)).unwrap();

@@ -261,11 +261,13 @@ fn a_query_is_encoded_by_the_host() {
     let query = pairs(&[("q", "a b&c=d#e?f/ä%20+"), ("", ""), ("x", "\r\n"), ("q", "2")]);
     let encoded = "/repos/acme/web/issues?q=a%20b%26c%3Dd%23e%3Ff%2F%C3%A4%2520%2B&=&x=%0D%0A&q=2";
     assert_eq!(sent(&query).as_deref(), Ok(encoded));
-    for name in ["token", "TOKEN", " token", "token[]", "token[a]", "token\0x"] {
+    for name in ["token", "TOKEN", " token", "token[]", "token[a]", "token\0x", "\ttoken"] {
         let refused = sent(&pairs(&[("a", "b"), (name, "mine")]));
         assert!(matches!(refused, Err(Refusal::Invalid(Invalid::SecretInQuery(_)))), "{name:?}: {refused:?}");
     }
-    for name in ["_method", "_METHOD", "X-HTTP-Method-Override", "$httpMethod"] {
+    let overrides = ["_method", "_METHOD", "X-HTTP-Method-Override", "$httpMethod"];
+    let of_php = [".method", " _method", "_method\0x", "_method[]", "x.http.method.override"];
+    for name in overrides.into_iter().chain(of_php) {
         let refused = sent(&pairs(&[(name, "DELETE")]));
         assert!(matches!(refused, Err(Refusal::Invalid(Invalid::OverrideInQuery(_)))), "{name:?}: {refused:?}");
     }

@@ -248,3 +248,80 @@ async fn a_token_endpoint_in_a_private_network_needs_the_word_of_a_grant_that_ca
     assert_eq!((notes[0].kind, notes[0].detail.as_str()), (NoteKind::Unavailable, "s: endpoint-unreachable"));
     assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
+
+const PLAIN: &str = "Sesame-Open-77";
+
+fn plain(certificates: &Certificates, port: u16) -> World {
+    let sources = Arc::new(Values([("s", PLAIN)].into()));
+    let outside = Outside::new(OutsideOptions { sources, ..options(certificates) }).unwrap();
+    let world = World::new(certificates, grant("api", "localhost", port), secret(Credential::Static));
+    World { outside, ..world }
+}
+
+#[tokio::test]
+async fn a_credential_that_is_opened_later_does_not_come_back_in_an_answer_that_began_before() {
+    let certificates = Certificates::new();
+    let (told, hears) = tokio::sync::watch::channel(None::<String>);
+    let server = Server::scripted(&certificates, &["localhost"], move |mut stream| {
+        let (told, mut hears) = (told.clone(), hears.clone());
+        async move {
+            let (mut head, mut buffer) = (Vec::new(), [0; 4096]);
+            while !head.ends_with(b"\r\n\r\n") {
+                match stream.read(&mut buffer).await {
+                    Ok(read) if read > 0 => head.extend_from_slice(&buffer[..read]),
+                    _ => return,
+                }
+            }
+            let head = String::from_utf8(head).unwrap();
+            if let Some(header) = head.lines().find_map(|line| line.strip_prefix("authorization: ")) {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                told.send(Some(header.to_owned())).unwrap();
+                return;
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nbegun ").await.unwrap();
+            let header = hears.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+            for byte in header.as_bytes() {
+                stream.write_all(&[*byte]).await.unwrap();
+                stream.flush().await.unwrap();
+            }
+            stream.shutdown().await.unwrap();
+        }
+    })
+    .await;
+    let world = World::new(&certificates, grant("api", "localhost", server.port()), secret(Credential::Static));
+    let mut call = world.call();
+    let early = call.ask(get("localhost", "/x")).await.unwrap();
+    assert_eq!(call.read_some(&early.body, 6).await.unwrap(), b"begun ");
+    let held = call.open("s".into()).await.unwrap().unwrap();
+    assert_eq!(call.fetch(with(&held)).await.unwrap(), "ok");
+    assert_eq!(call.read_all(early).await.unwrap(), "Bearer [secret]");
+}
+
+#[tokio::test]
+async fn a_value_does_not_come_back_as_the_name_of_a_header() {
+    let certificates = Certificates::new();
+    let server = tls(&certificates, &["http/1.1"], |_| async {
+        let name = http::HeaderName::from_bytes(format!("x-{PLAIN}").as_bytes()).unwrap();
+        Response::builder().header(name, "1").body(Full::new(Bytes::new())).unwrap()
+    })
+    .await;
+    let world = plain(&certificates, server.port());
+    let mut call = world.call();
+    let held = call.open("s".into()).await.unwrap().unwrap();
+    let answer = call.ask(with(&held)).await.unwrap();
+    let names: Vec<String> = answer.headers.into_iter().map(|header| header.name).collect();
+    assert!(!names.iter().any(|name| name.to_lowercase().contains("sesame")), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_value_does_not_come_back_in_what_is_said_of_a_certificate() {
+    let certificates = Certificates::new();
+    let hex: String = PLAIN.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("{hex}.example");
+    let server = Server::scripted(&certificates, &[&name], |_| async {}).await;
+    let world = plain(&certificates, server.port());
+    let mut call = world.call();
+    let held = call.open("s".into()).await.unwrap().unwrap();
+    let Err(error) = call.ask(with(&held)).await else { panic!("the certificate is for another name") };
+    assert!(!format!("{error:?}").contains(&hex), "{error:?}");
+}

@@ -15,11 +15,15 @@ pub(super) fn of(value: &[u8]) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::from([value.to_vec(), percent(value, |_| false, false), percent(value, |_| false, true)]);
     forms.extend([hex(value, false), hex(value, true)]);
     for engine in [&STANDARD, &URL_SAFE] {
-        let whole = engine.encode(value).into_bytes();
-        forms.extend([json(&whole, Slash::Escaped, Beyond::Kept), percent(&whole, unreserved, true), whole]);
-        forms.extend((0..3).map(|before| aligned(value, before, |bytes| engine.encode(bytes))));
+        let encoded = (0..3).map(|before| aligned(value, before, |bytes| engine.encode(bytes)));
+        for whole in encoded.chain([engine.encode(value).into_bytes()]) {
+            let percent = [true, false].map(|upper| percent(&whole, unreserved, upper));
+            forms.extend([json(&whole, Slash::Escaped, Beyond::Kept), json(&whole, Slash::Kept, Beyond::DotNet)]);
+            forms.extend(percent);
+            forms.insert(whole);
+        }
     }
-    for kept in [alphanumeric, unreserved, uri_component, uri, form] {
+    for kept in [alphanumeric, unreserved, uri_component, uri, form, quoted, segment] {
         for upper in [false, true] {
             let form = percent(value, kept, upper);
             // `application/x-www-form-urlencoded` writes a blank so.
@@ -28,7 +32,7 @@ pub(super) fn of(value: &[u8]) -> BTreeSet<Vec<u8>> {
         }
     }
     for slash in [Slash::Kept, Slash::Escaped] {
-        for beyond in [Beyond::Kept, Beyond::Escaped, Beyond::Html] {
+        for beyond in [Beyond::Kept, Beyond::Escaped, Beyond::Html, Beyond::Go, Beyond::DotNet] {
             let once = json(value, slash, beyond);
             // JSON in a string of JSON
             forms.insert(json(&once, slash, beyond));
@@ -89,6 +93,16 @@ fn uri_component(byte: u8) -> bool {
     unreserved(byte) || b"!'()*".contains(&byte)
 }
 
+/// What `quote` of Python leaves.
+fn quoted(byte: u8) -> bool {
+    unreserved(byte) || byte == b'/'
+}
+
+/// What `PathEscape` of Go leaves.
+fn segment(byte: u8) -> bool {
+    unreserved(byte) || b"$&+=:@".contains(&byte)
+}
+
 /// What `encodeURI` of ECMAScript leaves.
 fn uri(byte: u8) -> bool {
     uri_component(byte) || b";/?:@&=+$,#".contains(&byte)
@@ -129,6 +143,10 @@ enum Beyond {
     Escaped,
     /// `<`, `>`, `&` and `'` too, so that the text may stand in a page.
     Html,
+    /// `<`, `>` and `&`.
+    Go,
+    /// Those, and `"`, `+` and backticks, in capitals.
+    DotNet,
 }
 
 fn json(value: &[u8], slash: Slash, beyond: Beyond) -> Vec<u8> {
@@ -146,13 +164,17 @@ fn json(value: &[u8], slash: Slash, beyond: Beyond) -> Vec<u8> {
             '/' if slash == Slash::Escaped => "\\/",
             _ => "",
         };
+        let in_units = beyond == Beyond::DotNet && c == '"';
         let escaped = c.is_control()
-            || (beyond != Beyond::Kept && !c.is_ascii())
-            || (beyond == Beyond::Html && matches!(c, '<' | '>' | '&' | '\''));
-        if !short.is_empty() {
+            || (!matches!(beyond, Beyond::Kept | Beyond::Go) && !c.is_ascii())
+            || (matches!(beyond, Beyond::Html | Beyond::DotNet) && matches!(c, '<' | '>' | '&' | '\''))
+            || (beyond == Beyond::Go && matches!(c, '<' | '>' | '&'))
+            || (beyond == Beyond::DotNet && matches!(c, '+' | '`'))
+            || in_units;
+        if !short.is_empty() && !in_units {
             out.extend(short.bytes());
         } else if escaped {
-            units(c, false, &mut out);
+            units(c, beyond == Beyond::DotNet, &mut out);
         } else {
             out.extend(c.encode_utf8(&mut [0; 4]).bytes());
         }

@@ -29,6 +29,14 @@ impl GuardStream {
         Self { guard, state, held: Vec::new(), seen: 0, found: None, replaced: false }
     }
 
+    /// The same under another guard: what is held back is looked at again.
+    pub(crate) fn under(self, guard: &Arc<Guard>) -> Self {
+        if Arc::ptr_eq(&self.guard, guard) {
+            return self;
+        }
+        Self { held: self.held, replaced: self.replaced, ..Self::of(Arc::clone(guard)) }
+    }
+
     /// What may go on now that these bytes have come.
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
         self.held.extend_from_slice(chunk);

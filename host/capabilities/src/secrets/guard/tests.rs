@@ -60,12 +60,18 @@ fn the_usual_encodings_of_a_value_are_found_wherever_they_stand() {
         percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string(),
         "s3cr%2Ft%2B%22k%3Cy%3E%5C%C3%B1+1%26%27%7E".to_owned(),
         "s3cr/t+%22k%3cy%3e%5c%c3%b1%201&'~".to_owned(),
+        "s3cr/t%2B%22k%3Cy%3E%5C%C3%B1%201%26%27~".to_owned(),
+        "s3cr%2Ft+%22k%3Cy%3E%5C%C3%B1%201&%27~".to_owned(),
+        "s3cr/t+\\\"k\\u003cy\\u003e\\\\ñ 1\\u0026'~".to_owned(),
+        "s3cr/t\\u002B\\u0022k\\u003Cy\\u003E\\\\\\u00F1 1\\u0026\\u0027~".to_owned(),
         "s3cr/t+&quot;k&lt;y&gt;\\ñ 1&amp;&#39;~".to_owned(),
         b64::STANDARD.encode(value).replace('/', "\\/"),
         basic,
     ];
     for around in ["", "x", "xy", "xyz"] {
         forms.push(b64::STANDARD.encode(format!("{around}{value}{around}")));
+        forms.push(b64::STANDARD.encode(format!("{around}{value}{around}")).replace('/', "\\/"));
+        forms.push(b64::STANDARD.encode(format!("{around}{value}{around}")).replace('/', "%2F").replace('+', "%2B"));
         forms.push(b64::URL_SAFE_NO_PAD.encode(format!("{around}{value}--{around}")));
     }
     for form in forms {
@@ -191,5 +197,36 @@ fn measure() {
             text.len() >> 20,
             begun.elapsed()
         );
+    }
+}
+
+#[test]
+#[ignore = "measures"]
+fn what_long_values_cost() {
+    let long: String = (0..16_384_u32).map(|at| char::from(b'!' + u8::try_from(at * 7919 % 93).unwrap())).collect();
+    let name = name("s");
+    for count in [1, 2, 4] {
+        let values: Vec<String> = (0..count).map(|at| format!("{at}{}", long.get(1..).unwrap())).collect();
+        let begun = std::time::Instant::now();
+        let guard = Guard::over(values.iter().map(|value| (&name, value.as_bytes())));
+        let guard = guard.unwrap().unwrap();
+        eprintln!(
+            "{count} of 16 KiB: {:?}, longest {}, {} bytes",
+            begun.elapsed(),
+            guard.longest,
+            guard.matcher.memory_usage()
+        );
+        let begun = std::time::Instant::now();
+        let mut stream = guard.stream();
+        for _ in 0..2 {
+            for byte in format!("{}x", values[0].get(..16_000).unwrap()).as_bytes() {
+                stream.push(&[*byte]);
+            }
+        }
+        eprintln!("32 KB in single bytes: {:?}", begun.elapsed());
+        let begun = std::time::Instant::now();
+        let mut stream = guard.stream();
+        (0..200_000).for_each(|_| drop(stream.push(b"0")));
+        eprintln!("200 KB that might always begin a value, in single bytes: {:?}", begun.elapsed());
     }
 }

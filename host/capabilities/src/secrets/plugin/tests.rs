@@ -71,3 +71,16 @@ fn nothing_shows_a_value() {
     let shown = format!("{secrets:?} {:?} {:?}", secret.value, secret.tokens);
     assert!(shown.contains('s') && !shown.contains("value-one"), "{shown}");
 }
+
+#[test]
+fn what_is_sent_for_a_basic_authorization_is_found_in_the_encodings_of_that_too() {
+    use base64::Engine as _;
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let secrets = secrets(&["pass-word"]);
+    secrets.read(&terms(Credential::Static, Inject::Basic { user: "me".into() })).ok().unwrap();
+    let header = format!("Basic {}", encode("me:pass-word"));
+    for echo in [hex(&header), encode(&header), encode(&format!("authorization: {header}"))] {
+        assert!(finds(&secrets, &echo), "{echo}");
+    }
+}
