@@ -1538,7 +1538,8 @@ pub mod wardkeep {
         /// request is `denied` (the manifest and the operator together can allow private networks). TLS is always verified by name.
         ///
         /// **The path** begins with `/` and is ASCII; what else it holds is percent-encoded (RFC 3986, 2.1). `.` and `..` as a segment, an empty segment
-        /// before the last, a backslash, and an encoded slash, backslash or control character are refused, however often they are encoded. Queries do not belong here.
+        /// before the last, a backslash, and an encoded slash, backslash or control character are refused, however often they are encoded or whatever other character a server may
+        /// take for one of them, and so are encoded bytes that are not UTF-8. Queries do not belong here.
         ///
         /// **Headers** that the component may not set: `host`, `authorization`, `cookie`, `accept-encoding`, whatever frames the message or
         /// belongs to the connection (`connection`, `content-length`, `transfer-encoding`, `te`, `trailer`, `upgrade`, `expect`, `keep-alive`, `via`, `proxy-…`),
