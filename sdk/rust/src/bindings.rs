@@ -1545,7 +1545,7 @@ pub mod wardkeep {
         /// belongs to the connection (`connection`, `content-length`, `transfer-encoding`, `te`, `trailer`, `upgrade`, `expect`, `keep-alive`, `via`, `proxy-…`),
         /// whatever may make a server take the request for another one (`x-http-method-override` and its kin, `x-original-…`, `x-rewrite-…`, `forwarded`,
         /// `x-forwarded-…`, `x-real-ip`, `x-host` and their like), and those that the tool's secrets go into. `_` counts as `-`, and a name may stand once
-        /// only. `range` may not ride with a secret: an answer in pieces could carry it back unseen. Query parameters are refused likewise that a secret
+        /// only. A tool that holds a secret may not send `range`: an answer in pieces could carry it back unseen. Query parameters are refused likewise that a secret
         /// goes into, or that some servers read a method from (`_method`).
         ///
         /// **While a tool whose effect is `read` runs**, only `get`, `head` and `options` leave the host, unless the grant says `read_only = true`.

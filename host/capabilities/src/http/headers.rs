@@ -58,7 +58,7 @@ pub(crate) enum InvalidHeader {
     Secret(HeaderName),
     #[error("`{0}` stands twice; `_` counts as `-`")]
     Twice(HeaderName),
-    #[error("`range` may not be sent with a secret: an answer in pieces could carry it back unseen")]
+    #[error("`range` may not be sent by a tool that holds a secret: an answer in pieces could carry it back unseen")]
     Range,
 }
 

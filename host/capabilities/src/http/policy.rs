@@ -212,7 +212,9 @@ fn checked_headers(asked: &Asked<'_>, standing: &Standing<'_>) -> Result<HeaderM
     let names: Vec<String> = standing.secrets.iter().filter_map(name).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let given = asked.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    Ok(headers::checked(given, &names, asked.secret.is_some()).map_err(Invalid::from)?)
+    // An upstream may keep what it was sent and give it back in pieces to a request that carries nothing.
+    let holds_a_secret = asked.secret.is_some() || !standing.secrets.is_empty();
+    Ok(headers::checked(given, &names, holds_a_secret).map_err(Invalid::from)?)
 }
 
 /// Encoded by the host, so that no value ends where a server would think that the next one begins.

@@ -341,3 +341,15 @@ fn the_guest_learns_the_rule_and_the_record_learns_the_line() {
         assert_eq!(refusal.record(&asked), record);
     }
 }
+
+#[test]
+fn a_tool_that_holds_a_secret_asks_for_no_part_of_an_answer_whether_it_carries_the_secret_or_not() {
+    let range = [("range".to_owned(), "bytes=0-9".to_owned())];
+    let ro = named("ro");
+    let mut world = World::new(true);
+    for secret in [None, Some(&ro)] {
+        assert_eq!(world.by(&Asked { headers: &range, secret, ..GET }), "Header", "{secret:?}");
+    }
+    world.secrets.clear();
+    assert_eq!(world.by(&Asked { headers: &range, ..GET }), "a-read");
+}
