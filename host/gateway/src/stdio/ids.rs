@@ -2,13 +2,13 @@
 //!
 //! MCP lets a client use an id only once (Base Protocol, Requests). rmcp has one place for each: of two requests with one id, one would get
 //! whichever answer comes first, and the other none for ever. So the second goes no further. What a client has cancelled gets no answer,
-//! and its id is in use until its work has ended.
+//! and its id is in use until its work has ended and rmcp has had time to drop the answer.
 
 use std::{
     borrow::Cow,
     collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rmcp::{
@@ -28,6 +28,9 @@ const MOST: usize = 1_024;
 /// A client that sends what is refused and reads nothing for so long is gone.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long an answer that nobody wants may be on its way to where rmcp drops it. A request that came under its id before would be given it.
+const LATE: Duration = Duration::from_millis(100);
+
 /// How far a request is that has no answer yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -36,6 +39,15 @@ enum Stage {
     Cancelled,
     /// Its work has ended; the answer is on its way.
     Ended,
+    /// Both, since then: rmcp drops its answer and does not say when.
+    Over(Instant),
+}
+
+impl Stage {
+    /// Whether its id may be used again.
+    fn is_free(self) -> bool {
+        matches!(self, Self::Over(since) if since.elapsed() >= LATE)
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -54,8 +66,15 @@ impl Ids {
 
     fn ask(&self, id: &NumberOrString) -> Result<(), String> {
         let mut asked = self.asked();
+        if asked.len() >= MOST {
+            asked.retain(|_, stage| !stage.is_free());
+        }
         let room = asked.len() < MOST;
         match asked.entry(id.clone()) {
+            Entry::Occupied(mut place) if place.get().is_free() => {
+                place.insert(Stage::Runs);
+                Ok(())
+            }
             // under that very id, it would be taken for the answer of the other
             Entry::Occupied(_) => Err(Refusal::IdInUse.message()),
             Entry::Vacant(_) if !room => Err(Refusal::TooManyAsked { most: MOST }.answer(id)),
@@ -78,13 +97,15 @@ impl Ids {
         self.step(id, Stage::Ended);
     }
 
-    /// What is both cancelled and ended is over: rmcp drops its answer.
+    /// What is both cancelled and ended is over.
     fn step(&self, id: &NumberOrString, next: Stage) {
         if let Entry::Occupied(mut asked) = self.asked().entry(id.clone()) {
             match asked.get() {
                 Stage::Runs => *asked.get_mut() = next,
-                stage if *stage == next => {}
-                _ => drop(asked.remove()),
+                Stage::Cancelled | Stage::Ended if *asked.get() != next => {
+                    *asked.get_mut() = Stage::Over(Instant::now())
+                }
+                _ => {}
             }
         }
     }

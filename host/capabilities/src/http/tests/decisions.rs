@@ -121,7 +121,9 @@ async fn a_private_address_needs_the_manifest_and_the_operator() {
             let notes = call.notes();
             let detail = &notes[0].detail;
             let leads = format!("GET {host}:{}/: `{host}` leads to 127.0.0.1, which is loopback", server.port());
-            assert!(detail.starts_with(&leads) && detail.contains("[egress]"), "{detail}");
+            assert!(detail.starts_with(&leads), "{detail}");
+            assert_eq!(detail.contains("[egress]"), !operator, "{detail}");
+            assert_eq!(detail.contains("grants.http.a"), !manifest, "{detail}");
         }
     }
 }

@@ -3,7 +3,7 @@ use std::{convert::Infallible, future::ready};
 use serde_json::{Value, from_value, json};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::{Ends, Ids, MOST, OnceEach, RoleServer, RxJsonRpcMessage, Transport, TxJsonRpcMessage};
+use super::{Ends, Ids, LATE, MOST, OnceEach, RoleServer, RxJsonRpcMessage, Transport, TxJsonRpcMessage};
 
 /// Gives what the test sends; what is said goes nowhere.
 struct Script(Receiver<RxJsonRpcMessage<RoleServer>>);
@@ -94,11 +94,15 @@ async fn what_is_cancelled_keeps_its_id_until_its_work_has_ended() {
     client.cancels(json!(1)).await;
     assert!(!client.asks(json!(1)).await, "its late answer would be taken for the new one's");
     client.ended(json!(1));
+    assert!(!client.asks(json!(1)).await, "its late answer may still be on the way");
+    tokio::time::sleep(LATE).await;
     assert!(client.asks(json!(1)).await);
     // the other way round: cancelled between the end of the work and the answer, which rmcp drops
     client.ended(json!(1));
     assert!(!client.asks(json!(1)).await);
     client.cancels(json!(1)).await;
+    assert!(!client.asks(json!(1)).await);
+    tokio::time::sleep(LATE).await;
     assert!(client.asks(json!(1)).await);
     client.cancels(json!("never asked")).await;
 }
