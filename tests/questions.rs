@@ -336,10 +336,10 @@ fn a_question_is_taken_back_when_its_call_ends() {
     let home = home();
     let taken_back = |mut client: Stdio2026| {
         let params = json!({ "name": ASKS, "arguments": { "about": "cake" } });
-        client.send(&json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params }));
+        client.send(&json!({ "jsonrpc": "2.0", "id": 6, "method": "tools/call", "params": params }));
         let question = client.receive().expect("a question");
         assert_eq!(question["method"], "elicitation/create", "{question}");
-        let cancelled = json!({ "requestId": 7, "reason": "no longer wanted" });
+        let cancelled = json!({ "requestId": 6, "reason": "no longer wanted" });
         client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled }));
         let told = client.receive().expect("word of it");
         assert_eq!(told["method"], "notifications/cancelled", "{told}");
