@@ -8,6 +8,7 @@ mod gate;
 mod names;
 mod paced;
 mod share;
+mod threads;
 
 use std::{
     convert::Infallible,
@@ -49,6 +50,7 @@ use connections::{Connections, Place, Seldom};
 use gate::{Gate, VISITOR, Visitor};
 use names::Names;
 use paced::Paced;
+use threads::Threads;
 
 /// A client gets this long to send its request's head, and a connection to be used again.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,6 +81,7 @@ pub struct HttpServer {
     router: Router,
     host: Arc<Host>,
     rmcp: CancellationToken,
+    threads: Threads,
 }
 
 impl HttpServer {
@@ -86,7 +89,7 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Listen`], [`ServeError::PublicUrl`].
+    /// [`ServeError::Listen`], [`ServeError::PublicUrl`], [`ServeError::Threads`].
     pub async fn bind(options: HttpOptions, host: Arc<Host>) -> Result<Self, ServeError> {
         let failed = |source: io::Error| ServeError::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
@@ -122,7 +125,8 @@ impl HttpServer {
             .layer(axum::middleware::from_fn_with_state(gate, gate::pass))
             .merge(looks)
             .with_state(Arc::clone(&host));
-        Ok(Self { listener, address, router, host, rmcp })
+        let threads = Threads::start().map_err(ServeError::Threads)?;
+        Ok(Self { listener, address, router, host, rmcp, threads })
     }
 
     /// Where it listens.
@@ -150,7 +154,15 @@ impl HttpServer {
                         }
                         continue;
                     };
-                    connections.spawn(connection(stream, peer, self.router.clone(), stop.clone(), place));
+                    let stream = match stream.into_std() {
+                        Ok(stream) => stream,
+                        Err(error) => {
+                            tracing::warn!(%error, %peer, "can't serve a connection");
+                            continue;
+                        }
+                    };
+                    let connection = connection(stream, peer, self.router.clone(), stop.clone(), place);
+                    self.threads.spawn(&mut connections, connection);
                 }
                 Err(error) => {
                     if let Some(count) = failures.count(Instant::now()) {
@@ -176,7 +188,17 @@ impl HttpServer {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken, _place: Place) {
+async fn connection(
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+    _place: Place,
+) {
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!(%error, %peer, "can't serve a connection"),
+    };
     // without it, an answer in two writes waits for the peer's delayed acknowledgement (some 40 ms)
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %peer, "can't set TCP_NODELAY");
