@@ -22,6 +22,7 @@ mod sources;
 mod staging;
 mod state;
 mod stop;
+mod subject;
 mod versions;
 mod waiting;
 
