@@ -16,6 +16,7 @@ mod load;
 mod log;
 mod owner;
 mod reload;
+mod rollout;
 mod screen;
 mod secrets;
 mod sources;

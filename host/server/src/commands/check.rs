@@ -19,6 +19,7 @@ use crate::{
     journal,
     load::{self, Loaded, Rejected, Terms},
     owner::{closed_memory, socket},
+    rollout::unwatched,
     screen::{Ink, Told as _, chain, escaped},
     secrets::survey,
     state::{State, Store, recover},
@@ -211,6 +212,8 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
             );
         }
     }
+    let manifests = loaded.served.iter().map(|served| served.terms.manifest());
+    warnings.extend(unwatched(&home.audit(), manifests, now));
     if is_soon(terms.trust.expires_at(), now) {
         let message = format!("ends with {}; then nothing is served", terms.trust.expires());
         warnings.push(Fault::of(home::TRUST, message).at(None, "expires"));
@@ -235,18 +238,6 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
                 .at(None, "callers")
                 .mend("[callers.stdio], or `wardkeep keys new NAME`"),
         );
-    }
-    for (name, path) in &config.roots {
-        let holds =
-            path.canonicalize().is_ok_and(|root| home.path().starts_with(&root) || root.starts_with(home.path()));
-        if holds {
-            let key = format!("roots.{name}");
-            let message = format!(
-                "`{}` holds this home, or is part of it: tools that are granted it may read the host's own files",
-                path.told()
-            );
-            warnings.push(at(&key, message).mend("name a directory apart from the home"));
-        }
     }
     warnings
 }
