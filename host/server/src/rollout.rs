@@ -1,14 +1,16 @@
-//! Whether a plugin was watched before its writes are for everyone: what `wardkeep check` asks the audit log before it warns.
+//! Whether writes are rolled out with care: whether a plugin was watched before its writes are for everyone, which the audit log tells, and
+//! whether anybody may call them at all. For `wardkeep check`.
 //!
-//! A warning only. Nothing is decided by how long a log is: whoever wants a write to wait says so with `stage`.
+//! Warnings only. Nothing is decided by how long a log is: whoever wants a write to wait says so with `stage`.
 
 use std::{collections::BTreeMap, path::Path};
 
 use jiff::{Timestamp, ToSpan};
 use wardkeep_audit::{Phase, Record, scan};
-use wardkeep_model::{Effect, Outcome, PluginName};
+use wardkeep_gateway::Callers;
+use wardkeep_model::{Effect, Outcome, PluginName, Principal};
 use wardkeep_policy::{
-    Fault, Manifest,
+    Confirm, Fault, Manifest,
     manifest::{Stage, ToolTerms},
 };
 
@@ -51,6 +53,25 @@ pub(crate) fn unwatched<'m>(log: &Path, manifests: impl Iterator<Item = &'m Mani
         (!watched.is_enough(now)).then(|| writes(manifest).map(move |tool| warning(manifest, tool, watched)))
     });
     untried.flatten().collect()
+}
+
+/// Tools that write and that no caller of the operator's file may call, whoever `allow` names.
+pub(crate) fn unserved(manifest: &Manifest, callers: &Callers) -> Vec<Fault> {
+    let some = |may: fn(&Principal) -> bool| {
+        callers.stdio.iter().chain(callers.keys.iter().map(|key| &key.principal)).any(may)
+    };
+    let (confirmed, unconfirmed) = (some(|who| who.writes), some(|who| who.writes && who.unconfirmed_writes));
+    let told = |tool: &ToolTerms| {
+        let (served, how, mend) = match tool.confirm {
+            Confirm::None => (unconfirmed, "write without a confirmation", "writes = true\nunconfirmed_writes = true"),
+            Confirm::Client | Confirm::Operator => (confirmed, "write", "writes = true"),
+        };
+        let message = format!("served to nobody: no caller in wardkeep.toml may {how}");
+        let fault = manifest.fault(&format!("tools.{}.confirm", tool.name), message);
+        (!served).then(|| fault.mend(format!("at a caller in wardkeep.toml:\n{mend}")))
+    };
+    let tools = manifest.tools().values();
+    tools.filter(|tool| tool.effect != Effect::Read && tool.stage != Stage::Off).filter_map(told).collect()
 }
 
 /// Tools that write, at the stage of everyone.

@@ -1,5 +1,6 @@
 use wardkeep_audit::{Closing, Intent, Journal, Options, Origin};
-use wardkeep_model::{Authenticated, CorrelationId, Cost, Digest, Limits, Principal};
+use wardkeep_gateway::ApiKey;
+use wardkeep_model::{Authenticated, CorrelationId, Cost, Digest, Limits};
 
 use super::*;
 
@@ -7,12 +8,28 @@ use super::*;
 fn manifest(reading: bool, terms: &str) -> Manifest {
     let digest = Digest::of(b"x");
     let reads = if reading { "[tools.read]\neffect = \"read\"\n" } else { "" };
-    let text = format!(
+    parsed(&format!(
         "format = 1\n[plugin]\nname = \"x\"\nversion = \"1.0.0\"\nserial = 1\nexpires = 2027-01-01\nowner = \"me\"\n\
          [component]\nfile = \"x.wasm\"\nsha256 = \"{digest}\"\ncontract_sha256 = \"{digest}\"\n{reads}\
          [tools.create]\neffect = \"write\"\nside_effects = \"creates\"\n{terms}"
-    );
+    ))
+}
+
+fn parsed(text: &str) -> Manifest {
     Manifest::parse("m.toml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn caller(name: &str, writes: bool, unconfirmed_writes: bool) -> Principal {
+    Principal {
+        name: name.to_owned(),
+        groups: Vec::new(),
+        authenticated: Authenticated::Stdio,
+        writes,
+        human: false,
+        unconfirmed_writes,
+        scopes: None,
+        actors: Vec::new(),
+    }
 }
 
 async fn log(directory: &Path, calls: &[(&str, &str, Effect, Outcome, usize)]) {
@@ -29,16 +46,7 @@ async fn log(directory: &Path, calls: &[(&str, &str, Effect, Outcome, usize)]) {
                 serial: 1,
                 contract_digest: Digest::of(b"c"),
                 effect: *effect,
-                principal: Principal {
-                    name: "user:me".to_owned(),
-                    groups: Vec::new(),
-                    authenticated: Authenticated::Stdio,
-                    writes: false,
-                    human: false,
-                    unconfirmed_writes: false,
-                    scopes: None,
-                    actors: Vec::new(),
-                },
+                principal: caller("user:me", false, false),
                 origin: Origin::default(),
                 rule: "allow:user:me".to_owned(),
                 resources: Vec::new(),
@@ -103,4 +111,41 @@ async fn a_plugin_that_only_writes_is_shown_by_its_pilots_and_a_stage_before_the
     for terms in ["stage = \"pilot\"\npilot_groups = [\"platform\"]\n", "stage = \"off\"\n"] {
         assert_eq!(warned(&manifest(true, terms), &[], 0).await, None, "{terms}");
     }
+}
+
+#[test]
+fn a_tool_that_no_caller_may_call_is_warned_of_with_the_flag_that_would_let_one() {
+    let warned = |manifest: &Manifest, callers: &[Principal]| {
+        let key = |(at, principal): (usize, &Principal)| ApiKey {
+            name: at.to_string(),
+            sha256: Digest::of(b"key"),
+            principal: principal.clone(),
+            expires: None,
+        };
+        // The first over standard input, the others by keys: it does not matter where a caller stands.
+        let keys = callers.iter().enumerate().skip(1).map(key).collect();
+        unserved(manifest, &Callers { stdio: callers.first().cloned(), keys, ..Callers::default() })
+    };
+    let (reads, writes) = (caller("user:reads", false, true), caller("user:writes", true, false));
+    let unconfirmed = caller("user:both", true, true);
+    let client = manifest(true, "");
+    let none = manifest(true, "confirm = \"none\"\n");
+    let told = warned(&none, &[reads.clone(), writes.clone()]);
+    assert_eq!(
+        told.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "m.toml:17: tools.create.confirm: served to nobody: no caller in wardkeep.toml may write without a confirmation\n  \
+          mend: at a caller in wardkeep.toml:\n        writes = true\n        unconfirmed_writes = true"
+        ]
+    );
+    let told = warned(&client, std::slice::from_ref(&reads));
+    assert_eq!(
+        told.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["m.toml:14: tools.create.confirm: served to nobody: no caller in wardkeep.toml may write\n  \
+          mend: at a caller in wardkeep.toml:\n        writes = true"]
+    );
+    assert_eq!(warned(&none, &[]).len(), 1);
+    assert!(warned(&none, &[reads.clone(), unconfirmed]).is_empty());
+    assert!(warned(&client, &[reads.clone(), writes]).is_empty());
+    assert!(warned(&manifest(true, "stage = \"off\"\n"), &[reads]).is_empty(), "it is off");
 }

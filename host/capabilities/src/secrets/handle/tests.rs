@@ -57,6 +57,21 @@ fn call(secret: &Arc<SecretTerms>, value: Option<&'static str>, host_calls: u32)
     CallState::new((&grants, &[]), &limits, CallToken::new(Duration::from_secs(20)), &environment, context)
 }
 
+/// An error whose text is the first, with a cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Causes(&'static str, #[source] std::io::Error);
+
+#[test]
+fn a_mend_in_the_log_stands_on_its_own_line_and_nothing_else_breaks_one() {
+    let cause = std::io::Error::other("b\nforged\u{1b}[2J\n  mend: chmod 600 x\nthen\u{202e} again");
+    assert_eq!(
+        told(&Causes("a", cause)),
+        "a: b\\u{a}forged\\u{1b}[2J\n  mend: chmod 600 x\n        then\\u{202e} again"
+    );
+    assert_eq!(told(&std::io::Error::other("x".repeat(600))).len(), 512);
+}
+
 async fn open(call: &mut CallState, name: &str) -> Result<Resource<Held>, Error> {
     call.open(name.into()).await.unwrap()
 }
