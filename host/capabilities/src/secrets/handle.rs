@@ -146,7 +146,7 @@ impl store::Host for CallState {
             return Ok(Err(Error::Exhausted));
         }
         let Some(Granting { terms, private }) = self.secrets.granted(&name) else {
-            self.note_denied("secrets", &name);
+            self.note_denied("secrets", "secrets.open", &name);
             return Ok(Err(Error::Denied));
         };
         let (reach, wanted) = (Arc::clone(&self.reach), Arc::clone(&terms));
@@ -181,7 +181,8 @@ impl CallState {
         let (name, source) = (&terms.name, &terms.source);
         let why = told(error);
         tracing::warn!(secret = %name, %source, if_it_fails = terms.if_it_fails, "a secret has no usable value: {why}");
-        self.note(NoteKind::Unavailable, "secrets", &format!("{name}: {word}"));
+        let detail = format!("{name}: {word}");
+        self.note(NoteKind::Unavailable, "secrets", &detail, &detail);
         Error::Unavailable
     }
 }

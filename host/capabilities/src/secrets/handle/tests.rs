@@ -133,13 +133,25 @@ async fn the_guest_s_own_words_go_on_record_without_values() {
     let mut call = call(&secret, Some("a-value-of-it"), 10);
     let _held = open(&mut call, "s").await.unwrap();
     call.write(crate::log::Level::Info, "it is a-value-of-it".into()).await.unwrap();
-    call.note_denied("files", "dir/a-value-of-it");
+    call.note_denied("files", "files.read", "dir/a-value-of-it");
     let told = call.without_secrets("progress", "YS12YWx1ZS1vZi1pdA==".into());
     assert_eq!(told, "[secret]");
     let notes: Vec<_> = call.finish().notes.into_iter().map(|note| (note.capability, note.detail)).collect();
     let replaced = "a secret's value was replaced";
     let expected = [("files", "dir/[secret]"), ("progress", replaced), ("log", replaced)];
     assert_eq!(notes, expected.map(|(capability, detail)| (capability.to_owned(), detail.to_owned())));
+}
+
+#[tokio::test]
+async fn where_words_stay_inside_a_name_that_the_guest_made_up_does_not_go_on_record() {
+    let secret = terms(Credential::Static, bearer());
+    for (hides, expected) in [(false, "ada@example.com"), (true, "secrets.open")] {
+        let mut call = call(&secret, None, 10).hiding_words(hides);
+        assert_eq!(open(&mut call, "ada@example.com").await.unwrap_err(), Error::Denied);
+        assert_eq!(open(&mut call, "s").await.unwrap_err(), Error::Unavailable);
+        let notes: Vec<_> = call.finish().notes.into_iter().map(|note| note.detail).collect();
+        assert_eq!(notes, [expected, "s: absent"], "the name of its own secret is the manifest's word");
+    }
 }
 
 #[test]
