@@ -17,6 +17,7 @@ mod careless_admin;
 mod clients;
 mod code_cache;
 mod conformance;
+mod deciding;
 mod displays;
 mod documents;
 mod durability;

@@ -7,13 +7,17 @@
 
 pub mod diff;
 pub mod document;
+pub mod kill;
 pub mod manifest;
 
 mod approval;
 mod authorize;
+mod case;
 mod component;
 mod day;
+mod decision;
 mod draft;
+mod explanation;
 mod grants;
 mod imports;
 mod json;
@@ -22,6 +26,7 @@ mod notices;
 mod plugin;
 mod pointer;
 mod proposal;
+mod reason;
 mod resources;
 mod revocation;
 mod schema;
@@ -31,14 +36,17 @@ mod trust;
 
 pub use approval::{Approved, Candidate, HostTerms, MOST_SIGNATURES, approve};
 pub use authorize::{Denial, Permit, Rule, authorize};
+pub use case::{Case, Confirmation, Confirming};
 pub use component::Evidence;
 pub use document::{Fault, Faults};
 pub use draft::{Draft, draft};
+pub use explanation::{Explanation, Ruling, Verdict, explain};
 pub use grants::Grants;
 pub use json::{InvalidJson, parse_json};
 pub use key::{Algorithm, InvalidKey, PublicKey};
 pub use manifest::{
-    Access, Confirm, FilesGrant, HttpGrant, HttpRule, Keep, Manifest, Returns, SecretTerms, SourceKind, Wasi,
+    Access, Confirm, FilesGrant, HttpGrant, HttpRule, Keep, Manifest, Rate, Rates, Returns, SecretTerms, SourceKind,
+    Wasi,
 };
 pub use plugin::{PluginTerms, Tool};
 pub use pointer::{InvalidPointer, Pointer};

@@ -16,12 +16,14 @@ mod load;
 mod log;
 mod owner;
 mod reload;
+mod rollout;
 mod screen;
 mod secrets;
 mod sources;
 mod staging;
 mod state;
 mod stop;
+mod subject;
 mod versions;
 mod waiting;
 

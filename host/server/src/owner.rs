@@ -79,8 +79,8 @@ impl Owned {
         };
         let Loaded { fleet, served, rejected, strays, .. } = loaded;
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
-        let callers = terms.config.callers.clone();
-        let host = Host::new(Moment { fleet, callers, rejected: rejected.len() }, journal.clone());
+        let (callers, confirming) = (terms.config.callers.clone(), terms.config.confirming());
+        let host = Host::new(Moment { fleet, callers, confirming, rejected: rejected.len() }, journal.clone());
         let socket = socket(home.path())?;
         let reloader = Reloader {
             home: home.clone(),

@@ -176,8 +176,8 @@ impl Reloader {
     /// Puts these plugins and the callers of this moment in place. How many running calls ended by it.
     fn swap(&self, snapshot: &Arc<Snapshot>, served: &[Served]) -> usize {
         let fleet = load::fleet(&self.engine, snapshot, served, &self.terms);
-        let callers = self.terms.config.callers.clone();
-        self.host.replace(Moment { fleet, callers, rejected: self.rejected.len() })
+        let (callers, confirming) = (self.terms.config.callers.clone(), self.terms.config.confirming());
+        self.host.replace(Moment { fleet, callers, confirming, rejected: self.rejected.len() })
     }
 
     /// The documents that hold from now on: those of the home, or the old ones with the home's revocations where something is wrong

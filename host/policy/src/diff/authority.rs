@@ -87,6 +87,10 @@ pub enum Authority {
     ShowsUnredacted { tool: ToolName, at: Pointer },
     /// Somebody may call a tool.
     CalledBy { tool: ToolName, who: Allowed },
+    /// A tool may be called this often by one caller, or by all together; nothing is any number of times.
+    CalledOften { tool: ToolName, by: &'static str, rate: Option<String> },
+    /// A tool is served to those of this group whom `allow` names.
+    Piloted { tool: ToolName, group: String },
     /// A tool is served.
     Served { tool: ToolName },
     /// The manifest holds in one deployment.
@@ -129,6 +133,8 @@ impl Authority {
             | Self::ShowsField { tool, .. }
             | Self::ShowsUnredacted { tool, .. }
             | Self::CalledBy { tool, .. }
+            | Self::CalledOften { tool, .. }
+            | Self::Piloted { tool, .. }
             | Self::Served { tool } => Some(tool),
             Self::SecretInQuery { .. }
             | Self::SecretInTheClear { .. }
@@ -174,6 +180,8 @@ fn tool(manifest: &Manifest, terms: &ToolTerms, bounds: &Bounds<'_>, all: &mut B
         uses,
         allow,
         stage,
+        pilot_groups,
+        rate,
         limits: _,
         asks,
         confirm,
@@ -211,8 +219,10 @@ fn tool(manifest: &Manifest, terms: &ToolTerms, bounds: &Bounds<'_>, all: &mut B
     }
     match stage {
         Stage::General => drop(all.insert(Authority::Served { tool: name.clone() })),
-        Stage::Off => {}
+        Stage::Pilot | Stage::Off => {}
     }
+    bounds.often(name, rate, all);
+    bounds.piloted(name, *stage, pilot_groups, all);
 }
 
 /// What a tool of this class gets out of a grant: as `Grants::of` has it.
