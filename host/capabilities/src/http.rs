@@ -9,6 +9,7 @@ mod dial;
 mod driven;
 mod headers;
 mod host;
+mod page;
 mod policy;
 mod pool;
 mod tally;
@@ -26,7 +27,10 @@ use wasmtime::component::Resource;
 
 #[allow(unreachable_pub, reason = "the bindings, which are generated, name it")]
 pub use self::body::Body;
-pub use self::dial::NetworkError;
+pub use self::{
+    dial::NetworkError,
+    page::{InvalidPage, Page, Unfetched},
+};
 pub(crate) use self::{
     dial::Network,
     target::{Target, TransportError},
