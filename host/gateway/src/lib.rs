@@ -21,6 +21,7 @@ mod listing;
 mod lists;
 mod moment;
 mod output;
+mod present;
 mod record;
 mod relay;
 mod running;
