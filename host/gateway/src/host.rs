@@ -16,8 +16,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wardkeep_audit::{Journal, Origin};
-use wardkeep_model::{Authenticated, CorrelationId, Digest, Principal};
-use wardkeep_policy::{Permit, kill::Kills};
+use wardkeep_model::{Authenticated, CorrelationId, Digest, Effect, Principal};
+use wardkeep_policy::{Permit, Rule, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
@@ -131,7 +131,7 @@ impl Host {
 
     /// What a caller may see, in so far as it can tell a change: names and manifests, of which everything shown is made. Nothing if
     /// the credential stands for nobody.
-    pub(crate) fn seen_by(&self, credential: Credential) -> Option<Digest> {
+    pub(crate) fn seen_by(&self, credential: &Credential) -> Option<Digest> {
         let present = self.present();
         let principal = present.moment.callers.principal(credential, present.now).ok()?;
         let mut seen = Vec::new();
@@ -267,6 +267,28 @@ impl Host {
             tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
         }
         none.into_answer(tool, id)
+    }
+
+    /// The scope that alone keeps this principal from a tool, if that is so: the one refusal that is told to the caller as it is. Recorded like
+    /// every other.
+    pub(crate) async fn lacks_scope(
+        &self,
+        principal: &Principal,
+        tool: &str,
+        origin: impl FnOnce() -> Origin,
+    ) -> Option<(CorrelationId, Effect)> {
+        let present = self.present();
+        let denial = present.snapshot().find(&present.case(principal), tool).err()?;
+        let Rule::Scope(effect) = denial.rule else { return None };
+        drop(present);
+        let id = correlation_id().ok()?;
+        let caller = Caller { principal: principal.clone(), origin: origin() };
+        if let Some(refusal) = record::refusal(&id, &caller, tool, &denial.into())
+            && let Err(error) = self.journal.refusal(refusal).await
+        {
+            tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
+        }
+        Some((id, effect))
     }
 
     pub(crate) fn thinking(&self) -> &Thinking {

@@ -79,7 +79,7 @@ impl Owned {
         };
         let Loaded { fleet, served, rejected, strays, .. } = loaded;
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
-        let callers = terms.config.callers.clone();
+        let callers = terms.callers();
         let host = Host::new(
             Moment { fleet, callers, confirming: Confirming::NOBODY, rejected: rejected.len() },
             journal.clone(),

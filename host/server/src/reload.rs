@@ -176,7 +176,7 @@ impl Reloader {
     /// Puts these plugins and the callers of this moment in place. How many running calls ended by it.
     fn swap(&self, snapshot: &Arc<Snapshot>, served: &[Served]) -> usize {
         let fleet = load::fleet(&self.engine, snapshot, served, &self.terms);
-        let callers = self.terms.config.callers.clone();
+        let callers = self.terms.callers();
         self.host.replace(Moment { fleet, callers, confirming: Confirming::NOBODY, rejected: self.rejected.len() })
     }
 
@@ -226,7 +226,7 @@ impl Reloader {
             Terms::clone(&self.terms)
         });
         if let Ok(config) = block_in_place(|| Terms::config(&self.home)) {
-            terms.config.callers = config.callers;
+            terms.take_callers(config);
         }
         terms
     }

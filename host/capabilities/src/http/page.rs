@@ -76,7 +76,8 @@ impl FromStr for Page {
             _ => return Err(InvalidPage::Shape),
         };
         let authority = text.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
-        if authority.contains('@') || url.fragment().is_some() || text.contains(['#', '\\']) {
+        // the parser takes more for the same than anybody should write
+        if authority.is_empty() || authority.contains('@') || url.fragment().is_some() || text.contains(['#', '\\']) {
             return Err(InvalidPage::Shape);
         }
         let host = url.host_str().and_then(|host| canonical(host).ok()).ok_or(InvalidPage::Shape)?;
