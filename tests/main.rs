@@ -13,6 +13,7 @@
 
 mod attackers;
 mod bounds;
+mod callers;
 mod careless_admin;
 mod clients;
 mod code_cache;
