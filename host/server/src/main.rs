@@ -14,6 +14,7 @@ mod home;
 mod journal;
 mod load;
 mod log;
+mod orders;
 mod owner;
 mod reload;
 mod screen;

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use jiff::Timestamp;
 use wardkeep_audit::{Event, Journal, Opened};
-use wardkeep_gateway::{CancellationToken, Host, Moment, SocketServer};
+use wardkeep_gateway::{CancellationToken, Host, Moment, Orders, SocketServer};
 use wardkeep_model::Digest;
 use wardkeep_policy::{Faults, manifest::Manifest};
 use wardkeep_sandbox::Engine;
@@ -42,6 +42,7 @@ pub(crate) struct Owned {
     journal: Journal,
     socket: PathBuf,
     reloader: Option<Reloader>,
+    orders: Orders,
     // The last to go: whoever waits for the home finds everything closed.
     _lock: Owner,
 }
@@ -99,7 +100,8 @@ impl Owned {
             told: Told::default(),
         };
         let reloader = Some(reloader);
-        Ok(Self { host, terms, rejected, strays, tools, plugins, journal, socket, reloader, _lock: lock })
+        let (orders, _) = Orders::new();
+        Ok(Self { host, terms, rejected, strays, tools, plugins, journal, socket, reloader, orders, _lock: lock })
     }
 
     async fn load(
@@ -165,7 +167,7 @@ impl Owned {
             create_directory(parent)?;
             home::check_directory(parent)?;
         }
-        Ok(tokio::spawn(SocketServer::bind(&self.socket, Arc::clone(&self.host))?.run(stop)))
+        Ok(tokio::spawn(SocketServer::bind(&self.socket, Arc::clone(&self.host), self.orders.clone())?.run(stop)))
     }
 
     /// Ends the calls, then closes the journal; then the lock is given back.

@@ -1,5 +1,7 @@
 //! What a swap and the clock do to running calls and to those who listen. The plugins have terms and no component: nothing is run.
 
+mod orders;
+
 use std::{
     future::poll_fn,
     io,
