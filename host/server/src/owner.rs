@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use jiff::Timestamp;
 use wardkeep_audit::{Event, Journal, Opened};
-use wardkeep_gateway::{CancellationToken, Host, Moment, Orders, SocketServer};
+use wardkeep_gateway::{BrakeTerms, CancellationToken, Host, Moment, Orders, SocketServer};
 use wardkeep_model::Digest;
 use wardkeep_policy::{Confirming, Faults, manifest::Manifest};
 use wardkeep_sandbox::Engine;
@@ -82,7 +82,13 @@ impl Owned {
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
         let callers = terms.config.callers.clone();
         let host = Host::new(
-            Moment { fleet, callers, confirming: Confirming::NOBODY, rejected: rejected.len() },
+            Moment {
+                fleet,
+                callers,
+                confirming: Confirming::NOBODY,
+                brakes: BrakeTerms::default(),
+                rejected: rejected.len(),
+            },
             journal.clone(),
         );
         let socket = socket(home.path())?;

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::task::{JoinHandle, block_in_place};
 use wardkeep_audit::{Event, Journal};
-use wardkeep_gateway::{CancellationToken, Host, Moment};
+use wardkeep_gateway::{BrakeTerms, CancellationToken, Host, Moment};
 use wardkeep_model::{Digest, PluginName};
 use wardkeep_policy::{Confirming, Snapshot};
 use wardkeep_sandbox::Engine;
@@ -177,7 +177,13 @@ impl Reloader {
     fn swap(&self, snapshot: &Arc<Snapshot>, served: &[Served]) -> usize {
         let fleet = load::fleet(&self.engine, snapshot, served, &self.terms);
         let callers = self.terms.config.callers.clone();
-        self.host.replace(Moment { fleet, callers, confirming: Confirming::NOBODY, rejected: self.rejected.len() })
+        self.host.replace(Moment {
+            fleet,
+            callers,
+            confirming: Confirming::NOBODY,
+            brakes: BrakeTerms::default(),
+            rejected: self.rejected.len(),
+        })
     }
 
     /// The documents that hold from now on: those of the home, or the old ones with the home's revocations where something is wrong
