@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::task::{JoinHandle, block_in_place};
 use wardkeep_audit::{Event, Journal};
-use wardkeep_gateway::{BrakeTerms, CancellationToken, Host, Moment};
+use wardkeep_gateway::{CancellationToken, Host, Moment};
 use wardkeep_model::{Digest, PluginName};
 use wardkeep_policy::{Confirming, Snapshot};
 use wardkeep_sandbox::Engine;
@@ -181,7 +181,7 @@ impl Reloader {
             fleet,
             callers,
             confirming: Confirming::NOBODY,
-            brakes: BrakeTerms::default(),
+            brakes: self.terms.config.brakes,
             rejected: self.rejected.len(),
         })
     }
