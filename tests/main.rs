@@ -35,6 +35,7 @@ mod http_edge;
 mod installing;
 mod kills;
 mod one_home;
+mod operations;
 mod progress;
 mod questions;
 mod reloading;

@@ -138,6 +138,11 @@ impl Host {
         self.running.stopping(&self.kills.load(), Timestamp::now())
     }
 
+    /// How many kills and brakes hold.
+    pub(crate) fn stopped(&self, now: Timestamp) -> usize {
+        self.kills.load().iter().filter(|kill| kill.holds(now)).count()
+    }
+
     /// Callers and plugins that have gone too far, as they do: to be stopped by whoever keeps the kills. Given once.
     #[must_use]
     pub fn tripped(&self) -> Option<mpsc::Receiver<Tripped>> {
