@@ -177,7 +177,13 @@ impl Reloader {
     fn swap(&self, snapshot: &Arc<Snapshot>, served: &[Served]) -> usize {
         let fleet = load::fleet(&self.engine, snapshot, served, &self.terms);
         let callers = self.terms.callers();
-        self.host.replace(Moment { fleet, callers, confirming: Confirming::NOBODY, rejected: self.rejected.len() })
+        self.host.replace(Moment {
+            fleet,
+            callers,
+            confirming: Confirming::NOBODY,
+            brakes: self.terms.config.brakes,
+            rejected: self.rejected.len(),
+        })
     }
 
     /// The documents that hold from now on: those of the home, or the old ones with the home's revocations where something is wrong
