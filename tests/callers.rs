@@ -42,7 +42,9 @@ fn call(mcp: &Mcp, tool: &str) -> Response {
 
 /// With these bytes for its token.
 fn raw(address: SocketAddr, token: &[u8]) -> Response {
-    let head = format!("POST /mcp HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: 2\r\nauthorization: Bearer ");
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: 2\r\nauthorization: Bearer "
+    );
     send_raw(address, &[head.as_bytes(), token, b"\r\n\r\n{}"].concat()).expect("the host answers")
 }
 
@@ -151,12 +153,15 @@ fn a_scope_more_is_asked_for_only_where_nothing_else_stands_in_the_way() {
     };
     let absent = words(call(&reader, "fixture_absent"), "fixture_absent");
     assert_eq!(words(call(&reader, "fixture_slow"), "fixture_slow"), absent);
-    let other = bearing(&serving, issuer.ed.token(&{
-        let mut claims = issuer.claims("tools:read");
-        claims["groups"] = json!([]);
-        claims["sub"] = json!("bob");
-        claims
-    }));
+    let other = bearing(
+        &serving,
+        issuer.ed.token(&{
+            let mut claims = issuer.claims("tools:read");
+            claims["groups"] = json!([]);
+            claims["sub"] = json!("bob");
+            claims
+        }),
+    );
     assert_eq!(words(call(&other, "fixture_note"), "fixture_note"), absent);
     assert_eq!(words(call(&other, "fixture_fail"), "fixture_fail"), absent, "a name in `allow` is one caller's");
 
@@ -167,7 +172,10 @@ fn a_scope_more_is_asked_for_only_where_nothing_else_stands_in_the_way() {
     assert_eq!(scope["actor"]["user"]["groups"][0]["name"], "tests");
     assert_eq!(scope["unmapped"]["authenticated"], "oauth");
     assert_eq!(scope["unmapped"]["client"]["name"], "wardkeep-tests");
-    assert_eq!((&scope["unmapped"]["protocol"], &scope["src_endpoint"]["ip"]), (&json!("2026-07-28"), &json!("127.0.0.1")));
+    assert_eq!(
+        (&scope["unmapped"]["protocol"], &scope["src_endpoint"]["ip"]),
+        (&json!("2026-07-28"), &json!("127.0.0.1"))
+    );
     assert_eq!((&scope["api"]["operation"], &scope["unmapped"]["outcome"]), (&json!("fixture_note"), &json!("denied")));
 }
 
@@ -231,7 +239,11 @@ fn keys_rotate_under_a_running_host_and_an_outage_takes_nobody_away() {
     let next = Signer::ed25519("next");
     issuer.publish([&next, &issuer.rsa]);
     assert_eq!(status(&next), 200, "a new key is known with its first token");
-    assert_eq!(status(&issuer.ec), 401, "and the one that was taken back is none, although its token was verified before");
+    assert_eq!(
+        status(&issuer.ec),
+        401,
+        "and the one that was taken back is none, although its token was verified before"
+    );
     assert_eq!(status(&issuer.rsa), 200);
 
     issuer.go_down();
@@ -325,7 +337,8 @@ fn behind_a_proxy_the_client_is_who_the_proxy_says_and_cleartext_is_refused() {
                    "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
                    "io.modelcontextprotocol/clientCapabilities": {} } } });
     let ask = |token: &str, forwarded: &[(&str, &str)]| {
-        let modern = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "fixture_echo")];
+        let modern =
+            [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "fixture_echo")];
         let headers = [&[ACCEPT, JSON, ("authorization", token)], &modern[..], forwarded].concat();
         send(serving.address, "POST", "/mcp", &headers, body.to_string().as_bytes()).unwrap()
     };
@@ -348,7 +361,11 @@ fn behind_a_proxy_the_client_is_who_the_proxy_says_and_cleartext_is_refused() {
     assert_eq!(ask("Bearer a.b.c", &[https, ("x-forwarded-for", "203.0.113.66")]).status, 401);
     let looks = ["/health", "/.well-known/oauth-protected-resource"];
     for path in looks {
-        assert_eq!(send(serving.address, "GET", path, &[], b"").unwrap().status, 200, "a proxy looks for itself: {path}");
+        assert_eq!(
+            send(serving.address, "GET", path, &[], b"").unwrap().status,
+            200,
+            "a proxy looks for itself: {path}"
+        );
     }
     serving.terminate();
     let journal = home.journal();
@@ -464,13 +481,66 @@ fn every_record_says_who_called_by_which_proof_and_what_the_client_claims() {
             assert_eq!(line["actor"]["user"]["groups"], json!([{ "name": "tests" }]), "{line}");
             assert_eq!(line["unmapped"]["client"], json!({ "name": "wardkeep-tests", "version": "1" }), "{line}");
             assert_eq!(line["src_endpoint"]["name"], transport, "{line}");
-            let actors = if proof == "oauth" {
-                json!(["agent-1", "agent-2 of https://agents.example"])
-            } else {
-                Value::Null
-            };
+            let actors =
+                if proof == "oauth" { json!(["agent-1", "agent-2 of https://agents.example"]) } else { Value::Null };
             assert_eq!(line["unmapped"]["actors"], actors, "{line}");
         }
     }
     home.json(&["audit", "verify"]);
+}
+
+#[test]
+fn a_key_is_shown_once_says_who_answers_for_it_and_is_refused_at_once_when_it_is_taken_back() {
+    let home = Home::new();
+    install(&home);
+    let made = home.json(&[
+        "keys",
+        "new",
+        "ada",
+        "--principal",
+        "user:ada",
+        "--group",
+        "tests",
+        "--owner",
+        "ada@example.com",
+        "--writes",
+    ]);
+    let key = made["key"].as_str().unwrap().to_owned();
+    assert!(key.starts_with("wk_") && key.len() == 67, "{key}");
+    assert_eq!((&made["principal"], &made["owner"]), (&json!("user:ada"), &json!("ada@example.com")));
+    let listed = home.json(&["keys", "list"]);
+    let ada = listed.as_array().unwrap().iter().find(|key| key["name"] == "ada").unwrap();
+    assert_eq!(
+        (&ada["owner"], &ada["writes"], &ada["human"]),
+        (&json!("ada@example.com"), &json!(true), &json!(false))
+    );
+    assert!(ada["expires"].is_string(), "a key ends, whether somebody thinks of it or not");
+    let everything = format!("{listed}{}", String::from_utf8(home.read("wardkeep.toml")).unwrap());
+    assert!(!everything.contains(&key), "its value is kept nowhere");
+    for refused in [
+        &["keys", "new", "ada"][..],
+        &["keys", "new", "bob", "--principal", "oauth:corp/alice"],
+        &["keys", "new", "bob", "--expires", "2020-01-01"],
+    ] {
+        home.refused(refused);
+    }
+
+    let serving = home.serve();
+    let status = |key: &str| bearing(&serving, key).request("tools/list", json!({})).status;
+    assert_eq!((status(&key), status(KEY)), (200, 200));
+    let revoked = home.json(&["keys", "revoke", "ada"]);
+    assert_eq!(status(&key), 401, "not a moment later");
+    assert_eq!((&revoked["served"], &revoked["confirmed"]), (&json!(true), &json!(true)));
+    assert_eq!(status(KEY), 200, "another key is as good as before");
+    serving.hang_up();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!((status(&key), status(KEY)), (401, 200));
+    serving.terminate();
+    let revoked = home.json(&["keys", "revoke", "test"]);
+    assert_eq!(
+        (&revoked["served"], &revoked["confirmed"]),
+        (&json!(false), &json!(true)),
+        "where nobody serves, the file is all"
+    );
+    home.refused(&["keys", "revoke", "test"]);
 }

@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     future::pending,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -38,6 +38,8 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// What serves: plugins, journal, callers.
 pub struct Host {
     moment: ArcSwap<Moment>,
+    /// Keys that were taken back and that the operator's file, as it was read last, still holds. Locked by whoever puts another moment in place.
+    revoked: Mutex<Vec<Digest>>,
     /// What is stopped. Beside the moment, since it changes at other times.
     kills: ArcSwap<Kills>,
     journal: Journal,
@@ -69,6 +71,7 @@ impl Host {
         let (brakes, tripped) = Brakes::new();
         Arc::new(Self {
             moment: ArcSwap::from_pointee(moment),
+            revoked: Mutex::default(),
             kills: ArcSwap::from_pointee(Kills::none()),
             record: journal.here(),
             journal,
@@ -103,9 +106,37 @@ impl Host {
 
     /// Puts other plugins and callers in place, whole. Running calls go on under the terms that they began with, unless those may
     /// not be served any more: their number is given, and each is recorded as killed.
-    pub fn replace(&self, moment: Moment) -> usize {
-        self.moment.store(Arc::new(moment));
+    pub fn replace(&self, mut moment: Moment) -> usize {
+        {
+            let mut revoked = self.revoked();
+            revoked.retain(|key| moment.callers.keys.iter().any(|known| known.sha256 == *key));
+            moment.callers.keys.retain(|known| !revoked.contains(&known.sha256));
+            self.moment.store(Arc::new(moment));
+        }
         self.settle()
+    }
+
+    /// Refuses a key from now on, until the operator's file was seen without it: what is being read of that file at this moment may still hold
+    /// it. Whether it was good.
+    pub(crate) fn revoke(&self, key: Digest) -> bool {
+        let known = {
+            let mut revoked = self.revoked();
+            let mut moment = Moment::clone(&self.moment.load());
+            let before = moment.callers.keys.len();
+            moment.callers.keys.retain(|known| known.sha256 != key);
+            let known = moment.callers.keys.len() < before;
+            if known {
+                revoked.push(key);
+                self.moment.store(Arc::new(moment));
+            }
+            known
+        };
+        self.settle();
+        known
+    }
+
+    fn revoked(&self) -> MutexGuard<'_, Vec<Digest>> {
+        self.revoked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the calls that may not go on, and lets clients look at their lists again: after a swap, and when something expires.

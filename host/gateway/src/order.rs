@@ -10,6 +10,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
+use wardkeep_model::Digest;
 
 /// The host gets this long to do what it was told; who gave the order waits less.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,6 +23,11 @@ pub enum Order {
     Kills {
         /// Up to this change at least, as the file numbers them.
         change: u64,
+    },
+    /// A key was taken out of the operator's file: it is refused from now on. Carried out by the host itself.
+    Revoke {
+        /// The key's digest.
+        key: Digest,
     },
 }
 
@@ -41,6 +47,11 @@ pub enum Done {
         recorded: bool,
         /// The change names a plugin or a tool that is not served now: perhaps another was meant.
         unserved: bool,
+    },
+    /// The key is refused.
+    Revoked {
+        /// Whether it was good until now.
+        known: bool,
     },
 }
 

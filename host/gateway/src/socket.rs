@@ -29,7 +29,7 @@ use wardkeep_model::Authenticated;
 use wardkeep_sandbox::Reporter;
 
 use crate::{
-    Caller, Host, Line, Orders, Refused, Response, ServeError, Undone,
+    Caller, Done, Host, Line, Order, Orders, Refused, Response, ServeError, Undone,
     identity::Credential,
     line::{self, Inquiry},
     lists::HostLists,
@@ -195,10 +195,16 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
                 }
             }
             Ok(Ask::Order { id, order }) => {
-                let (orders, told, stop) = (orders.clone(), told.clone(), stop.clone());
+                let (orders, told, stop, host) = (orders.clone(), told.clone(), stop.clone(), Arc::clone(&host));
                 calls.spawn(async move {
                     // a host that ends does not wait for what an order waits for
-                    let done = stop.run_until_cancelled(orders.place(order)).await.unwrap_or(Err(Undone::Lost));
+                    let doing = async {
+                        match order {
+                            Order::Revoke { key } => Ok(Done::Revoked { known: host.revoke(key) }),
+                            order => orders.place(order).await,
+                        }
+                    };
+                    let done = stop.run_until_cancelled(doing).await.unwrap_or(Err(Undone::Lost));
                     let _ = told.send(Told { id, told: Tale::Ordered(done) }).await;
                     id
                 });

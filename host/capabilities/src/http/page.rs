@@ -36,7 +36,9 @@ pub enum InvalidPage {
     )]
     Shape,
     /// What comes over it could be anybody's word.
-    #[error("what comes in the clear may be anybody's word: write https:// (http:// is for tests on this machine only)")]
+    #[error(
+        "what comes in the clear may be anybody's word: write https:// (http:// is for tests on this machine only)"
+    )]
     Cleartext,
 }
 

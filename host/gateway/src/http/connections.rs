@@ -115,8 +115,9 @@ mod tests {
     #[test]
     fn all_peers_together_have_so_many_connections_and_not_one_more() {
         let connections = Connections::default();
-        let mut held: Vec<_> =
-            (0..MOST).map(|n| connections.admit(ip(&format!("10.0.{}.{}", n / 200, n % 200)), false).unwrap()).collect();
+        let mut held: Vec<_> = (0..MOST)
+            .map(|n| connections.admit(ip(&format!("10.0.{}.{}", n / 200, n % 200)), false).unwrap())
+            .collect();
         assert!(connections.admit(ip("192.0.2.1"), false).is_none());
         held.pop();
         assert!(connections.admit(ip("192.0.2.1"), false).is_some());

@@ -88,7 +88,11 @@ mod tests {
     fn the_well_known_part_stands_between_host_and_path() {
         for (resource, expected, second) in [
             ("https://t.example/mcp", "https://t.example/.well-known/oauth-protected-resource/mcp", Some("/mcp")),
-            ("https://t.example/a/mcp/", "https://t.example/.well-known/oauth-protected-resource/a/mcp", Some("/a/mcp")),
+            (
+                "https://t.example/a/mcp/",
+                "https://t.example/.well-known/oauth-protected-resource/a/mcp",
+                Some("/a/mcp"),
+            ),
             ("https://t.example:8443", "https://t.example:8443/.well-known/oauth-protected-resource", None),
             ("https://t.example/", "https://t.example/.well-known/oauth-protected-resource", None),
         ] {
@@ -110,7 +114,8 @@ mod tests {
         let again = format!("Bearer realm=\"wardkeep\", {at}, error=\"invalid_token\", scope=\"tools:read\"");
         assert_eq!(unauthenticated(&oauth, true), again);
         let reader = Scopes { read: true, ..Scopes::default() };
-        let more = |scope: &str| format!("Bearer realm=\"wardkeep\", {at}, error=\"insufficient_scope\", scope=\"{scope}\"");
+        let more =
+            |scope: &str| format!("Bearer realm=\"wardkeep\", {at}, error=\"insufficient_scope\", scope=\"{scope}\"");
         assert_eq!(insufficient(&oauth, reader, Effect::Write), more("tools:read tools:write"));
         assert_eq!(insufficient(&oauth, Scopes::default(), Effect::Destructive), more("tools:destructive"));
         assert_eq!(unauthenticated(&OAuth::default(), true), PLAIN, "without issuers there is nothing to tell");

@@ -59,7 +59,8 @@ mod tests {
     #[test]
     fn a_client_says_who_it_is_in_each_era_and_nonsense_says_nothing() {
         let client = |name: &str| Some(ClaimedClient { name: name.into(), version: "1".into() });
-        let modern = br#"{"params":{"name":"t","_meta":{"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        let modern =
+            br#"{"params":{"name":"t","_meta":{"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "io.modelcontextprotocol/clientInfo":{"name":"new","version":"1","icons":[]},
             "io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
         let origin = super::origin(modern);

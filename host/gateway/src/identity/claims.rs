@@ -54,11 +54,7 @@ pub(crate) struct Claimed {
 }
 
 /// Reads the claims of a token whose issuer this is.
-pub(crate) fn claimed(
-    claims: &Map<String, Value>,
-    terms: &IssuerTerms,
-    now: Timestamp,
-) -> Result<Claimed, BadToken> {
+pub(crate) fn claimed(claims: &Map<String, Value>, terms: &IssuerTerms, now: Timestamp) -> Result<Claimed, BadToken> {
     if text(claims, "iss")? != Some(terms.issuer.as_str()) {
         return Err(BadToken::Issuer);
     }
@@ -102,7 +98,11 @@ pub(crate) fn claimed(
 fn name(issuer: &str, subject: &str) -> Result<String, BadToken> {
     let name = format!("oauth:{issuer}/{subject}");
     let fits = !subject.is_empty() && name.len() <= LONGEST_NAME;
-    if fits && !subject.chars().any(|c| c.is_whitespace() || hidden(c)) { Ok(name) } else { Err(BadToken::Unfit("sub")) }
+    if fits && !subject.chars().any(|c| c.is_whitespace() || hidden(c)) {
+        Ok(name)
+    } else {
+        Err(BadToken::Unfit("sub"))
+    }
 }
 
 fn text<'c>(claims: &'c Map<String, Value>, key: &'static str) -> Result<Option<&'c str>, BadToken> {

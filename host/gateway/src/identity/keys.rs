@@ -95,9 +95,7 @@ impl KeySet {
     /// The key that this token says it is signed with. [`BadToken::UnknownKey`] alone may be mended by newer keys.
     pub(crate) fn of(&self, token: &Token<'_>) -> Result<&Key, BadToken> {
         let key = match &token.kid {
-            Some(kid) => {
-                self.keys.iter().find(|key| key.kid.as_ref() == Some(kid)).ok_or(BadToken::UnknownKey)?
-            }
+            Some(kid) => self.keys.iter().find(|key| key.kid.as_ref() == Some(kid)).ok_or(BadToken::UnknownKey)?,
             None => match self.keys.as_slice() {
                 [] => return Err(BadToken::UnknownKey),
                 [only] => only,

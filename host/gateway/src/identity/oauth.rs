@@ -64,12 +64,7 @@ impl OAuth {
     }
 
     /// Whom this token stands for. Its digest is known already.
-    pub(crate) async fn verify(
-        &self,
-        token: &[u8],
-        digest: Digest,
-        now: Timestamp,
-    ) -> Result<Arc<Verified>, BadToken> {
+    pub(crate) async fn verify(&self, token: &[u8], digest: Digest, now: Timestamp) -> Result<Arc<Verified>, BadToken> {
         if let Some(verified) = self.kept.get(digest) {
             // by the keys of this moment: what was verified with a key that was taken back is worth nothing
             let stands = now < verified.expires && verified.issuer.stands_by(verified.key).await;

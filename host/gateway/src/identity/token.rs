@@ -184,8 +184,7 @@ fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>
             }
             ("typ", _) => return Err(BadToken::Type),
             (other, _) => {
-                const REFUSED: [&str; 10] =
-                    ["crit", "b64", "jwk", "jku", "x5u", "x5c", "enc", "zip", "cty", "epk"];
+                const REFUSED: [&str; 10] = ["crit", "b64", "jwk", "jku", "x5u", "x5c", "enc", "zip", "cty", "epk"];
                 if let Some(refused) = REFUSED.into_iter().find(|refused| *refused == other) {
                     return Err(BadToken::Header(refused));
                 }

@@ -87,7 +87,10 @@ fn a_method_and_a_name_may_be_so_long_and_not_one_byte_longer() {
 #[tokio::test]
 async fn a_long_message_is_screened_like_a_short_one() {
     let long = format!("{{\"id\":1,\"method\":\"initialize\",\"text\":\"{}\"}}", "x".repeat(1 << 20));
-    assert_eq!(screened(long.clone()).await, Ok((long, Screened { initializes: true, asks: Some("1".into()), calls: None })));
+    assert_eq!(
+        screened(long.clone()).await,
+        Ok((long, Screened { initializes: true, asks: Some("1".into()), calls: None }))
+    );
     assert_eq!(screened("[".repeat(1 << 20)).await, Err(Refusal::TooDeep));
 }
 

@@ -101,6 +101,10 @@ impl Told {
                 }
                 Outcome { confirmed: true, served: true, ended, ending, recorded, why_not: None }
             }
+            Reached::Done(_) => {
+                let why_not = Some("it answered something else than it was asked".to_owned());
+                Outcome { served: true, why_not, ..Outcome::default() }
+            }
             Reached::Free(lock) => {
                 let recorded = record(home, lock).await;
                 Outcome { confirmed: true, recorded, ..Outcome::default() }

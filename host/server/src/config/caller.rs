@@ -13,11 +13,7 @@ use wardkeep_policy::{
 use super::{Issuer, KeyName, named, oauth};
 
 /// Who may call, and the issuers whose keys are still to be had.
-pub(super) fn read(
-    mut table: Table<'_>,
-    directory: &Path,
-    public_url: Option<&str>,
-) -> Option<(Callers, Vec<Issuer>)> {
+pub(super) fn read(mut table: Table<'_>, directory: &Path, public_url: Option<&str>) -> Option<(Callers, Vec<Issuer>)> {
     let stdio = match table.optional("stdio") {
         Some(item) => principal(&mut item.table()?, Authenticated::Stdio).map(Some),
         None => Some(None),

@@ -43,7 +43,10 @@ pub(super) fn read(item: &Item<'_>, directory: &Path, public_url: Option<&str>) 
         };
         if let Some(twin) = issuers.iter().find(|known| known.terms.issuer == issuer.terms.issuer) {
             let message = format!("has the same `issuer` as `callers.oauth.{}`", twin.terms.name);
-            item.fault(format!("{message}: which of the two a token is for could not be told"), Some("remove one of them"));
+            item.fault(
+                format!("{message}: which of the two a token is for could not be told"),
+                Some("remove one of them"),
+            );
             whole = false;
         }
         issuers.push(issuer);

@@ -14,7 +14,10 @@ pub(super) fn read(table: &mut Table<'_>) -> Option<Option<Proxies>> {
     let is_behind = behind.as_ref().map_or(Some(false), Item::boolean)?;
     if !is_behind {
         for item in [trusted, forwarded].iter().flatten() {
-            item.fault("says something of proxies, and `behind_proxy = true` is not there", Some("behind_proxy = true"));
+            item.fault(
+                "says something of proxies, and `behind_proxy = true` is not there",
+                Some("behind_proxy = true"),
+            );
         }
         return Some(None);
     }
@@ -45,7 +48,10 @@ fn network(item: &Item<'_>) -> Option<IpNet> {
         return None;
     };
     if network.trunc() != network {
-        item.fault(format!("`{network}` names an address inside of a network"), Some(&format!("\"{}\"", network.trunc())));
+        item.fault(
+            format!("`{network}` names an address inside of a network"),
+            Some(&format!("\"{}\"", network.trunc())),
+        );
         return None;
     }
     // Anybody there can say that a request came from anywhere else: as few as there are.

@@ -111,14 +111,18 @@ fn an_issuer_is_taken_with_bounds_and_its_tokens_are_for_this_host() {
     assert_eq!((terms.audience.as_str(), terms.algorithms.len()), ("api://tools", 1));
     assert_eq!(terms.groups.as_deref(), Some(&["oncall".to_owned()][..]));
     assert!(terms.writes && terms.human && !terms.unconfirmed_writes);
-    assert!(matches!(&config.issuers[0].keys, Jwks::Page(page) if page.to_string() == "https://login.example.com/keys"));
+    assert!(
+        matches!(&config.issuers[0].keys, Jwks::Page(page) if page.to_string() == "https://login.example.com/keys")
+    );
 }
 
 #[test]
 fn a_proxy_is_believed_that_is_named_and_no_other() {
     let text = |more: &str| {
         let digest = Digest::of(b"t");
-        format!("format = 1\n[trust]\nroot_sha256 = \"{digest}\"\n[listen]\nhttp = \"0.0.0.0:8080\"\nbehind_proxy = true\n{more}")
+        format!(
+            "format = 1\n[trust]\nroot_sha256 = \"{digest}\"\n[listen]\nhttp = \"0.0.0.0:8080\"\nbehind_proxy = true\n{more}"
+        )
     };
     let config = parse(&text("trusted_proxies = [\"10.0.0.1\", \"10.1.0.0/16\", \"2001:db8::/32\"]\n")).unwrap();
     let proxies = config.listen.proxies.unwrap();

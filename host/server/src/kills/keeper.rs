@@ -100,7 +100,7 @@ impl Keeper {
     }
 
     async fn obey(&mut self, Placed { order, answer }: Placed) {
-        let Order::Kills { change } = order;
+        let Order::Kills { change } = order else { return };
         if let Err(error) = self.take().await {
             let _ = answer.send(Err(Undone::Failed { what: error.to_string() }));
             return;

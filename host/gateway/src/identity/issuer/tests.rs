@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::identity::{
-    token::Algorithm,
     tests::signer::{Signer, jwks},
+    token::Algorithm,
 };
 
 /// How an issuer answers.

@@ -144,7 +144,10 @@ async fn every_bad_token_is_refused_by_the_rule_that_it_breaks_and_none_is_kept(
         assert_eq!(refused.map_err(Unauthenticated::rule), Err(bad.rule), "{}", bad.tries);
     }
     assert_eq!(kept(&world), 0);
-    assert!(world.ask(world.ec.token(&world.known().claims())).await.is_ok(), "and a good one is good after all of them");
+    assert!(
+        world.ask(world.ec.token(&world.known().claims())).await.is_ok(),
+        "and a good one is good after all of them"
+    );
 }
 
 #[tokio::test]

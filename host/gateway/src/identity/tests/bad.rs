@@ -63,7 +63,8 @@ impl Known<'_> {
         let text = |part: &str| BASE64URL.encode(part);
 
         // another algorithm than the key's
-        for (alg, algorithm) in [("HS256", Algorithm::HS256), ("HS384", Algorithm::HS384), ("HS512", Algorithm::HS512)] {
+        for (alg, algorithm) in [("HS256", Algorithm::HS256), ("HS384", Algorithm::HS384), ("HS512", Algorithm::HS512)]
+        {
             for (of, secret) in [
                 ("the RSA key in PEM", self.rsa.public_pem()),
                 ("the P-256 key in PEM", self.ec.public_pem()),
@@ -74,24 +75,38 @@ impl Known<'_> {
                 let message = format!("{}.{}", text(&header), text(&claims.to_string()));
                 let key = EncodingKey::from_secret(secret.as_bytes());
                 let signature = crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
-                bad("refused-algorithm", &format!("{alg} with {of} for its secret"), format!("{message}.{signature}").as_bytes());
+                bad(
+                    "refused-algorithm",
+                    &format!("{alg} with {of} for its secret"),
+                    format!("{message}.{signature}").as_bytes(),
+                );
             }
         }
         for alg in ["none", "None", "NONE", "nOnE", "", " ES256", "ES256K", "ES384", "PS256", "RS1", "RS512", "Ed448"] {
             let header = text(&json!({ "alg": alg, "kid": self.ec.kid }).to_string());
             let token = format!("{header}.{body}");
-            bad("refused-algorithm", &format!("alg {alg:?} with a signature"), format!("{token}.{signature}").as_bytes());
+            bad(
+                "refused-algorithm",
+                &format!("alg {alg:?} with a signature"),
+                format!("{token}.{signature}").as_bytes(),
+            );
         }
         let none = text(r#"{"alg":"none"}"#);
         bad("malformed-token", "alg none without a signature", format!("{none}.{body}.").as_bytes());
         bad("malformed-token", "alg none and two parts", format!("{none}.{body}").as_bytes());
-        for (alg, kid) in [("RS256", &self.ec.kid), ("EdDSA", &self.ec.kid), ("ES256", &self.rsa.kid), ("ES256", &self.ed.kid)] {
+        for (alg, kid) in
+            [("RS256", &self.ec.kid), ("EdDSA", &self.ec.kid), ("ES256", &self.rsa.kid), ("ES256", &self.ed.kid)]
+        {
             let header = json!({ "alg": alg, "kid": kid }).to_string();
             let tries = format!("{alg} under the id of a key for something else");
             bad("refused-algorithm", &tries, self.ec.signed(&header, &claims.to_string()).as_bytes());
         }
         for header in [json!({ "alg": 7 }), json!({ "alg": null }), json!({ "alg": ["ES256"] }), json!({})] {
-            bad("refused-algorithm", "no algorithm", self.ec.signed(&header.to_string(), &claims.to_string()).as_bytes());
+            bad(
+                "refused-algorithm",
+                "no algorithm",
+                self.ec.signed(&header.to_string(), &claims.to_string()).as_bytes(),
+            );
         }
 
         // a header that brings its own key, or changes what the rest means; even over a good signature
@@ -122,7 +137,9 @@ impl Known<'_> {
         }
 
         // whose key
-        let forged = |signer: &Signer| signer.signed(&json!({ "alg": "ES256", "kid": self.ec.kid }).to_string(), &claims.to_string());
+        let forged = |signer: &Signer| {
+            signer.signed(&json!({ "alg": "ES256", "kid": self.ec.kid }).to_string(), &claims.to_string())
+        };
         bad("bad-signature", "another's key under a known id", forged(&stranger).as_bytes());
         bad("unknown-signing-key", "a key that nobody knows", Signer::p256("elsewhere").token(&claims).as_bytes());
         for kid in ["", "../../etc/passwd", "' OR 1=1 --", "a\u{0}b", "EC", &"k".repeat(256)] {
@@ -135,7 +152,11 @@ impl Known<'_> {
             bad("unfit-token", &format!("kid {kid}"), self.ec.signed(&header, &claims.to_string()).as_bytes());
         }
         let header_only = json!({ "alg": "ES256" }).to_string();
-        bad("unknown-signing-key", "no kid, and several keys", self.ec.signed(&header_only, &claims.to_string()).as_bytes());
+        bad(
+            "unknown-signing-key",
+            "no kid, and several keys",
+            self.ec.signed(&header_only, &claims.to_string()).as_bytes(),
+        );
 
         // the signature
         let flipped = |at: usize| {
@@ -153,11 +174,19 @@ impl Known<'_> {
         bad("bad-signature", "half a signature", of(&raw[..32]).as_bytes());
         bad("bad-signature", "a signature and a byte", of(&[raw.as_slice(), &[0]].concat()).as_bytes());
         bad("bad-signature", "a signature twice", of(&[raw.as_slice(), &raw].concat()).as_bytes());
-        bad("bad-signature", "a signature in DER", of(&[&[0x30, 0x44, 2, 32][..], &raw[..32], &[2, 32], &raw[32..]].concat()).as_bytes());
+        bad(
+            "bad-signature",
+            "a signature in DER",
+            of(&[&[0x30, 0x44, 2, 32][..], &raw[..32], &[2, 32], &raw[32..]].concat()).as_bytes(),
+        );
         bad("bad-signature", "another token's signature", format!("{signed}.{}", self.ec.signature("a.b")).as_bytes());
         let other = self.ec.token(&self.with("sub", json!("alice")));
         let (other_signed, _) = other.rsplit_once('.').unwrap();
-        bad("bad-signature", "another's claims under a good signature", format!("{other_signed}.{signature}").as_bytes());
+        bad(
+            "bad-signature",
+            "another's claims under a good signature",
+            format!("{other_signed}.{signature}").as_bytes(),
+        );
         for signer in [self.rsa, self.ed] {
             let good = signer.token(&claims);
             let (signed, signature) = good.rsplit_once('.').unwrap();
@@ -183,7 +212,10 @@ impl Known<'_> {
             ("base64 that is not for URLs", format!("{signed}.+{}", signature.get(1..).unwrap())),
             ("percent encoding", good.replacen('.', "%2e", 1)),
             ("JSON in place of base64", format!("{}.{}.{signature}", json!({ "alg": "ES256" }), json!({}))),
-            ("the JSON serialization", json!({ "payload": body, "protected": header, "signature": signature, "x": "." }).to_string()),
+            (
+                "the JSON serialization",
+                json!({ "payload": body, "protected": header, "signature": signature, "x": "." }).to_string(),
+            ),
             ("two tokens", format!("{good},{good}")),
             ("more bytes than a token has", format!("{header}.{}.{signature}", "A".repeat(20_000))),
         ] {
@@ -296,12 +328,9 @@ impl Known<'_> {
             tries.truncate(80);
             bad(rule, &tries, token.as_bytes());
         }
-        for (rule, key) in [
-            ("unknown-issuer", "iss"),
-            ("unfit-token", "sub"),
-            ("unfit-token", "aud"),
-            ("unfit-token", "exp"),
-        ] {
+        for (rule, key) in
+            [("unknown-issuer", "iss"), ("unfit-token", "sub"), ("unfit-token", "aud"), ("unfit-token", "exp")]
+        {
             bad(rule, &format!("no {key}"), self.ec.token(&self.without(key)).as_bytes());
         }
         bad("unknown-issuer", "no claims at all", self.ec.token(&json!({})).as_bytes());
