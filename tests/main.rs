@@ -18,6 +18,7 @@ mod careless_admin;
 mod clients;
 mod code_cache;
 mod conformance;
+mod deciding;
 mod displays;
 mod documents;
 mod durability;

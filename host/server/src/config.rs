@@ -20,7 +20,7 @@ use std::{
 use wardkeep_gateway::{BrakeTerms, Callers};
 use wardkeep_model::{CompileLimits, Digest, Limits, RootName};
 use wardkeep_policy::{
-    Faults, HostTerms,
+    Confirming, Faults, HostTerms,
     document::{Document, Item, Lines, Table},
     manifest::limits_patch,
 };
@@ -138,6 +138,12 @@ impl Config {
                 lines,
             })
         })
+    }
+
+    /// Whom this host can ask for a confirmation.
+    #[allow(clippy::unused_self, reason = "what it answers will stand in the file")]
+    pub(crate) const fn confirming(&self) -> Confirming {
+        Confirming::NOBODY
     }
 
     /// What policy has to know of this host.

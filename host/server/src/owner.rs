@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use wardkeep_audit::{Event, Journal, Opened, Replay};
 use wardkeep_gateway::{CancellationToken, Host, Moment, Orders, SocketServer};
 use wardkeep_model::Digest;
-use wardkeep_policy::{Confirming, Faults, manifest::Manifest};
+use wardkeep_policy::{Faults, manifest::Manifest};
 use wardkeep_sandbox::Engine;
 
 use crate::{
@@ -107,15 +107,9 @@ impl Owned {
         };
         let Loaded { fleet, served, rejected, strays, .. } = loaded;
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
-        let callers = terms.callers();
+        let (callers, confirming) = (terms.callers(), terms.config.confirming());
         let host = Host::new(
-            Moment {
-                fleet,
-                callers,
-                confirming: Confirming::NOBODY,
-                brakes: terms.config.brakes,
-                rejected: rejected.len(),
-            },
+            Moment { fleet, callers, confirming, brakes: terms.config.brakes, rejected: rejected.len() },
             journal.clone(),
         );
         let socket = socket(home.path())?;

@@ -40,6 +40,11 @@ impl OAuth {
         !self.issuers.is_empty()
     }
 
+    /// What the operator says of each issuer.
+    pub fn terms(&self) -> impl Iterator<Item = &IssuerTerms> {
+        self.issuers.iter().map(|issuer| &issuer.terms)
+    }
+
     /// Begins to have the issuers' keys before the first token comes. Within a runtime.
     pub fn warm(&self) {
         self.issuers.iter().for_each(Issuer::warm);
