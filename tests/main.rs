@@ -13,6 +13,7 @@
 
 mod attackers;
 mod bounds;
+mod callers;
 mod careless_admin;
 mod clients;
 mod code_cache;
@@ -34,7 +35,9 @@ mod hostile_output;
 mod hostile_stdio;
 mod http_edge;
 mod installing;
+mod kills;
 mod one_home;
+mod operations;
 mod progress;
 mod questions;
 mod reloading;

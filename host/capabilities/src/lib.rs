@@ -26,7 +26,7 @@ mod token;
 mod wasi;
 
 pub use end::EndCall;
-pub use http::NetworkError;
+pub use http::{InvalidPage, NetworkError, Page, Unfetched};
 pub use interface::{Interface, Served, Wasi};
 pub use link::{link, link_for_description};
 pub use log::{LogContext, escaped as shown};

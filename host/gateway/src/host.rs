@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     future::pending,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -11,18 +11,19 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wardkeep_audit::{Journal, Origin};
-use wardkeep_model::{Authenticated, CorrelationId, Digest, Principal};
-use wardkeep_policy::{Permit, kill::Kills};
+use wardkeep_audit::{Closing, Journal, NotRecorded, Origin, Recorded};
+use wardkeep_model::{Authenticated, CorrelationId, Digest, Effect, Principal};
+use wardkeep_policy::{Permit, Rule, Tool, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
-    Answer, Caller, Line, Moment, NoAnswer, Refused, Response, ToolCall, ToolView,
+    Answer, Caller, Line, Moment, NoAnswer, Refused, Response, ToolCall, ToolView, Tripped,
     asking::{seal::Seals, thinking::Thinking},
+    brakes::Brakes,
     checks::Checks,
     identity::{Credential, Unauthenticated},
     legs, listing,
@@ -37,12 +38,17 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// What serves: plugins, journal, callers.
 pub struct Host {
     moment: ArcSwap<Moment>,
+    /// Keys that were taken back and that the operator's file, as it was read last, still holds. Locked by whoever puts another moment in place.
+    revoked: Mutex<Vec<Digest>>,
     /// What is stopped. Beside the moment, since it changes at other times.
     kills: ArcSwap<Kills>,
     journal: Journal,
     /// The same for calls, whose threads may wait for the device.
     record: Journal,
     running: Running,
+    /// What brakes are put on by.
+    brakes: Brakes,
+    tripped: Mutex<Option<mpsc::Receiver<Tripped>>>,
     /// Rings when what somebody may see has perhaps changed; holds when it did so last.
     bell: watch::Sender<Option<Instant>>,
     checks: Checks,
@@ -62,12 +68,16 @@ impl Host {
     /// A host over loaded plugins and an open journal.
     #[must_use]
     pub fn new(moment: Moment, journal: Journal) -> Arc<Self> {
+        let (brakes, tripped) = Brakes::new();
         Arc::new(Self {
             moment: ArcSwap::from_pointee(moment),
+            revoked: Mutex::default(),
             kills: ArcSwap::from_pointee(Kills::none()),
             record: journal.here(),
             journal,
             running: Running::default(),
+            brakes,
+            tripped: Mutex::new(Some(tripped)),
             bell: watch::Sender::new(None),
             checks: Checks::new(),
             seals: Seals::new(),
@@ -96,9 +106,37 @@ impl Host {
 
     /// Puts other plugins and callers in place, whole. Running calls go on under the terms that they began with, unless those may
     /// not be served any more: their number is given, and each is recorded as killed.
-    pub fn replace(&self, moment: Moment) -> usize {
-        self.moment.store(Arc::new(moment));
+    pub fn replace(&self, mut moment: Moment) -> usize {
+        {
+            let mut revoked = self.revoked();
+            revoked.retain(|key| moment.callers.keys.iter().any(|known| known.sha256 == *key));
+            moment.callers.keys.retain(|known| !revoked.contains(&known.sha256));
+            self.moment.store(Arc::new(moment));
+        }
         self.settle()
+    }
+
+    /// Refuses a key from now on, until the operator's file was seen without it: what is being read of that file at this moment may still hold
+    /// it. Whether it was good.
+    pub(crate) fn revoke(&self, key: Digest) -> bool {
+        let known = {
+            let mut revoked = self.revoked();
+            let mut moment = Moment::clone(&self.moment.load());
+            let before = moment.callers.keys.len();
+            moment.callers.keys.retain(|known| known.sha256 != key);
+            let known = moment.callers.keys.len() < before;
+            if known {
+                revoked.push(key);
+                self.moment.store(Arc::new(moment));
+            }
+            known
+        };
+        self.settle();
+        known
+    }
+
+    fn revoked(&self) -> MutexGuard<'_, Vec<Digest>> {
+        self.revoked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the calls that may not go on, and lets clients look at their lists again: after a swap, and when something expires.
@@ -115,14 +153,61 @@ impl Host {
         self.moment.load().next_change(now)
     }
 
-    /// Enters a call among those that run. One whose plugin may not be served any more is ended before it begins: what is in
-    /// place is looked at after the call can be seen by whoever changes it.
-    pub(crate) fn enter(&self, permit: &Permit, token: &CallToken) -> Entered<'_> {
-        let entered = self.running.enter(permit.terms(), token);
+    /// Puts other kills in place of those before. New calls that they stop are refused from now on, and those that are under way end,
+    /// each recorded as killed: how many.
+    pub fn stop(&self, kills: Kills) -> usize {
+        let kills = Arc::new(kills);
+        self.kills.store(Arc::clone(&kills));
+        let ended = self.running.stop(&kills, Timestamp::now());
+        self.bell.send_replace(Some(Instant::now()));
+        ended
+    }
+
+    /// How many calls are under way that are stopped already, and have not come to their end yet.
+    #[must_use]
+    pub fn ending(&self) -> usize {
+        self.running.stopping(&self.kills.load(), Timestamp::now())
+    }
+
+    /// How many kills and brakes hold.
+    pub(crate) fn stopped(&self, now: Timestamp) -> usize {
+        self.kills.load().iter().filter(|kill| kill.holds(now)).count()
+    }
+
+    /// Callers and plugins that have gone too far, as they do: to be stopped by whoever keeps the kills. Given once.
+    #[must_use]
+    pub fn tripped(&self) -> Option<mpsc::Receiver<Tripped>> {
+        self.tripped.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Enters a call among those that are under way. One that is stopped by now ends here: what is in place is looked at after the call
+    /// can be seen by whoever changes it.
+    pub(crate) fn enter(&self, caller: &Arc<Caller>, tool: &Arc<Tool>) -> Entered<'_> {
+        let entered = self.running.enter(caller, tool);
+        if self.kills.load().covers(tool, &caller.principal, Timestamp::now()).is_some() {
+            entered.kill();
+        }
+        entered
+    }
+
+    /// Its guest is about to run. One whose plugin may not be served any more is ended before it begins, for the same reason.
+    pub(crate) fn runs(&self, entered: &Entered<'_>, permit: &Permit, token: &CallToken) {
+        entered.runs(permit.terms(), token);
         if self.moment.load().fleet.snapshot().objection(permit.terms(), Timestamp::now()).is_some() {
             token.kill();
         }
-        entered
+    }
+
+    /// Closes the record of a call that ran, and counts what the brakes look at.
+    pub(crate) async fn close_record(
+        &self,
+        caller: &Caller,
+        tool: &Tool,
+        recorded: Recorded,
+        closing: Closing,
+    ) -> Result<(), NotRecorded> {
+        self.brakes.ran(&self.moment.load().brakes, &caller.principal.name, tool, &closing);
+        self.record.outcome(recorded, closing).await
     }
 
     pub(crate) fn bell(&self) -> watch::Receiver<Option<Instant>> {
@@ -131,7 +216,7 @@ impl Host {
 
     /// What a caller may see, in so far as it can tell a change: names and manifests, of which everything shown is made. Nothing if
     /// the credential stands for nobody.
-    pub(crate) fn seen_by(&self, credential: Credential) -> Option<Digest> {
+    pub(crate) fn seen_by(&self, credential: &Credential) -> Option<Digest> {
         let present = self.present();
         let principal = present.moment.callers.principal(credential, present.now).ok()?;
         let mut seen = Vec::new();
@@ -215,7 +300,7 @@ impl Host {
             ));
         }
         let (answer, mut answered) = oneshot::channel();
-        let path = Arc::clone(self).path(caller, id.clone(), request, line, gone, answer);
+        let path = Arc::clone(self).path(Arc::new(caller), id.clone(), request, line, gone, answer);
         self.fleet().spawn(self.calls.track_future(path));
         let response = tokio::select! {
             biased;
@@ -235,7 +320,7 @@ impl Host {
     /// A call from its request to its answer, and what is left to clear away after it.
     async fn path(
         self: Arc<Self>,
-        caller: Caller,
+        caller: Arc<Caller>,
         id: CorrelationId,
         request: ToolCall,
         line: Line,
@@ -261,12 +346,37 @@ impl Host {
 
     /// Records why there is no answer, then says so. A refusal that can't be recorded is still a refusal.
     async fn refuse(&self, caller: &Caller, tool: &str, id: &CorrelationId, none: NoAnswer) -> Result<Answer, Refused> {
+        self.brakes.refused(&self.moment.load().brakes, &caller.principal.name, &none);
         if let Some(refusal) = record::refusal(id, caller, tool, &none)
             && let Err(error) = self.record.refusal(refusal).await
         {
             tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
         }
         none.into_answer(tool, id)
+    }
+
+    /// The scope that alone keeps this principal from a tool, if that is so: the one refusal that is told to the caller as it is. Recorded like
+    /// every other.
+    pub(crate) async fn lacks_scope(
+        &self,
+        principal: &Principal,
+        tool: &str,
+        origin: impl FnOnce() -> Origin,
+    ) -> Option<(CorrelationId, Effect)> {
+        let present = self.present();
+        let denial = present.snapshot().find(&present.case(principal), tool).err()?;
+        let Rule::Scope(effect) = denial.rule else { return None };
+        drop(present);
+        let id = correlation_id().ok()?;
+        let caller = Caller { principal: principal.clone(), origin: origin() };
+        let none = NoAnswer::Denied(denial);
+        self.brakes.refused(&self.moment.load().brakes, &principal.name, &none);
+        if let Some(refusal) = record::refusal(&id, &caller, tool, &none)
+            && let Err(error) = self.journal.refusal(refusal).await
+        {
+            tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
+        }
+        Some((id, effect))
     }
 
     pub(crate) fn thinking(&self) -> &Thinking {

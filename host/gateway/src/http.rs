@@ -4,9 +4,12 @@
 
 mod body;
 mod connections;
+mod discovery;
 mod gate;
 mod names;
 mod paced;
+mod proxied;
+mod said;
 mod share;
 mod threads;
 
@@ -47,10 +50,12 @@ use crate::{
     session::{KEEP_ALIVE, Sessions},
 };
 use connections::{Connections, Place, Seldom};
-use gate::{Gate, VISITOR, Visitor};
+use gate::{Front, Gate, VISITOR, Visitor};
 use names::Names;
 use paced::Paced;
 use threads::Threads;
+
+pub use proxied::{ForwardedBy, Proxies};
 
 /// A client gets this long to send its request's head, and a connection to be used again.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,6 +77,8 @@ pub struct HttpOptions {
     pub public_url: Option<String>,
     /// Values of `Origin` that are accepted, such as `https://app.example.com`. Requests without one pass.
     pub origins: Vec<String>,
+    /// What ends TLS before this host, if anything does.
+    pub proxies: Option<Proxies>,
 }
 
 /// A bound HTTP server.
@@ -79,6 +86,7 @@ pub struct HttpServer {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    front: Arc<Front>,
     host: Arc<Host>,
     rmcp: CancellationToken,
     threads: Threads,
@@ -114,19 +122,22 @@ impl HttpServer {
             Ok(Handler::new(entrance.clone(), identity, "http", ended))
         };
         let service = StreamableHttpService::new(handler, Arc::clone(&manager), config);
-        let names = Arc::new(Names::new(hosts, options.origins));
-        let gate = Arc::new(Gate::new(Arc::clone(&host), Sessions::new(manager), Arc::clone(&names)));
-        let looks = Router::new()
+        let front = Arc::new(Front::new(Names::new(hosts, options.origins), options.proxies));
+        let gate = Arc::new(Gate::new(Arc::clone(&host), Sessions::new(manager), Arc::clone(&front)));
+        let known = discovery::paths(options.public_url.as_deref());
+        let looks = known
+            .iter()
+            .fold(Router::new(), |looks, path| looks.route(path, get(discovery::metadata)))
             .route("/health", get(health))
             .route("/ready", get(ready))
-            .layer(axum::middleware::from_fn_with_state(names, gate::look));
+            .layer(axum::middleware::from_fn_with_state(Arc::clone(&front), gate::look));
         let router = Router::new()
             .nest_service("/mcp", service)
             .layer(axum::middleware::from_fn_with_state(gate, gate::pass))
             .merge(looks)
             .with_state(Arc::clone(&host));
         let threads = Threads::start().map_err(ServeError::Threads)?;
-        Ok(Self { listener, address, router, host, rmcp, threads })
+        Ok(Self { listener, address, router, front, host, rmcp, threads })
     }
 
     /// Where it listens.
@@ -148,7 +159,8 @@ impl HttpServer {
             while connections.try_join_next().is_some() {}
             match accepted {
                 Ok((stream, peer)) => {
-                    let Some(place) = room.admit(peer.ip()) else {
+                    let by_proxy = self.front.proxies.as_ref().is_some_and(|proxies| proxies.trusts(peer.ip()));
+                    let Some(place) = room.admit(peer.ip(), by_proxy) else {
                         if let Some(count) = surplus.count(Instant::now()) {
                             tracing::warn!(%peer, count, "too many connections; new ones were closed");
                         }
@@ -266,6 +278,7 @@ async fn ready(State(host): State<Arc<Host>>) -> Response {
         "tools": snapshot.tool_count(),
         "rejected": moment.rejected,
         "out_of_service": snapshot.plugin_count() - serving,
+        "stopped": host.stopped(now),
     });
     json_response(status, &body)
 }

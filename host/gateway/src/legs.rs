@@ -43,7 +43,7 @@ enum Source {
 /// One call to its answer, or to its questions. An error carries the id of the leg that it happened in.
 pub(crate) async fn call(
     host: &Arc<Host>,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     first: &CorrelationId,
     request: ToolCall,
     line: Line,
@@ -61,7 +61,7 @@ pub(crate) async fn call(
     };
     loop {
         let leg = call::Leg { tool: &tool, arguments, back: back.take(), reporter: line.reporter.clone() };
-        let asked = match call::call(host, caller, &id, leg, gone).await {
+        let (asked, entered) = match call::call(host, caller, &id, leg, gone).await {
             Err(none) => return Err((id, none)),
             Ok((Step::Done(answer), remains)) => return Ok((Response::Complete(answer), remains)),
             Ok((Step::Unanswered(unanswered), _)) => {
@@ -78,18 +78,19 @@ pub(crate) async fn call(
                 }
             }
             // its place is given back before anybody is asked
-            Ok((Step::Asks(asked, again), _)) => {
+            Ok((Step::Asks(asked, again, entered), _)) => {
                 arguments = again;
-                asked
+                (asked, entered)
             }
         };
         let answers = match (offered.take(), &line.person) {
             (Some(answers), _) => answers,
             (None, Person::Now(inquiries)) => {
                 source = Source::Person;
-                match ask(host, caller, &asked, inquiries, gone).await {
-                    Ok(answers) => answers,
-                    Err(none) => return Err((id, none)),
+                match entered.unless_killed(ask(host, caller, &asked, inquiries, gone)).await {
+                    Ok(Ok(answers)) => answers,
+                    Ok(Err(none)) => return Err((id, none)),
+                    Err(killed) => return Err((id, killed.into())),
                 }
             }
             (None, person) => return later(host, &asked, person, &id).map_err(|none| (id, none)).map(bare),

@@ -6,6 +6,7 @@
 
 mod answer;
 mod asking;
+mod brakes;
 mod call;
 mod caller;
 mod checks;
@@ -20,6 +21,7 @@ mod line;
 mod listing;
 mod lists;
 mod moment;
+mod order;
 mod output;
 mod present;
 mod record;
@@ -35,15 +37,18 @@ mod wire;
 
 pub use answer::NoAnswer;
 pub use asking::seal::StateFault;
+pub use brakes::{BrakeTerms, Counted, Most, Tripped};
 pub use caller::{Caller, Retry, ToolCall};
 pub use client::{Called, Client, ClientError};
 pub use entrance::{Entrance, EntranceSwitch};
 pub use host::Host;
-pub use http::{HttpOptions, HttpServer};
-pub use identity::{ApiKey, Callers};
+pub use http::{ForwardedBy, HttpOptions, HttpServer, Proxies};
+pub use identity::{Algorithm, ApiKey, Callers, IssuerTerms, KeySource, OAuth, Pace};
 pub use line::Line;
 pub use moment::Moment;
+pub use order::{Done, Order, Orders, Placed, Undone};
 pub use relay::{Relay, RelayError};
+pub use running::Killed;
 pub use serve::ServeError;
 pub use socket::SocketServer;
 pub use stdio::serve_stdio;

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use wardkeep_policy::Confirming;
 use wardkeep_sandbox::Fleet;
 
-use crate::Callers;
+use crate::{BrakeTerms, Callers};
 
 /// Plugins and callers of one moment.
+#[derive(Clone)]
 pub struct Moment {
     /// The plugins.
     pub fleet: Arc<Fleet>,
@@ -16,6 +17,8 @@ pub struct Moment {
     pub callers: Callers,
     /// Whom the host can ask for a confirmation.
     pub confirming: Confirming,
+    /// When a caller or a plugin is stopped by itself.
+    pub brakes: BrakeTerms,
     /// How many plugins of the home were refused; for `/ready`.
     pub rejected: usize,
 }

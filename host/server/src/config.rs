@@ -1,11 +1,14 @@
 //! The operator's file, `wardkeep.toml`: who may call, where to listen, which directories exist, how much is allowed at most. It
 //! can grant nothing. Read strictly, all faults at once; no environment is interpolated.
 
+mod brakes;
 mod caller;
 mod edit;
 mod egress;
 mod key_name;
 mod listen;
+mod oauth;
+mod proxies;
 mod sources;
 mod template;
 
@@ -14,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wardkeep_gateway::Callers;
+use wardkeep_gateway::{BrakeTerms, Callers};
 use wardkeep_model::{CompileLimits, Digest, Limits, RootName};
 use wardkeep_policy::{
     Confirming, Faults, HostTerms,
@@ -26,6 +29,7 @@ pub(crate) use edit::{NewKey, add_key, remove_key};
 pub(crate) use egress::Egress;
 pub(crate) use key_name::KeyName;
 pub(crate) use listen::Listen;
+pub(crate) use oauth::{Issuer, Jwks};
 pub(crate) use sources::Sources;
 pub(crate) use template::render;
 
@@ -45,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Who may call.
     pub(crate) callers: Callers,
+    /// Whose access tokens are taken.
+    pub(crate) issuers: Vec<Issuer>,
     /// Directories that manifests may name.
     pub(crate) roots: BTreeMap<RootName, PathBuf>,
     /// Where values of secrets come from.
@@ -55,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) ceilings: Limits,
     /// What compiling one component may use.
     pub(crate) compile: CompileLimits,
+    /// When a caller or a plugin is stopped by itself.
+    pub(crate) brakes: BrakeTerms,
     /// When a record counts as committed.
     pub(crate) sync: wardkeep_audit::Sync,
     /// Where each key stands.
@@ -77,8 +85,11 @@ impl Config {
                 None => Some(Listen::default()),
             };
             let callers = match table.optional("callers") {
-                Some(item) => item.table().and_then(caller::read),
-                None => Some(Callers::default()),
+                Some(item) => {
+                    let public_url = listen.as_ref().and_then(|listen| listen.public_url.as_deref());
+                    item.table().and_then(|table| caller::read(table, directory, public_url))
+                }
+                None => Some((Callers::default(), Vec::new())),
             };
             let roots = match table.optional("roots") {
                 Some(item) => item.table().and_then(|roots| read_roots(roots, directory)),
@@ -101,21 +112,28 @@ impl Config {
                 Some(item) => item.table().and_then(compile),
                 None => Some(CompileLimits::default()),
             };
+            let brakes = match table.optional("brakes") {
+                Some(item) => item.table().and_then(brakes::read),
+                None => Some(BrakeTerms::default()),
+            };
             let sync = match table.optional("audit") {
                 Some(item) => item.table().and_then(audit),
                 None => Some(wardkeep_audit::Sync::Writes),
             };
             drop(table);
+            let (callers, issuers) = callers?;
             Some(Self {
                 deployment: deployment.map_or(Some(None), |read| read.map(Some))?,
                 root: root?,
                 listen: listen?,
-                callers: callers?,
+                callers,
+                issuers,
                 roots: roots?,
                 sources: sources?,
                 egress: egress?,
                 ceilings: ceilings?,
                 compile: compile?,
+                brakes: brakes?,
                 sync: sync?,
                 lines,
             })

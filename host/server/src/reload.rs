@@ -176,8 +176,14 @@ impl Reloader {
     /// Puts these plugins and the callers of this moment in place. How many running calls ended by it.
     fn swap(&self, snapshot: &Arc<Snapshot>, served: &[Served]) -> usize {
         let fleet = load::fleet(&self.engine, snapshot, served, &self.terms);
-        let (callers, confirming) = (self.terms.config.callers.clone(), self.terms.config.confirming());
-        self.host.replace(Moment { fleet, callers, confirming, rejected: self.rejected.len() })
+        let (callers, confirming) = (self.terms.callers(), self.terms.config.confirming());
+        self.host.replace(Moment {
+            fleet,
+            callers,
+            confirming,
+            brakes: self.terms.config.brakes,
+            rejected: self.rejected.len(),
+        })
     }
 
     /// The documents that hold from now on: those of the home, or the old ones with the home's revocations where something is wrong
@@ -226,7 +232,7 @@ impl Reloader {
             Terms::clone(&self.terms)
         });
         if let Ok(config) = block_in_place(|| Terms::config(&self.home)) {
-            terms.config.callers = config.callers;
+            terms.take_callers(config);
         }
         terms
     }

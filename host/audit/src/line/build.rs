@@ -74,6 +74,8 @@ impl<'a> Line<'a> {
             Event::PluginRejected { .. }
             | Event::ReloadRefused { .. }
             | Event::Revoked { .. }
+            | Event::Killed { .. }
+            | Event::Braked { .. }
             | Event::TornTail { .. } => MEDIUM,
             _ => INFORMATIONAL,
         };
@@ -165,6 +167,7 @@ impl<'a> Line<'a> {
                 rule: None,
                 resumes: None,
                 authenticated: None,
+                actors: Cow::Borrowed(&[]),
                 client: None,
                 protocol: None,
                 limits: None,
@@ -193,6 +196,7 @@ impl<'a> Line<'a> {
                 Authenticated::ApiKey => "api-key",
                 Authenticated::OAuth => "oauth",
             }));
+            self.unmapped.actors = Cow::Borrowed(&principal.actors);
         }
         let client = origin.client.as_ref();
         // OCSF asks for at least one of them; a caller without either is named for what it is.

@@ -108,5 +108,14 @@ fn event_text(event: &Event) -> String {
         Event::Unfinished { correlation, tool, user } => {
             format!("{} by {}, call {correlation}: nobody knows how it ended", escaped(tool), escaped(user))
         }
+        Event::Killed { target, by, reason, until, .. } => {
+            let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+            format!("{}{until}, by {}: {}", escaped(target), escaped(by), escaped(reason))
+        }
+        Event::Revived { target, by, reason, .. } => {
+            format!("{}, by {}: {}", escaped(target), escaped(by), escaped(reason))
+        }
+        Event::Braked { target, reason, until } => format!("{} until {until}: {}", escaped(target), escaped(reason)),
+        Event::KillEnded { target, brake } => format!("{}{}", escaped(target), if *brake { " (brake)" } else { "" }),
     }
 }
