@@ -126,9 +126,12 @@ impl Host {
     /// each recorded as killed: how many.
     pub fn stop(&self, kills: Kills) -> usize {
         let kills = Arc::new(kills);
-        self.kills.store(Arc::clone(&kills));
+        let before = self.kills.swap(Arc::clone(&kills));
         let ended = self.running.stop(&kills, Timestamp::now());
-        self.bell.send_replace(Some(Instant::now()));
+        // the same once more is no news
+        if before != kills {
+            self.bell.send_replace(Some(Instant::now()));
+        }
         ended
     }
 
@@ -175,7 +178,7 @@ impl Host {
         recorded: Recorded,
         closing: Closing,
     ) -> Result<(), NotRecorded> {
-        self.brakes.ran(&self.moment.load().brakes, &caller.principal.name, tool, &closing);
+        self.brakes.ran(&self.moment.load().brakes, &caller.principal.name, (tool.plugin(), tool.effect()), &closing);
         self.record.outcome(recorded, closing).await
     }
 
