@@ -11,7 +11,8 @@ use serde_json::Value;
 use wardkeep_audit::{Intent, Journal, Options, Origin, Recorded};
 use wardkeep_model::{Authenticated, CorrelationId, Limits, Principal};
 use wardkeep_policy::{
-    Arguments, Candidate, Evidence, HostTerms, Permit, Revocations, Snapshot, Trust, approve, authorize,
+    Arguments, Candidate, Case, Confirming, Evidence, HostTerms, Permit, Revocations, Snapshot, Trust, approve,
+    authorize, kill::Kills,
 };
 use wardkeep_sandbox::{CallToken, Engine, EngineOptions, Fleet, Inspected, Outside, Roots};
 use wasmtime::{Store, component::Linker};
@@ -133,11 +134,15 @@ impl Served {
             writes: false,
             human: false,
             unconfirmed_writes: false,
+            scopes: None,
+            actors: Vec::new(),
         };
-        let tool = Arc::clone(snapshot.find(&me, "fixture_echo", now).unwrap());
+        let kills = Kills::none();
+        let case = Case { principal: &me, kills: &kills, confirming: Confirming::default(), now };
+        let tool = Arc::clone(snapshot.find(&case, "fixture_echo").unwrap());
         let Value::Object(arguments) = arguments.clone() else { panic!("no object: {arguments}") };
         let arguments = tool.check(arguments).unwrap();
-        let permit = authorize(&snapshot, &me, &tool, &arguments, now).unwrap();
+        let permit = authorize(&snapshot, &case, &tool, &arguments).unwrap();
         let fleet = Fleet::new(&engine, snapshot, vec![plugin], Roots::default(), &Outside::closed());
         let audit = tempfile::tempdir().unwrap();
         let (journal, _) = Journal::open(Options::new(audit.path().join("audit"))).unwrap();

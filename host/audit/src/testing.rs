@@ -32,6 +32,8 @@ pub(crate) fn principal(name: &str) -> Principal {
         writes: false,
         human: false,
         unconfirmed_writes: false,
+        scopes: None,
+        actors: Vec::new(),
     }
 }
 

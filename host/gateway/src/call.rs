@@ -5,10 +5,9 @@
 
 use std::{collections::BTreeMap, pin::pin};
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use wardkeep_model::{CorrelationId, Pause};
-use wardkeep_policy::authorize;
+use wardkeep_policy::{Confirmation, Denial, Permit, Rule, authorize};
 use wardkeep_sandbox::{self as sandbox, CallToken, Remains, Reporter};
 
 use crate::{
@@ -49,17 +48,16 @@ pub(crate) async fn call(
     gone: &CancellationToken,
 ) -> Result<(Step, Remains), NoAnswer> {
     let Leg { tool, arguments, back, reporter } = leg;
-    let now = Timestamp::now();
     // find: one moment's fleet for the whole call, whatever is reloaded meanwhile
-    let fleet = host.fleet();
-    let snapshot = fleet.snapshot();
-    let tool = snapshot.find(&caller.principal, tool, now)?;
+    let present = host.present();
+    let (fleet, snapshot, case) = (present.fleet(), present.snapshot(), present.case(&caller.principal));
+    let tool = snapshot.find(&case, tool)?;
     // check
     let arguments = host.checks().arguments(tool, arguments).await?;
     let belongs = Belongs { principal: &caller.principal.name, tool, arguments: &arguments };
     back.as_ref().map_or(Ok(()), |(asked, _)| asked.belongs(&belongs))?;
     // decide: asked afresh for every call, since manifests, approvers and trust expire
-    let permit = authorize(snapshot, &caller.principal, tool, &arguments, now)?;
+    let permit = authorize(snapshot, &case, tool, &arguments)?;
     let resumed = match back.map(|(asked, answers)| asked.answered(&answers)).transpose() {
         Ok(resumed) => resumed,
         Err(unanswered) => return Ok((Step::Unanswered(unanswered), Remains::default())),
@@ -68,10 +66,11 @@ pub(crate) async fn call(
     // admit
     let ticket = fleet.admit(&permit).await?;
     // answers count once, and only where they are about to be used
-    if before.is_some_and(|asked| !host.seals().spend(asked.nonce(), now)) {
+    if before.is_some_and(|asked| !host.seals().spend(asked.nonce(), present.now)) {
         return Err(StateFault::Used.into());
     }
-    // confirm: nothing to ask; until confirmations exist, `authorize` refuses every call that needs one
+    // confirm: until the step that asks stands here, a call that needs a yes does not run
+    unasked(&permit)?;
     // record
     let recorded = host.record().intent(record::intent(id, caller, &permit, before.map(Asked::first))).await?;
     // run, act
@@ -93,6 +92,17 @@ pub(crate) async fn call(
     host.record().outcome(recorded, closing).await.map_err(NoAnswer::Withheld)?;
     // answer
     Ok((step, remains))
+}
+
+/// Nobody can be asked yet. `Confirming::NOBODY` keeps such tools out of lists; this holds even where a list errs.
+fn unasked(permit: &Permit) -> Result<(), Denial> {
+    match permit.confirmation() {
+        Confirmation::None => Ok(()),
+        Confirmation::Client | Confirmation::Operator => {
+            let detail = "this host cannot ask for a confirmation yet".to_owned();
+            Err(Denial { rule: Rule::NobodyConfirms, detail })
+        }
+    }
 }
 
 fn asked(pause: Pause, id: &CorrelationId, before: Option<&Asked>, of: &Belongs<'_>) -> Result<Asked, &'static str> {

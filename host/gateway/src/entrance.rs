@@ -125,8 +125,8 @@ impl Entrance {
     pub(crate) fn tool(&self, principal: &Principal, name: &str) -> Option<ToolView> {
         match &*self.0.borrow() {
             Backend::Local(host) => {
-                let fleet = host.fleet();
-                let tool = fleet.snapshot().find(principal, name, jiff::Timestamp::now()).ok()?;
+                let present = host.present();
+                let tool = present.snapshot().find(&present.case(principal), name).ok()?;
                 Some(listing::view(tool))
             }
             Backend::Relay(_) | Backend::Absent => None,

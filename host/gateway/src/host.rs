@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wardkeep_audit::{Journal, Origin};
 use wardkeep_model::{Authenticated, CorrelationId, Digest, Principal};
-use wardkeep_policy::Permit;
+use wardkeep_policy::{Permit, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
@@ -25,7 +25,9 @@ use crate::{
     asking::{seal::Seals, thinking::Thinking},
     checks::Checks,
     identity::{Credential, Unauthenticated},
-    legs, listing, record,
+    legs, listing,
+    present::Present,
+    record,
     running::{Entered, Running},
 };
 
@@ -35,6 +37,8 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// What serves: plugins, journal, callers.
 pub struct Host {
     moment: ArcSwap<Moment>,
+    /// What is stopped. Beside the moment, since it changes at other times.
+    kills: ArcSwap<Kills>,
     journal: Journal,
     /// The same for calls, whose threads may wait for the device.
     record: Journal,
@@ -60,6 +64,7 @@ impl Host {
     pub fn new(moment: Moment, journal: Journal) -> Arc<Self> {
         Arc::new(Self {
             moment: ArcSwap::from_pointee(moment),
+            kills: ArcSwap::from_pointee(Kills::none()),
             record: journal.here(),
             journal,
             running: Running::default(),
@@ -82,6 +87,11 @@ impl Host {
     #[must_use]
     pub fn fleet(&self) -> Arc<Fleet> {
         Arc::clone(&self.moment.load().fleet)
+    }
+
+    /// What decisions depend on, as it stands now.
+    pub(crate) fn present(&self) -> Present {
+        Present { moment: self.moment.load_full(), kills: self.kills.load_full(), now: Timestamp::now() }
     }
 
     /// Puts other plugins and callers in place, whole. Running calls go on under the terms that they began with, unless those may
@@ -122,10 +132,10 @@ impl Host {
     /// What a caller may see, in so far as it can tell a change: names and manifests, of which everything shown is made. Nothing if
     /// the credential stands for nobody.
     pub(crate) fn seen_by(&self, credential: Credential) -> Option<Digest> {
-        let (moment, now) = (self.moment.load(), Timestamp::now());
-        let principal = moment.callers.principal(credential, now).ok()?;
+        let present = self.present();
+        let principal = present.moment.callers.principal(credential, present.now).ok()?;
         let mut seen = Vec::new();
-        for tool in moment.fleet.snapshot().list(&principal, now) {
+        for tool in present.snapshot().list(&present.case(&principal)) {
             seen.extend_from_slice(tool.published().as_str().as_bytes());
             seen.push(0);
             seen.extend_from_slice(tool.manifest_digest().as_bytes());
@@ -166,7 +176,8 @@ impl Host {
     /// What this principal may call now, in the order of the published names.
     #[must_use]
     pub fn tools(&self, principal: &Principal) -> Vec<ToolView> {
-        self.fleet().snapshot().list(principal, Timestamp::now()).map(|tool| listing::view(tool)).collect()
+        let present = self.present();
+        present.snapshot().list(&present.case(principal)).map(|tool| listing::view(tool)).collect()
     }
 
     /// Takes no more calls, cancels those that run and waits until their records are closed. Before the journal is shut: an

@@ -126,6 +126,8 @@ mod tests {
             writes: false,
             human: false,
             unconfirmed_writes: false,
+            scopes: None,
+            actors: Vec::new(),
         };
         let expires = Some("2027-01-01T00:00:00Z".parse().unwrap());
         Callers {

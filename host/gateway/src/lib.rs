@@ -22,6 +22,7 @@ mod lists;
 mod moment;
 mod order;
 mod output;
+mod present;
 mod record;
 mod relay;
 mod running;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use wardkeep_policy::Confirming;
 use wardkeep_sandbox::Fleet;
 
 use crate::Callers;
@@ -13,6 +14,8 @@ pub struct Moment {
     pub fleet: Arc<Fleet>,
     /// Who may call.
     pub callers: Callers,
+    /// Whom the host can ask for a confirmation.
+    pub confirming: Confirming,
     /// How many plugins of the home were refused; for `/ready`.
     pub rejected: usize,
 }

@@ -22,7 +22,7 @@ pub use http::{InvalidMethod, Method, Scheme};
 pub use limits::{CompileLimits, Limits, LimitsPatch};
 pub use name::{CorrelationId, GrantName, InvalidName, PluginName, PublishedName, RootName, SecretName, ToolName};
 pub use outcome::{Blame, LimitKind, Outcome};
-pub use principal::{Authenticated, Principal};
+pub use principal::{Authenticated, MOST_ACTORS, Principal, Scopes};
 pub use progress::Progress;
 pub use reply::{
     Action, Answered, Completion, Content, Embedded, Failure, Link, Media, Pause, Question, Reply, ResourceBody,

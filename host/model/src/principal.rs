@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::Effect;
+
 /// How the caller proved who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -12,6 +14,48 @@ pub enum Authenticated {
     Socket,
     /// A bearer token that the operator's file knows by its digest.
     ApiKey,
+    /// An access token of an issuer that the operator's file names (OAuth 2.1).
+    #[serde(rename = "oauth")]
+    OAuth,
+}
+
+/// The most actors that a principal carries; a longer chain is refused where tokens are read.
+pub const MOST_ACTORS: usize = 8;
+
+/// What a token allows at most. One scope does not hold another: a token that may write need not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Scopes {
+    /// `tools:read`.
+    pub read: bool,
+    /// `tools:write`.
+    pub write: bool,
+    /// `tools:destructive`.
+    pub destructive: bool,
+}
+
+impl Scopes {
+    /// Every scope that there is.
+    pub const ALL: Self = Self { read: true, write: true, destructive: true };
+
+    /// Whether a tool of this class is covered.
+    #[must_use]
+    pub const fn allows(self, effect: Effect) -> bool {
+        match effect {
+            Effect::Read => self.read,
+            Effect::Write => self.write,
+            Effect::Destructive => self.destructive,
+        }
+    }
+
+    /// The scope that covers a tool of this class.
+    #[must_use]
+    pub const fn name(effect: Effect) -> &'static str {
+        match effect {
+            Effect::Read => "tools:read",
+            Effect::Write => "tools:write",
+            Effect::Destructive => "tools:destructive",
+        }
+    }
 }
 
 /// An authenticated caller, with the upper bounds that the operator's file sets. It grants nothing: manifests do.
@@ -29,4 +73,8 @@ pub struct Principal {
     pub human: bool,
     /// May tools with `confirm = "none"` write for it.
     pub unconfirmed_writes: bool,
+    /// What its token allows at most; nothing if the method of authentication has no scopes.
+    pub scopes: Option<Scopes>,
+    /// Who acts for it (RFC 8693, section 4.1, `act`), the nearest first; at most [`MOST_ACTORS`].
+    pub actors: Vec<String>,
 }

@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use jiff::Timestamp;
 use serde_json::Value;
-use wardkeep_model::{Digest, Effect, Limits, PluginName, Principal};
+use wardkeep_model::{Digest, Effect, Limits, PluginName, Scopes};
 
 use crate::{
+    case::{Case, Confirmation},
+    decision::{Granted, decide},
     document::{basic_string, quoted},
     grants::Grants,
     manifest::{HttpRule, Only},
@@ -14,7 +15,7 @@ use crate::{
     pointer::Pointer,
     resources,
     schema::Arguments,
-    snapshot::{Snapshot, decide},
+    snapshot::Snapshot,
 };
 
 /// Leave to run one tool once, with that tool's grants and limits and no other's.
@@ -22,7 +23,7 @@ use crate::{
 pub struct Permit {
     tool: Arc<Tool>,
     terms: Arc<PluginTerms>,
-    entry: usize,
+    granted: Granted,
     requests: Vec<HttpRule>,
     resources: Vec<(Pointer, String)>,
 }
@@ -34,6 +35,8 @@ pub enum Rule {
     UnknownTool,
     /// `trust.toml` is past its last day.
     TrustExpired,
+    /// A kill switch stops it.
+    Killed,
     /// The component is revoked.
     Revoked,
     /// The manifest is past its last day.
@@ -42,12 +45,16 @@ pub enum Rule {
     NotApproved,
     /// `stage = "off"`.
     StageOff,
+    /// `stage = "pilot"`, and the caller is in no pilot group.
+    StagePilot,
     /// `allow` does not name the caller.
     NotAllowed,
     /// The operator's file lets this caller read only.
     CallerMayNotWrite,
-    /// The host cannot ask for the confirmation that such an effect needs.
-    EffectNotServed,
+    /// The scopes of the caller's token do not cover this effect. Told to the caller: everything else would have let it in.
+    Scope(Effect),
+    /// The call needs a yes, and nobody can be asked for it.
+    NobodyConfirms,
     /// The operator's file does not let this caller write without a confirmation.
     Unconfirmed,
     /// The arguments name something that `only` does not list.
@@ -73,13 +80,16 @@ impl Rule {
         match self {
             Self::UnknownTool => "unknown-tool",
             Self::TrustExpired => "trust-expired",
+            Self::Killed => "killed",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
             Self::NotApproved => "not-approved",
             Self::StageOff => "stage-off",
+            Self::StagePilot => "stage-pilot",
             Self::NotAllowed => "not-allowed",
             Self::CallerMayNotWrite => "caller-may-not-write",
-            Self::EffectNotServed => "effect-not-served",
+            Self::Scope(_) => "scope",
+            Self::NobodyConfirms => "nobody-confirms",
             Self::Unconfirmed => "unconfirmed-writes",
             Self::OnlyList => "resource-not-allowed",
             Self::Unchecked => "unchecked-arguments",
@@ -100,10 +110,9 @@ impl fmt::Display for Rule {
 /// The call is refused.
 pub fn authorize(
     snapshot: &Snapshot,
-    principal: &Principal,
+    case: &Case<'_>,
     tool: &Arc<Tool>,
     arguments: &Arguments,
-    now: Timestamp,
 ) -> Result<Permit, Denial> {
     let name = tool.published().as_str();
     let (served, terms, standing) = snapshot.entry(name).ok_or_else(|| Denial::unknown(name))?;
@@ -111,7 +120,7 @@ pub fn authorize(
         // Found in an older snapshot; this one may have other schemas, grants and callers under the same name.
         return Err(Denial { rule: Rule::UnknownTool, detail: format!("`{name}` was replaced since it was found") });
     }
-    let entry = decide(tool, standing, principal, now).map_err(|rule| Denial::of(rule, tool, principal))?;
+    let granted = decide(tool, standing, case).map_err(|rule| Denial::of(rule, tool, case))?;
     if !arguments.fit(tool.input()) {
         let detail = format!("the arguments were not checked against the schema of `{name}`");
         return Err(Denial { rule: Rule::Unchecked, detail });
@@ -122,7 +131,7 @@ pub fn authorize(
     }
     let requests = tool.grants().requests(tool.effect(), arguments.value());
     let resources = resources::named(tool.resources(), arguments.value());
-    Ok(Permit { tool: tool.clone(), terms: terms.clone(), entry, requests, resources })
+    Ok(Permit { tool: tool.clone(), terms: terms.clone(), granted, requests, resources })
 }
 
 impl Permit {
@@ -142,6 +151,12 @@ impl Permit {
     #[must_use]
     pub const fn terms(&self) -> &Arc<PluginTerms> {
         &self.terms
+    }
+
+    /// Whose yes it needs before it runs.
+    #[must_use]
+    pub const fn confirmation(&self) -> Confirmation {
+        self.granted.confirmation
     }
 
     /// What this call may use.
@@ -178,7 +193,7 @@ impl Permit {
     /// Which entry let the caller in, such as `allow:group:engineering`.
     #[must_use]
     pub fn rule(&self) -> &str {
-        self.tool.allow().get(self.entry).map_or("", |(_, words)| words)
+        self.tool.allow().get(self.granted.entry).map_or("", |(_, words)| words)
     }
 }
 
@@ -187,12 +202,13 @@ impl Denial {
         Self { rule: Rule::UnknownTool, detail: format!("no manifest publishes a tool named {}", quoted(name)) }
     }
 
-    pub(crate) fn of(rule: Rule, tool: &Tool, principal: &Principal) -> Self {
-        let manifest = tool.manifest();
+    pub(crate) fn of(rule: Rule, tool: &Tool, case: &Case<'_>) -> Self {
+        let (manifest, principal) = (tool.manifest(), case.principal);
+        let caller = quoted(&principal.name);
         let key = |key: &str| format!("tools.{}.{key}", tool.name());
         let detail = match rule {
             Rule::NotAllowed => manifest
-                .fault(&key("allow"), format!("names neither {} nor a group of theirs", quoted(&principal.name)))
+                .fault(&key("allow"), format!("names neither {} nor a group of theirs", caller))
                 .mend(format!("add \"{}\" or one of their groups, and sign again", principal.name))
                 .to_string(),
             Rule::StageOff => manifest
@@ -209,26 +225,38 @@ impl Denial {
                 .mend(format!("have an approver sign it: wardkeep sign {}", manifest.file()))
                 .to_string(),
             Rule::CallerMayNotWrite => {
-                format!(
-                    "wardkeep.toml: {} may only read; `writes = true` at that caller would change it",
-                    quoted(&principal.name)
-                )
+                format!("wardkeep.toml: {} may only read; `writes = true` at that caller would change it", caller)
             }
-            Rule::EffectNotServed if tool.effect() == Effect::Destructive => manifest
-                .fault(&key("effect"), "a destructive tool waits for a confirmation that this host cannot ask for yet")
-                .to_string(),
-            Rule::EffectNotServed => manifest
-                .fault(&key("confirm"), "waits for a confirmation that this host cannot ask for yet")
-                .mend(
-                    "confirm = \"none\" here, signed again, and unconfirmed_writes = true at this caller in wardkeep.toml \
-                     would serve it without",
+            Rule::Scope(effect) => format!(
+                "the token of {caller} does not cover a {effect} tool; a token with the scope `{}` would",
+                Scopes::name(effect)
+            ),
+            Rule::NobodyConfirms => manifest
+                .fault(
+                    &key("confirm"),
+                    format!("a call of {caller} needs an operator's yes, and the queue of approvals is closed"),
                 )
+                .mend("wardkeep.toml: approvals = true in [confirmation]")
+                .to_string(),
+            Rule::Killed => case.kills.covers(tool, principal, case.now).map_or_else(String::new, |kill| {
+                let until = kill.until.map_or_else(String::new, |until| format!(", until {until}"));
+                format!(
+                    "`{}` is stopped by {} since {}{until}: {}; `wardkeep revive {0}` would lift it",
+                    kill.target,
+                    quoted(&kill.by),
+                    kill.since,
+                    quoted(&kill.reason)
+                )
+            }),
+            Rule::StagePilot => manifest
+                .fault(&key("pilot_groups"), format!("{caller} is in none of the pilot groups"))
+                .mend("add one of their groups, or write stage = \"general\" without pilot_groups, and sign again")
                 .to_string(),
             Rule::Unconfirmed => {
                 format!(
                     "wardkeep.toml: {} may not write without a confirmation; `unconfirmed_writes = true` at that caller would \
                      change it",
-                    quoted(&principal.name)
+                    caller
                 )
             }
             Rule::TrustExpired => "trust.toml is past its last day; renew it and pin the new digest".into(),

@@ -7,12 +7,15 @@
 
 pub mod diff;
 pub mod document;
+pub mod kill;
 pub mod manifest;
 
 mod approval;
 mod authorize;
+mod case;
 mod component;
 mod day;
+mod decision;
 mod draft;
 mod grants;
 mod imports;
@@ -31,6 +34,7 @@ mod trust;
 
 pub use approval::{Approved, Candidate, HostTerms, MOST_SIGNATURES, approve};
 pub use authorize::{Denial, Permit, Rule, authorize};
+pub use case::{Case, Confirmation, Confirming};
 pub use component::Evidence;
 pub use document::{Fault, Faults};
 pub use draft::{Draft, draft};
@@ -38,7 +42,8 @@ pub use grants::Grants;
 pub use json::{InvalidJson, parse_json};
 pub use key::{Algorithm, InvalidKey, PublicKey};
 pub use manifest::{
-    Access, Confirm, FilesGrant, HttpGrant, HttpRule, Keep, Manifest, Returns, SecretTerms, SourceKind, Wasi,
+    Access, Confirm, FilesGrant, HttpGrant, HttpRule, Keep, Manifest, Rate, Rates, Returns, SecretTerms, SourceKind,
+    Wasi,
 };
 pub use plugin::{PluginTerms, Tool};
 pub use pointer::{InvalidPointer, Pointer};

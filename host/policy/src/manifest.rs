@@ -1,17 +1,16 @@
 //! The manifest: what an administrator signs. Its raw bytes are digested and parsed once, strictly, into plain values; every key of
 //! the format is read here and documented in `docs/manifest.md`.
 //!
-//! A key that this host cannot enforce yet is read, so that its own faults are told, and then refused: a word in a policy that
-//! nobody enforces is worse than none.
+//! A key that would bound nothing where it stands is refused: a word in a policy that nobody enforces is worse than none.
 
 mod allow;
 mod clash;
 mod component;
 mod grant;
 mod http;
-mod later;
 mod limits;
 mod path;
+mod rate;
 mod read;
 mod secret;
 mod sketch;
@@ -30,6 +29,7 @@ pub use grant::{Access, FilesGrant, Grant, GrantKey, GrantKind};
 pub use http::{HostPattern, HttpGrant, HttpRule, InvalidHost};
 pub use limits::limits_patch;
 pub use path::{CanonicalPath, InvalidPath, Path, PathPattern};
+pub use rate::{InvalidRate, Rate, Rates};
 pub use secret::{Credential, Endpoint, Inject, SecretTerms, SourceKey, SourceKind};
 pub(crate) use sketch::Sketch;
 pub use terms::{Confirm, Keep, Only, Pattern, Returns};

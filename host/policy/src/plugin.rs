@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use semver::Version;
 use serde_json::{Map, Value};
-use wardkeep_model::{Definition, Description, Digest, Effect, Limits, PluginName, PublishedName, ToolName};
+use wardkeep_model::{Definition, Description, Digest, Effect, Limits, PluginName, Principal, PublishedName, ToolName};
 
 use crate::{
     approval::HostTerms,
     document::Fault,
     grants::Grants,
     key::PublicKey,
-    manifest::{Allowed, Confirm, Manifest, Only, Returns, Stage, ToolTerms},
+    manifest::{Allowed, Confirm, Manifest, Only, Rates, Returns, Stage, ToolTerms},
     pointer::Pointer,
     schema::{Arguments, Mismatch, Schema},
 };
@@ -79,6 +79,8 @@ pub struct Tool {
     published: PublishedName,
     effect: Effect,
     stage: Stage,
+    pilot_groups: Vec<String>,
+    rate: Rates,
     allow: Vec<(Allowed, String)>,
     limits: Limits,
     asks: bool,
@@ -108,6 +110,8 @@ impl Tool {
             published: terms.published.clone(),
             effect: terms.effect,
             stage: terms.stage,
+            pilot_groups: terms.pilot_groups.clone(),
+            rate: terms.rate,
             allow: terms.allow.iter().map(|entry| (entry.clone(), format!("allow:{entry}"))).collect(),
             limits: wanted(manifest, terms).capped(&host.ceilings),
             asks: terms.asks,
@@ -206,6 +210,12 @@ impl Tool {
         self.confirm
     }
 
+    /// How often it may be called.
+    #[must_use]
+    pub const fn rate(&self) -> &Rates {
+        &self.rate
+    }
+
     /// What of its answers leaves the host.
     #[must_use]
     pub const fn returns(&self) -> &Returns {
@@ -260,6 +270,11 @@ impl Tool {
 
     pub(crate) const fn stage(&self) -> Stage {
         self.stage
+    }
+
+    /// Whether the principal is in one of its pilot groups.
+    pub(crate) fn pilots(&self, principal: &Principal) -> bool {
+        principal.groups.iter().any(|group| self.pilot_groups.contains(group))
     }
 
     pub(crate) const fn grants(&self) -> &Grants {

@@ -3,17 +3,18 @@
 //! Lists, searches and decisions run on every request, so what they need is prepared here once: published names in order, and for
 //! each plugin the people whose signatures count under the trust that is in force.
 
-mod standing;
+pub(crate) mod standing;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use wardkeep_model::{Effect, PluginName, Principal};
+use wardkeep_model::PluginName;
 
 use crate::{
     authorize::{Denial, Rule},
+    case::Case,
+    decision::decide,
     document::{Fault, Faults},
-    manifest::{Confirm, Stage},
     plugin::{PluginTerms, Tool},
     revocation::Revocations,
     trust::Trust,
@@ -129,46 +130,26 @@ impl Snapshot {
         Some((&entry.tool, terms, standing))
     }
 
-    /// The tools that the principal may call now, in the order of their published names.
-    pub fn list(&self, principal: &Principal, now: Timestamp) -> impl Iterator<Item = &Arc<Tool>> {
+    /// The tools that may be called in this case, in the order of their published names.
+    pub fn list(&self, case: &Case<'_>) -> impl Iterator<Item = &Arc<Tool>> {
         let served = move |entry: &&Entry| {
             let standing = self.plugins.get(entry.plugin).map(|(_, standing)| standing);
-            standing.is_some_and(|standing| decide(&entry.tool, standing, principal, now).is_ok())
+            standing.is_some_and(|standing| decide(&entry.tool, standing, case).is_ok())
         };
         self.tools.iter().filter(served).map(|entry| &entry.tool)
     }
 
-    /// The tool that this principal knows by this name. A tool that is there but not for this principal is denied with its real rule,
+    /// The tool that the principal knows by this name. A tool that is there but not for this principal is denied with its real rule,
     /// which is for the operator: the caller must not learn the difference.
     ///
     /// # Errors
-    /// There is none, or it is not served to this principal now.
-    pub fn find(&self, principal: &Principal, name: &str, now: Timestamp) -> Result<&Arc<Tool>, Denial> {
+    /// There is none, or it is not served in this case.
+    pub fn find(&self, case: &Case<'_>, name: &str) -> Result<&Arc<Tool>, Denial> {
         let (tool, _, standing) = self.entry(name).ok_or_else(|| Denial::unknown(name))?;
-        match decide(tool, standing, principal, now) {
+        match decide(tool, standing, case) {
             Ok(_) => Ok(tool),
-            Err(rule) => Err(Denial::of(rule, tool, principal)),
+            Err(rule) => Err(Denial::of(rule, tool, case)),
         }
-    }
-}
-
-/// Every question of a decision but the arguments, in the order in which the answers weigh. Answers which entry of `allow` lets the
-/// principal in.
-pub(crate) fn decide(tool: &Tool, standing: &Standing, principal: &Principal, now: Timestamp) -> Result<usize, Rule> {
-    if let Some(rule) = standing.objection(now) {
-        return Err(rule);
-    }
-    if tool.stage() == Stage::Off {
-        return Err(Rule::StageOff);
-    }
-    let entry = tool.allow().iter().position(|(entry, _)| entry.admits(principal)).ok_or(Rule::NotAllowed)?;
-    match (tool.effect(), tool.confirm()) {
-        (Effect::Read, _) => Ok(entry),
-        (Effect::Write | Effect::Destructive, _) if !principal.writes => Err(Rule::CallerMayNotWrite),
-        // Asked apart from the manifest's own check: a call that destroys must not depend on one line elsewhere.
-        (Effect::Destructive, _) | (Effect::Write, Confirm::Client | Confirm::Operator) => Err(Rule::EffectNotServed),
-        (Effect::Write, Confirm::None) if !principal.unconfirmed_writes => Err(Rule::Unconfirmed),
-        (Effect::Write, Confirm::None) => Ok(entry),
     }
 }
 

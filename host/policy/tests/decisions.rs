@@ -12,7 +12,7 @@ mod common;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use common::{Surroundings, now, principal, trust};
+use common::{Surroundings, case, now, principal, trust};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
 use wardkeep_model::{Digest, Limits, Principal, RootName};
@@ -52,9 +52,9 @@ fn tool(plugin: &PluginTerms, name: &str) -> Arc<Tool> {
 
 /// The rule that refuses, the same for finding, listing and deciding; nothing if the call is permitted.
 fn verdict(snapshot: &Snapshot, principal: &Principal, tool: &Arc<Tool>, now: Timestamp) -> Option<Rule> {
-    let decided = authorize(snapshot, principal, tool, &arguments(tool), now).err().map(|denial| denial.rule);
-    let found = snapshot.find(principal, tool.published().as_str(), now).err().map(|denial| denial.rule);
-    let listed = snapshot.list(principal, now).any(|listed| Arc::ptr_eq(listed, tool));
+    let decided = authorize(snapshot, &case(principal, now), tool, &arguments(tool)).err().map(|denial| denial.rule);
+    let found = snapshot.find(&case(principal, now), tool.published().as_str()).err().map(|denial| denial.rule);
+    let listed = snapshot.list(&case(principal, now)).any(|listed| Arc::ptr_eq(listed, tool));
     assert_eq!(decided, found);
     assert_eq!(decided.is_none(), listed);
     decided
@@ -67,11 +67,11 @@ fn a_permit_carries_the_grants_and_limits_of_its_own_tool_only() {
     ));
     let snapshot = snapshot(&plugin, &Revocations::default());
     let (search, list, me) = (tool(&plugin, "search"), tool(&plugin, "list"), principal("user:me", &["engineering"]));
-    let permit = authorize(&snapshot, &me, &search, &arguments(&search), now()).unwrap();
+    let permit = authorize(&snapshot, &case(&me, now()), &search, &arguments(&search)).unwrap();
     let reports = FilesGrant { root: "reports".parse().unwrap(), access: Access::Read };
     assert_eq!((permit.grants().files.clone(), permit.grants().clock), (vec![reports], false));
     assert_eq!((permit.limits(), permit.rule()), (&Limits::DEFAULT, "allow:user:me"));
-    let permit = authorize(&snapshot, &me, &list, &arguments(&list), now()).unwrap();
+    let permit = authorize(&snapshot, &case(&me, now()), &list, &arguments(&list)).unwrap();
     assert_eq!((permit.grants().files.len(), permit.grants().clock, permit.limits().fuel), (0, true, 5));
     assert!(
         plugin.grants().clock && plugin.grants().any_files(Access::Read) && !plugin.grants().any_files(Access::Write)
@@ -159,7 +159,7 @@ fn a_tool_found_before_a_reload_is_not_run_after_it() {
     let (before, after) = (plugin(SEARCH), plugin(SEARCH));
     let snapshot = snapshot(&after, &Revocations::default());
     let (old, me) = (tool(&before, "search"), principal("user:me", &[]));
-    let denial = authorize(&snapshot, &me, &old, &arguments(&old), now()).unwrap_err();
+    let denial = authorize(&snapshot, &case(&me, now()), &old, &arguments(&old)).unwrap_err();
     assert_eq!(
         (denial.rule, denial.detail.as_str()),
         (Rule::UnknownTool, "`github_search` was replaced since it was found")
@@ -214,7 +214,8 @@ fn arguments_that_another_tool_checked_are_refused() {
     let plugin = plugin(&format!("{SEARCH}[tools.list]\neffect = \"read\"\nallow = [\"user:me\"]\n"));
     let snapshot = snapshot(&plugin, &Revocations::default());
     let (search, list) = (tool(&plugin, "search"), tool(&plugin, "list"));
-    let denial = authorize(&snapshot, &principal("user:me", &[]), &search, &arguments(&list), now()).unwrap_err();
+    let denial =
+        authorize(&snapshot, &case(&principal("user:me", &[]), now()), &search, &arguments(&list)).unwrap_err();
     assert_eq!(denial.rule, Rule::Unchecked);
 }
 
@@ -238,7 +239,7 @@ fn a_denial_tells_the_operator_which_line_would_allow_it() {
     let plugin = plugin(&format!("{SEARCH}stage = \"off\"\n[tools.list]\neffect = \"read\"\n"));
     let snapshot = snapshot(&plugin, &Revocations::default());
     let me = principal("user:me", &[]);
-    let denial = |name| snapshot.find(&me, name, now()).unwrap_err().to_string();
+    let denial = |name| snapshot.find(&case(&me, now()), name).unwrap_err().to_string();
     assert_eq!(
         denial("github_list"),
         "not-allowed: plugins/github/manifest.toml:20: tools.list.allow: names neither `user:me` nor a group of theirs\n  \
@@ -255,10 +256,10 @@ fn a_denial_tells_the_operator_which_line_would_allow_it() {
 #[test]
 fn with_no_plugin_every_call_is_refused() {
     let empty = Snapshot::empty();
-    assert_eq!(empty.list(&principal("user:me", &[]), now()).count(), 0);
+    assert_eq!(empty.list(&case(&principal("user:me", &[]), now())).count(), 0);
     let plugin = plugin(SEARCH);
     let tool = tool(&plugin, "search");
-    let denial = authorize(&empty, &principal("user:me", &[]), &tool, &arguments(&tool), now()).unwrap_err();
+    let denial = authorize(&empty, &case(&principal("user:me", &[]), now()), &tool, &arguments(&tool)).unwrap_err();
     assert_eq!(denial.rule, Rule::UnknownTool);
 }
 
@@ -362,7 +363,9 @@ fn nothing_is_permitted_that_the_manifest_does_not_name_and_no_limit_grows() {
                     may,
                     "round {round}: {name} {groups:?}\n{tools}"
                 );
-                let Ok(permit) = authorize(&snapshot, &caller, &tool, &arguments(&tool), now()) else { continue };
+                let Ok(permit) = authorize(&snapshot, &case(&caller, now()), &tool, &arguments(&tool)) else {
+                    continue;
+                };
                 permitted += 1;
                 let grants = permit.grants();
                 let held: BTreeSet<String> = (grants.files.iter().map(|files| format!("files.{}", files.root)))

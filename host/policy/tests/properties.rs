@@ -11,6 +11,7 @@ mod oracle;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use common::case;
 use generated::{Call, World, call, limits_world, world};
 use proptest::prelude::*;
 use serde_json::{Map, json};
@@ -50,14 +51,14 @@ proptest! {
             let expected = oracle::allows(&world, principal, name, *now);
             let Some(tool) = tool(&snapshot, name) else {
                 prop_assert!(!world.lists(name), "a tool that the manifest lists is gone");
-                let refused = snapshot.find(principal, &format!("github_{name}"), *now).map(drop);
+                let refused = snapshot.find(&case(principal, *now), &format!("github_{name}")).map(drop);
                 prop_assert_eq!(refused.unwrap_err().rule, Rule::UnknownTool);
                 continue;
             };
-            let decided = authorize(&snapshot, principal, &tool, &arguments(&tool), *now);
+            let decided = authorize(&snapshot, &case(principal, *now), &tool, &arguments(&tool));
             prop_assert_eq!(decided.is_ok(), expected, "{:?} at {} by {:?}", decided, now, principal);
-            prop_assert_eq!(snapshot.find(principal, tool.published().as_str(), *now).is_ok(), expected);
-            prop_assert_eq!(snapshot.list(principal, *now).any(|listed| Arc::ptr_eq(listed, &tool)), expected);
+            prop_assert_eq!(snapshot.find(&case(principal, *now), tool.published().as_str()).is_ok(), expected);
+            prop_assert_eq!(snapshot.list(&case(principal, *now)).any(|listed| Arc::ptr_eq(listed, &tool)), expected);
             if let Ok(permit) = decided {
                 prop_assert_eq!(permit.tool().name().as_str(), name);
                 prop_assert_eq!(held(&permit), oracle::grants(&world, name));
@@ -80,7 +81,7 @@ proptest! {
         for Call { principal, now, .. } in &calls {
             for tool in &tools {
                 for other in tools.iter().filter(|other| !Arc::ptr_eq(other, tool)) {
-                    let decided = authorize(&snapshot, principal, tool, &arguments(other), *now);
+                    let decided = authorize(&snapshot, &case(principal, *now), tool, &arguments(other));
                     let allowed = oracle::allows(&world, principal, tool.name().as_str(), *now);
                     let rule = decided.map(drop).unwrap_err().rule;
                     prop_assert_eq!(allowed, rule == Rule::Unchecked, "{}", rule);

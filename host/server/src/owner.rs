@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use wardkeep_audit::{Event, Journal, Opened};
 use wardkeep_gateway::{CancellationToken, Host, Moment, Orders, SocketServer};
 use wardkeep_model::Digest;
-use wardkeep_policy::{Faults, manifest::Manifest};
+use wardkeep_policy::{Confirming, Faults, manifest::Manifest};
 use wardkeep_sandbox::Engine;
 
 use crate::{
@@ -81,7 +81,10 @@ impl Owned {
         let Loaded { fleet, served, rejected, strays, .. } = loaded;
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
         let callers = terms.config.callers.clone();
-        let host = Host::new(Moment { fleet, callers, rejected: rejected.len() }, journal.clone());
+        let host = Host::new(
+            Moment { fleet, callers, confirming: Confirming::NOBODY, rejected: rejected.len() },
+            journal.clone(),
+        );
         let socket = socket(home.path())?;
         let reloader = Reloader {
             home: home.clone(),

@@ -15,7 +15,7 @@ use tokio::task::{JoinHandle, block_in_place};
 use wardkeep_audit::{Event, Journal};
 use wardkeep_gateway::{CancellationToken, Host, Moment};
 use wardkeep_model::{Digest, PluginName};
-use wardkeep_policy::Snapshot;
+use wardkeep_policy::{Confirming, Snapshot};
 use wardkeep_sandbox::Engine;
 
 use crate::{
@@ -177,7 +177,7 @@ impl Reloader {
     fn swap(&self, snapshot: &Arc<Snapshot>, served: &[Served]) -> usize {
         let fleet = load::fleet(&self.engine, snapshot, served, &self.terms);
         let callers = self.terms.config.callers.clone();
-        self.host.replace(Moment { fleet, callers, rejected: self.rejected.len() })
+        self.host.replace(Moment { fleet, callers, confirming: Confirming::NOBODY, rejected: self.rejected.len() })
     }
 
     /// The documents that hold from now on: those of the home, or the old ones with the home's revocations where something is wrong

@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use jiff::Timestamp;
 use wardkeep_model::{Authenticated, Principal};
-use wardkeep_policy::{HostTerms, KeyPair, MANIFEST_NAMESPACE, SourceKind, Trust, generate_key, sign};
+use wardkeep_policy::{
+    Case, Confirming, HostTerms, KeyPair, MANIFEST_NAMESPACE, SourceKind, Trust, generate_key, kill::Kills, sign,
+};
 
 pub static ALICE: LazyLock<KeyPair> = LazyLock::new(|| key(1));
 pub static BOB: LazyLock<KeyPair> = LazyLock::new(|| key(2));
@@ -37,6 +39,12 @@ pub fn host() -> HostTerms {
     }
 }
 
+/// A case in which nothing is stopped, and everybody can be asked.
+pub fn case(principal: &Principal) -> Case<'_> {
+    static NOTHING: LazyLock<Kills> = LazyLock::new(Kills::none);
+    Case { principal, kills: &NOTHING, confirming: Confirming::default(), now: now() }
+}
+
 pub fn principal(name: &str, groups: &[String]) -> Principal {
     Principal {
         name: name.into(),
@@ -45,6 +53,8 @@ pub fn principal(name: &str, groups: &[String]) -> Principal {
         writes: true,
         human: true,
         unconfirmed_writes: true,
+        scopes: None,
+        actors: Vec::new(),
     }
 }
 

@@ -264,10 +264,10 @@ fn served(terms: PluginTerms, description: &Description, arguments: &str) {
     assert_eq!(terms.grants(), &Grants::default(), "a component granted itself something");
     let snapshot = Snapshot::new(vec![terms.into()], &home::TRUST, &Revocations::default()).expect("one plugin");
     let (me, you) = (home::principal("user:me", &[]), home::principal("user:you", &["user:me".into()]));
-    assert_eq!(snapshot.list(&me, home::now()).count(), snapshot.tool_count());
-    assert_eq!(snapshot.list(&you, home::now()).count(), 0, "a component let somebody in");
+    assert_eq!(snapshot.list(&home::case(&me)).count(), snapshot.tool_count());
+    assert_eq!(snapshot.list(&home::case(&you)).count(), 0, "a component let somebody in");
     let arguments = parse_json(arguments, 64).ok();
-    for tool in snapshot.list(&me, home::now()) {
+    for tool in snapshot.list(&home::case(&me)) {
         let definition = tool.definition();
         assert!(description.tools.contains(definition));
         let input: Value = serde_json::from_str(&definition.input_schema).expect("a schema is JSON");
@@ -286,10 +286,10 @@ fn served(terms: PluginTerms, description: &Description, arguments: &str) {
                 }
             };
             assert_eq!(checked.text(), again);
-            let permit = authorize(&snapshot, &me, tool, &checked, home::now()).expect("it is allowed");
+            let permit = authorize(&snapshot, &home::case(&me), tool, &checked).expect("it is allowed");
             assert_eq!(permit.grants(), &Grants::default());
             assert_eq!(permit.limits(), &Limits::DEFAULT);
-            let denial = authorize(&snapshot, &you, tool, &checked, home::now()).expect_err("it is not");
+            let denial = authorize(&snapshot, &home::case(&you), tool, &checked).expect_err("it is not");
             assert_eq!(denial.rule, Rule::NotAllowed);
         }
     }

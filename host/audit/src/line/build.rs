@@ -191,6 +191,7 @@ impl<'a> Line<'a> {
                 Authenticated::Stdio => "stdio",
                 Authenticated::Socket => "socket",
                 Authenticated::ApiKey => "api-key",
+                Authenticated::OAuth => "oauth",
             }));
         }
         let client = origin.client.as_ref();

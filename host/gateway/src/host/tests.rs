@@ -18,8 +18,8 @@ use serde_json::Map;
 use wardkeep_audit::{Changed, Files, Journal, Options, Sink};
 use wardkeep_model::{Definition, Description, Digest, Effect};
 use wardkeep_policy::{
-    Candidate, Evidence, HostTerms, KeyPair, MANIFEST_NAMESPACE, Permit, PluginTerms, Revocations, Snapshot, Trust,
-    approve, authorize, generate_key, sign,
+    Candidate, Case, Confirming, Evidence, HostTerms, KeyPair, MANIFEST_NAMESPACE, Permit, PluginTerms, Revocations,
+    Snapshot, Trust, approve, authorize, generate_key, kill::Kills, sign,
 };
 use wardkeep_sandbox::{Engine, EngineOptions, Outside, Roots};
 
@@ -54,6 +54,8 @@ fn callers() -> Callers {
             writes: false,
             human: false,
             unconfirmed_writes: false,
+            scopes: None,
+            actors: Vec::new(),
         },
         expires: None,
     };
@@ -103,7 +105,12 @@ impl Fixture {
         let engine = Engine::new(EngineOptions { workers: 1, calls: 1, ..EngineOptions::default() }).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let journal = open(Options::new(directory.path().join("audit")));
-        let moment = Moment { fleet: fleet(&engine, Snapshot::empty()), callers: callers(), rejected: 0 };
+        let moment = Moment {
+            fleet: fleet(&engine, Snapshot::empty()),
+            callers: callers(),
+            confirming: Confirming::NOBODY,
+            rejected: 0,
+        };
         Self { key, trust, engine, host: Host::new(moment, journal), _directory: directory }
     }
 
@@ -145,15 +152,22 @@ impl Fixture {
 
     fn serve(&self, plugins: Vec<Arc<PluginTerms>>) -> usize {
         let snapshot = Snapshot::new(plugins, &self.trust, &Revocations::default()).unwrap();
-        self.host.replace(Moment { fleet: fleet(&self.engine, snapshot), callers: callers(), rejected: 0 })
+        self.host.replace(Moment {
+            fleet: fleet(&self.engine, snapshot),
+            callers: callers(),
+            confirming: Confirming::NOBODY,
+            rejected: 0,
+        })
     }
 
     /// A permit of the plugin that serves, as of a time.
     fn permit(&self, now: Timestamp) -> Permit {
         let fleet = self.host.fleet();
         let me = callers().keys.remove(0).principal;
-        let tool = fleet.snapshot().find(&me, "eye_look", now).unwrap();
-        authorize(fleet.snapshot(), &me, tool, &tool.check(Map::new()).unwrap(), now).unwrap()
+        let kills = Kills::none();
+        let case = Case { principal: &me, kills: &kills, confirming: Confirming::NOBODY, now };
+        let tool = fleet.snapshot().find(&case, "eye_look").unwrap();
+        authorize(fleet.snapshot(), &case, tool, &tool.check(Map::new()).unwrap()).unwrap()
     }
 }
 
@@ -228,7 +242,7 @@ async fn a_bell_wakes_only_who_sees_something_else_than_before() {
     assert!(!wakes(&mut me).await, "nothing is different");
     // a key that is gone
     let fleet = fixture.host.fleet();
-    fixture.host.replace(Moment { fleet, callers: Callers::default(), rejected: 0 });
+    fixture.host.replace(Moment { fleet, callers: Callers::default(), confirming: Confirming::NOBODY, rejected: 0 });
     assert!(!me.changed().await && !you.changed().await, "the end");
 }
 

@@ -1,9 +1,14 @@
-use wardkeep_model::{Authenticated, Definition, Description, Effect};
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use wardkeep_model::{Authenticated, Definition, Description, Effect, Principal};
 
 use super::*;
 use crate::{
     approval::{Approved, HostTerms},
+    case::Confirming,
     component::Evidence,
+    kill::Kills,
     manifest::Manifest,
     revocation::Revocations,
     signature::generate_key,
@@ -53,7 +58,7 @@ impl Served {
 
     fn decide(&self, caller: &Principal, arguments: Value) -> Result<Permit, Denial> {
         let arguments = self.tool.check(arguments.as_object().unwrap().clone()).unwrap();
-        authorize(&self.snapshot, caller, &self.tool, &arguments, now())
+        authorize(&self.snapshot, &case(caller, now()), &self.tool, &arguments)
     }
 }
 
@@ -61,22 +66,37 @@ fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
+/// A case in which nothing is stopped, and everybody can be asked.
+fn case(principal: &Principal, now: Timestamp) -> Case<'_> {
+    static NOTHING: LazyLock<Kills> = LazyLock::new(Kills::none);
+    Case { principal, kills: &NOTHING, confirming: Confirming::default(), now }
+}
+
 fn caller(writes: bool, unconfirmed_writes: bool) -> Principal {
     let (name, groups) = ("user:me".into(), Vec::new());
-    Principal { name, groups, authenticated: Authenticated::Stdio, writes, human: true, unconfirmed_writes }
+    Principal {
+        name,
+        groups,
+        authenticated: Authenticated::Stdio,
+        writes,
+        human: true,
+        unconfirmed_writes,
+        scopes: None,
+        actors: Vec::new(),
+    }
 }
 
 #[test]
 fn a_tool_that_writes_is_listed_found_and_permitted_by_one_rule_and_to_nobody_else() {
-    let (may_not, unconfirmed, waits) = (Rule::CallerMayNotWrite, Rule::Unconfirmed, Rule::EffectNotServed);
+    let (may_not, unconfirmed) = (Rule::CallerMayNotWrite, Rule::Unconfirmed);
     for (effect, confirm, reads, writes, writes_unconfirmed) in [
         (Effect::Read, "", None, None, None),
         (Effect::Write, "confirm = \"none\"\n", Some(may_not), Some(unconfirmed), None),
-        (Effect::Write, "", Some(may_not), Some(waits), Some(waits)),
-        (Effect::Write, "confirm = \"client\"\n", Some(may_not), Some(waits), Some(waits)),
-        (Effect::Write, "confirm = \"operator\"\n", Some(may_not), Some(waits), Some(waits)),
-        (Effect::Destructive, "", Some(may_not), Some(waits), Some(waits)),
-        (Effect::Destructive, "confirm = \"operator\"\n", Some(may_not), Some(waits), Some(waits)),
+        (Effect::Write, "", Some(may_not), None, None),
+        (Effect::Write, "confirm = \"client\"\n", Some(may_not), None, None),
+        (Effect::Write, "confirm = \"operator\"\n", Some(may_not), None, None),
+        (Effect::Destructive, "", Some(may_not), None, None),
+        (Effect::Destructive, "confirm = \"operator\"\n", Some(may_not), None, None),
     ] {
         let served = Served::with(effect, confirm);
         let callers = [(caller(false, false), reads), (caller(false, true), reads)];
@@ -85,9 +105,9 @@ fn a_tool_that_writes_is_listed_found_and_permitted_by_one_rule_and_to_nobody_el
         for (caller, refused) in callers {
             let decided = served.decide(&caller, serde_json::json!({})).map(drop).map_err(|denial| denial.rule);
             assert_eq!(decided.err(), refused, "{effect} {confirm} {caller:?}");
-            let found = served.snapshot.find(&caller, "x_create", now()).map(drop).map_err(|denial| denial.rule);
+            let found = served.snapshot.find(&case(&caller, now()), "x_create").map(drop).map_err(|denial| denial.rule);
             assert_eq!(found.err(), refused, "{effect} {confirm} {caller:?}");
-            let listed = served.snapshot.list(&caller, now()).count();
+            let listed = served.snapshot.list(&case(&caller, now())).count();
             assert_eq!(listed == 1, refused.is_none(), "{effect} {confirm} {caller:?}");
         }
     }
@@ -96,24 +116,58 @@ fn a_tool_that_writes_is_listed_found_and_permitted_by_one_rule_and_to_nobody_el
 #[test]
 fn a_write_that_is_refused_tells_the_operator_which_line_would_serve_it() {
     let told = |effect, terms, caller: &Principal| {
-        Served::with(effect, terms).snapshot.find(caller, "x_create", now()).unwrap_err().to_string()
+        Served::with(effect, terms).snapshot.find(&case(caller, now()), "x_create").unwrap_err().to_string()
     };
     assert_eq!(
         told(Effect::Write, "confirm = \"none\"\n", &caller(true, false)),
         "unconfirmed-writes: wardkeep.toml: `user:me` may not write without a confirmation; `unconfirmed_writes = true` at \
          that caller would change it"
     );
+    let closed = Served::with(Effect::Write, "confirm = \"operator\"\n");
+    let me = caller(true, true);
+    let case = Case { confirming: Confirming::NOBODY, ..case(&me, now()) };
     assert_eq!(
-        told(Effect::Write, "confirm = \"client\"\n", &caller(true, true)),
-        "effect-not-served: m.toml:16: tools.create.confirm: waits for a confirmation that this host cannot ask for yet\n  \
-         mend: confirm = \"none\" here, signed again, and unconfirmed_writes = true at this caller in wardkeep.toml would serve it \
-         without"
+        closed.snapshot.find(&case, "x_create").unwrap_err().to_string(),
+        "nobody-confirms: m.toml:16: tools.create.confirm: a call of `user:me` needs an operator's yes, and the queue of \
+         approvals is closed\n  mend: wardkeep.toml: approvals = true in [confirmation]"
     );
-    assert_eq!(
-        told(Effect::Destructive, "", &caller(true, true)),
-        "effect-not-served: m.toml:13: tools.create.effect: a destructive tool waits for a confirmation that this host cannot \
-         ask for yet"
-    );
+}
+
+/// Whose yes a call needs: what the manifest says, whether a person is there, and what the operator closes or forces.
+#[test]
+fn a_call_waits_for_the_person_only_where_there_is_one_and_else_for_the_operator_or_for_nobody() {
+    use Confirmation::{Client, None as Nobody, Operator};
+    let refused = Err(Rule::NobodyConfirms);
+    let open = Confirming::default();
+    let closed = Confirming { approvals: false, ..open };
+    let forced = Confirming { destructive_by_operator: true, ..open };
+    let (none, client, operator) = ("confirm = \"none\"\n", "confirm = \"client\"\n", "confirm = \"operator\"\n");
+    for (effect, confirm, human, confirming, expected) in [
+        (Effect::Read, "", false, Confirming::NOBODY, Ok(Nobody)),
+        (Effect::Write, none, false, Confirming::NOBODY, Ok(Nobody)),
+        (Effect::Write, client, true, open, Ok(Client)),
+        (Effect::Write, "", true, forced, Ok(Client)),
+        (Effect::Write, client, true, closed, Ok(Client)),
+        (Effect::Write, client, true, Confirming { client: false, ..open }, Ok(Operator)),
+        (Effect::Write, client, true, Confirming::NOBODY, refused),
+        (Effect::Write, client, false, open, Ok(Operator)),
+        (Effect::Write, client, false, closed, refused),
+        (Effect::Write, operator, true, open, Ok(Operator)),
+        (Effect::Write, operator, true, closed, refused),
+        (Effect::Destructive, "", true, open, Ok(Client)),
+        (Effect::Destructive, client, true, forced, Ok(Operator)),
+        (Effect::Destructive, client, true, Confirming { approvals: false, ..forced }, refused),
+        (Effect::Destructive, operator, true, open, Ok(Operator)),
+    ] {
+        let served = Served::with(effect, confirm);
+        let me = Principal { human, ..caller(true, true) };
+        let case = Case { confirming, ..case(&me, now()) };
+        let arguments = served.tool.check(serde_json::Map::new()).unwrap();
+        let decided = authorize(&served.snapshot, &case, &served.tool, &arguments);
+        let decided = decided.map(|permit| permit.confirmation()).map_err(|denial| denial.rule);
+        assert_eq!(decided, expected, "{effect} {confirm} {human} {confirming:?}");
+        assert_eq!(served.snapshot.list(&case).count() == 1, expected.is_ok());
+    }
 }
 
 #[test]

@@ -87,6 +87,8 @@ pub enum Authority {
     ShowsUnredacted { tool: ToolName, at: Pointer },
     /// Somebody may call a tool.
     CalledBy { tool: ToolName, who: Allowed },
+    /// A tool is served to those of this group whom `allow` names.
+    Piloted { tool: ToolName, group: String },
     /// A tool is served.
     Served { tool: ToolName },
     /// The manifest holds in one deployment.
@@ -129,6 +131,7 @@ impl Authority {
             | Self::ShowsField { tool, .. }
             | Self::ShowsUnredacted { tool, .. }
             | Self::CalledBy { tool, .. }
+            | Self::Piloted { tool, .. }
             | Self::Served { tool } => Some(tool),
             Self::SecretInQuery { .. }
             | Self::SecretInTheClear { .. }
@@ -174,6 +177,8 @@ fn tool(manifest: &Manifest, terms: &ToolTerms, bounds: &Bounds<'_>, all: &mut B
         uses,
         allow,
         stage,
+        pilot_groups,
+        rate: _,
         limits: _,
         asks,
         confirm,
@@ -211,8 +216,9 @@ fn tool(manifest: &Manifest, terms: &ToolTerms, bounds: &Bounds<'_>, all: &mut B
     }
     match stage {
         Stage::General => drop(all.insert(Authority::Served { tool: name.clone() })),
-        Stage::Off => {}
+        Stage::Pilot | Stage::Off => {}
     }
+    bounds.piloted(name, *stage, pilot_groups, all);
 }
 
 /// What a tool of this class gets out of a grant: as `Grants::of` has it.

@@ -166,6 +166,9 @@ impl fmt::Display for Authority {
             Self::ShowsField { tool, at } => write!(f, "`{tool}` returns the field {}", place(at)),
             Self::ShowsUnredacted { tool, at } => write!(f, "`{tool}` returns {} as it is", place(at)),
             Self::CalledBy { tool, who } => write!(f, "`{tool}` may be called by {}", quoted(&who.to_string())),
+            Self::Piloted { tool, group } => {
+                write!(f, "`{tool}` is served to the callers of group {} whom `allow` names", quoted(group))
+            }
             Self::Served { tool } => write!(f, "`{tool}` is served"),
             Self::Deployment { name } => write!(f, "holds in the deployment {}", quoted(name)),
             Self::AnyDeployment => f.write_str("holds in every deployment"),

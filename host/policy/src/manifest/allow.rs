@@ -87,6 +87,8 @@ mod tests {
             writes: false,
             human: false,
             unconfirmed_writes: false,
+            scopes: None,
+            actors: Vec::new(),
         }
     }
 

@@ -5,9 +5,9 @@ use wardkeep_model::{Effect, LimitsPatch, PluginName, PublishedName, ToolName};
 use crate::document::{Item, Table, quoted};
 
 use super::{
-    Allowed, Confirm, Grant, GrantKey, Only, Returns,
+    Allowed, Confirm, Grant, GrantKey, Only, Rates, Returns,
     grant::Placed,
-    later, limits_patch,
+    limits_patch, rate,
     terms::{self, absent},
 };
 use crate::pointer::Pointer;
@@ -29,6 +29,10 @@ pub struct ToolTerms {
     pub allow: Vec<Allowed>,
     /// Whether it is served.
     pub stage: Stage,
+    /// To which groups alone while it is piloted, without the `group:` prefix.
+    pub pilot_groups: Vec<String>,
+    /// How often it may be called.
+    pub rate: Rates,
     /// Its own limits, over the plugin's.
     pub limits: LimitsPatch,
     /// Whether the plugin may put questions of its own to the person who calls.
@@ -50,16 +54,22 @@ pub struct ToolTerms {
 pub enum Stage {
     /// Nobody is served.
     Off,
+    /// Those whom `allow` names and who are in one of the pilot groups.
+    Pilot,
     /// Everyone whom `allow` names.
     General,
 }
 
-/// What `stage` may say; the last of them is not enforceable yet.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Written {
-    Off,
-    General,
-    Pilot,
+impl Stage {
+    /// As manifests spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Pilot => "pilot",
+            Self::General => "general",
+        }
+    }
 }
 
 impl ToolTerms {
@@ -84,6 +94,8 @@ impl ToolTerms {
         let uses = table.optional("uses").map_or(Some(Vec::new()), |item| uses(&item, grants, unread));
         let allow = table.optional("allow").map_or(Some(Vec::new()), |item| allow(&item));
         let stage = stage(&mut table);
+        let pilot_groups = pilot_groups(&mut table, item, stage);
+        let rate = absent(&mut table, "rate", rate::rates, Rates::default());
         let limits = table.optional("limits").and_then(|item| item.table()).map(limits_patch).unwrap_or_default();
         let published = published(&mut table, item, plugin, name.as_ref());
         let asks = table.optional("asks").is_some_and(|item| item.boolean() == Some(true));
@@ -91,7 +103,6 @@ impl ToolTerms {
         let resources = absent(&mut table, "resources", terms::resources, Vec::new());
         let only = absent(&mut table, "only", terms::only, Vec::new());
         let returns = absent(&mut table, "returns", terms::returns, Returns::default());
-        later::tool(&mut table);
         drop(table);
         Some(Self {
             name: name?,
@@ -101,6 +112,8 @@ impl ToolTerms {
             uses: uses?,
             allow: allow?,
             stage: stage?,
+            pilot_groups: pilot_groups?,
+            rate: rate?,
             limits,
             asks,
             confirm: confirm?,
@@ -198,15 +211,47 @@ fn allow(item: &Item<'_>) -> Option<Vec<Allowed>> {
 
 fn stage(table: &mut Table<'_>) -> Option<Stage> {
     let Some(item) = table.optional("stage") else { return Some(Stage::General) };
-    match item.choice(&[("off", Written::Off), ("pilot", Written::Pilot), ("general", Written::General)])? {
-        Written::Off => Some(Stage::Off),
-        Written::General => Some(Stage::General),
-        Written::Pilot => {
-            let mend = "write stage = \"off\" or \"general\", until the host can serve a pilot group alone";
-            item.fault("stage \"pilot\" is not enforceable yet by this host", Some(mend));
-            Some(Stage::Off)
+    item.choice(&[Stage::Off, Stage::Pilot, Stage::General].map(|stage| (stage.as_str(), stage)))
+}
+
+/// A list that nobody looks at would only seem to bound: it stands with the stage that it belongs to, or while the tool is off.
+fn pilot_groups(table: &mut Table<'_>, tool: &Item<'_>, stage: Option<Stage>) -> Option<Vec<String>> {
+    let example = "pilot_groups = [\"platform\"]";
+    let Some(item) = table.optional("pilot_groups") else {
+        if stage == Some(Stage::Pilot) {
+            tool.fault(
+                "stage \"pilot\" serves the pilot groups alone, and none is named",
+                Some(&format!("add {example}")),
+            );
         }
+        return Some(Vec::new());
+    };
+    let groups = item.list_of(group)?;
+    if groups.is_empty() {
+        item.fault("names no group, so it would serve nobody", Some(example));
     }
+    if groups.iter().enumerate().any(|(at, one)| groups.iter().take(at).any(|known| known == one)) {
+        item.fault("names a group twice", Some("keep one of them"));
+    }
+    if stage == Some(Stage::General) && !groups.is_empty() {
+        item.fault(
+            "bounds nothing: at stage \"general\" everyone in `allow` is served",
+            Some("write stage = \"pilot\", or remove it"),
+        );
+    }
+    Some(groups)
+}
+
+/// A group's bare name, by the rule of `allow`.
+fn group(item: &Item<'_>) -> Option<String> {
+    item.read_with(|text| match text.strip_prefix("group:") {
+        Some(bare) => Err(format!("groups are named alone here, such as \"{bare}\"")),
+        None => match format!("group:{text}").parse() {
+            Ok(Allowed::Group(group)) => Ok(group),
+            Ok(Allowed::Principal(_)) => Err("name a group".to_owned()),
+            Err(error) => Err(error.to_string()),
+        },
+    })
 }
 
 fn published(

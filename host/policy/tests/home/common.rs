@@ -1,14 +1,14 @@
 //! A home of two approvers and one component, for the tests of this folder.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use wardkeep_model::{Authenticated, Definition, Description, Digest, Effect, FilesAsk, Principal, SecretAsk};
 use wardkeep_policy::{
-    Approved, Candidate, Evidence, Faults, HostTerms, KeyPair, MANIFEST_NAMESPACE, PluginTerms, REVOKE_NAMESPACE,
-    Remembered, Revocations, SourceKind, Trust, approve, generate_key, sign,
+    Approved, Candidate, Case, Confirming, Evidence, Faults, HostTerms, KeyPair, MANIFEST_NAMESPACE, PluginTerms,
+    REVOKE_NAMESPACE, Remembered, Revocations, SourceKind, Trust, approve, generate_key, kill::Kills, sign,
 };
 
 /// Manifests that were signed keep this digest in them: it must never come out differently.
@@ -54,7 +54,15 @@ pub(crate) fn principal(name: &str, groups: &[&str]) -> Principal {
         writes: false,
         human: false,
         unconfirmed_writes: false,
+        scopes: None,
+        actors: Vec::new(),
     }
+}
+
+/// A case in which nothing is stopped, and everybody can be asked.
+pub(crate) fn case(principal: &Principal, now: Timestamp) -> Case<'_> {
+    static NOTHING: LazyLock<Kills> = LazyLock::new(Kills::none);
+    Case { principal, kills: &NOTHING, confirming: Confirming::default(), now }
 }
 
 pub(crate) fn definition(name: &str, effect: Effect) -> Definition {

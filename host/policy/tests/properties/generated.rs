@@ -352,6 +352,8 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
             writes: flags[0],
             human: flags[1],
             unconfirmed_writes: flags[2],
+            scopes: None,
+            actors: Vec::new(),
         },
         tool,
         now: now.parse().unwrap(),

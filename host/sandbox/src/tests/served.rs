@@ -7,8 +7,8 @@ use wardkeep_audit::{Closing, Intent, Journal, Options, Origin, Recorded};
 use wardkeep_capabilities::{CallToken, Outside, Roots};
 use wardkeep_model::{Authenticated, Completion, Content, CorrelationId, Outcome, Principal, Reply};
 use wardkeep_policy::{
-    Candidate, Evidence, HostTerms, InitialTrust, MANIFEST_NAMESPACE, Permit, Revocations, Snapshot, Trust, approve,
-    authorize, generate_key, manifest::SourceKind, sign,
+    Candidate, Case, Confirming, Evidence, HostTerms, InitialTrust, MANIFEST_NAMESPACE, Permit, Revocations, Snapshot,
+    Trust, approve, authorize, generate_key, kill::Kills, manifest::SourceKind, sign,
 };
 
 use super::{ENGINE, Guest};
@@ -35,6 +35,8 @@ fn person() -> Principal {
         writes: false,
         human: false,
         unconfirmed_writes: false,
+        scopes: None,
+        actors: Vec::new(),
     }
 }
 
@@ -131,10 +133,12 @@ allow = ["user:me"]
 
     pub(crate) fn permit(&self, tool: &str, arguments: &str) -> (Permit, wardkeep_policy::Arguments) {
         let snapshot = self.fleet.snapshot();
-        let tool = snapshot.find(&person(), &format!("guest_{tool}"), now()).unwrap();
+        let (person, kills) = (person(), Kills::none());
+        let case = Case { principal: &person, kills: &kills, confirming: Confirming::default(), now: now() };
+        let tool = snapshot.find(&case, &format!("guest_{tool}")).unwrap();
         let serde_json::Value::Object(arguments) = serde_json::from_str(arguments).unwrap() else { panic!() };
         let arguments = tool.check(arguments).unwrap();
-        (authorize(snapshot, &person(), tool, &arguments, now()).unwrap(), arguments)
+        (authorize(snapshot, &case, tool, &arguments).unwrap(), arguments)
     }
 
     pub(crate) async fn recorded(&self, permit: &Permit) -> Recorded {

@@ -6,7 +6,7 @@ use anyhow::bail;
 use jiff::Timestamp;
 use serde::Serialize;
 use wardkeep_model::{Effect, Principal};
-use wardkeep_policy::Tool;
+use wardkeep_policy::{Case, Confirming, Tool, kill::Kills};
 
 use super::{check::loaded, serve::NO_STDIO};
 use crate::{
@@ -43,7 +43,9 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let (terms, loaded) = loaded(&home, now).await?;
     tell_rejected(&terms, &loaded.rejected, &loaded.strays);
     let principal = principal(&terms.config, args.principal.as_deref())?;
-    let tools: Vec<_> = loaded.fleet.snapshot().list(&principal, now).cloned().collect();
+    let kills = Kills::none();
+    let case = Case { principal: &principal, kills: &kills, confirming: Confirming::NOBODY, now };
+    let tools: Vec<_> = loaded.fleet.snapshot().list(&case).cloned().collect();
     let screen = globals.screen();
     if screen.is_json() {
         screen.document(&tools.iter().map(|tool| shown(tool)).collect::<Vec<_>>())?;

@@ -80,6 +80,8 @@ fn principal(table: &mut Table<'_>, authenticated: Authenticated) -> Option<Prin
         writes: writes?,
         human: human?,
         unconfirmed_writes: unconfirmed_writes?,
+        scopes: None,
+        actors: Vec::new(),
     })
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wardkeep_model::ToolName;
 
 use crate::{
-    manifest::{Keep, Manifest, Only, Pattern},
+    manifest::{Keep, Manifest, Only, Pattern, Stage},
     pointer::Pointer,
 };
 
@@ -23,6 +23,7 @@ struct Places<'m> {
     only: BTreeMap<&'m Pointer, BTreeSet<&'m Pattern>>,
     redact: BTreeSet<&'m Pointer>,
     fields: BTreeSet<&'m Pointer>,
+    pilots: BTreeSet<&'m str>,
     cut: bool,
 }
 
@@ -36,6 +37,7 @@ impl<'m> Bounds<'m> {
             }
             places.redact.extend(&terms.returns.redact);
             places.fields.extend(&terms.returns.fields);
+            places.pilots.extend(terms.pilot_groups.iter().map(String::as_str));
             places.cut |= terms.returns.content != Keep::Full;
         }
         bounds
@@ -44,6 +46,17 @@ impl<'m> Bounds<'m> {
     /// Whether either keeps something of the answers back as a whole.
     pub(super) fn cuts(&self, tool: &ToolName) -> bool {
         self.0.get(tool).is_some_and(|places| places.cut)
+    }
+
+    /// To which of the pilot groups it is served: at the stage of all callers, to each of them.
+    pub(super) fn piloted(&self, tool: &ToolName, stage: Stage, groups: &[String], all: &mut BTreeSet<Authority>) {
+        let serves = |group: &str| match stage {
+            Stage::Off => false,
+            Stage::Pilot => groups.iter().any(|named| named == group),
+            Stage::General => true,
+        };
+        let pilots = self.0.get(tool).into_iter().flat_map(|places| &places.pilots).filter(|group| serves(group));
+        all.extend(pilots.map(|group| Authority::Piloted { tool: tool.clone(), group: (*group).to_owned() }));
     }
 
     /// What calls may name.
