@@ -96,6 +96,54 @@ pub enum Event {
         /// Who called.
         user: String,
     },
+    /// A call waits for the operator's yes.
+    ApprovalAsked {
+        /// Its name, which operator and caller know it by.
+        approval: String,
+        /// The call that asked.
+        correlation: CorrelationId,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+        /// Digest of the manifest that says that somebody has to be asked.
+        manifest: Digest,
+    },
+    /// An operator said yes, to one call.
+    Approved {
+        /// Which approval.
+        approval: String,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+        /// Who said it, as the operating system knows them.
+        by: String,
+        /// Why, in their words, kept up to 256 bytes; perhaps empty.
+        reason: String,
+    },
+    /// An operator said no, or a kill switch did.
+    ApprovalDenied {
+        /// Which approval.
+        approval: String,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+        /// Who said it, as the operating system knows them.
+        by: String,
+        /// Why, in their words, kept up to 256 bytes. The caller is told.
+        reason: String,
+    },
+    /// Nobody decided in time, or what was approved was not called in time.
+    ApprovalExpired {
+        /// Which approval.
+        approval: String,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+    },
 }
 
 /// What a revocation takes back.
@@ -128,6 +176,10 @@ impl Event {
             Self::StateReset { .. } => "state-reset",
             Self::TornTail { .. } => "torn-tail",
             Self::Unfinished { .. } => "unfinished",
+            Self::ApprovalAsked { .. } => "approval-asked",
+            Self::Approved { .. } => "approved",
+            Self::ApprovalDenied { .. } => "approval-denied",
+            Self::ApprovalExpired { .. } => "approval-expired",
         }
     }
 
@@ -154,6 +206,14 @@ impl Event {
             Self::Unfinished { tool, user, .. } => {
                 tidy(tool, WORD_BYTES);
                 tidy(user, WORD_BYTES);
+            }
+            Self::ApprovalAsked { approval, tool, user, .. } | Self::ApprovalExpired { approval, tool, user } => {
+                [approval, tool, user].into_iter().for_each(|word| tidy(word, WORD_BYTES));
+            }
+            Self::Approved { approval, tool, user, by, reason }
+            | Self::ApprovalDenied { approval, tool, user, by, reason } => {
+                [approval, tool, user, by].into_iter().for_each(|word| tidy(word, WORD_BYTES));
+                tidy(reason, TEXT_BYTES);
             }
             Self::PluginRemoved { reason, .. } => tidy(reason, WORD_BYTES),
             Self::ReloadRefused { reason } => tidy(reason, TEXT_BYTES),

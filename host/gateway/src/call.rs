@@ -7,17 +7,16 @@ use std::{collections::BTreeMap, pin::pin};
 
 use serde_json::{Map, Value};
 use wardkeep_model::{CorrelationId, Pause};
-use wardkeep_policy::{Confirmation, Denial, Permit, Rule, authorize};
+use wardkeep_policy::{Arguments, authorize};
 use wardkeep_sandbox::{self as sandbox, CallToken, Remains, Reporter};
 
 use crate::{
     Answer, Caller, CancellationToken, Host, NoAnswer,
-    asking::{
-        Asked, Belongs, Unanswered,
-        seal::{Seals, StateFault},
-    },
+    asking::{Asked, Belongs, Unanswered},
+    confirmation::{self, Confirmation, Kept, Plea, question::Question},
     output::{self, questions},
     record,
+    seal::{Seals, StateFault},
 };
 
 /// One entry into a plugin.
@@ -26,6 +25,7 @@ pub(crate) struct Leg<'a> {
     pub arguments: Map<String, Value>,
     /// The questions of the leg before, and what came back; nothing of it is checked yet.
     pub back: Option<(Asked, BTreeMap<String, Value>)>,
+    pub plea: Plea,
     pub reporter: Option<Reporter>,
 }
 
@@ -34,6 +34,10 @@ pub(crate) enum Step {
     Done(Answer),
     /// With the arguments, which the next leg is checked with again.
     Asks(Asked, Map<String, Value>),
+    /// Whether it may run is the person's to say. With the arguments again; nothing was run.
+    Confirms(Box<Question>, Map<String, Value>),
+    /// The person was asked, and what came back is no answer; nothing was run, and nothing used up.
+    Unclear(Box<Question>),
     /// Some answer is missing or does not fit; nothing was run, and nothing used up.
     Unanswered(Box<(Asked, Unanswered)>),
 }
@@ -47,7 +51,7 @@ pub(crate) async fn call(
     leg: Leg<'_>,
     gone: &CancellationToken,
 ) -> Result<(Step, Remains), NoAnswer> {
-    let Leg { tool, arguments, back, reporter } = leg;
+    let Leg { tool, arguments, back, plea, reporter } = leg;
     // find: one moment's fleet for the whole call, whatever is reloaded meanwhile
     let present = host.present();
     let (fleet, snapshot, case) = (present.fleet(), present.snapshot(), present.case(&caller.principal));
@@ -63,16 +67,22 @@ pub(crate) async fn call(
         Err(unanswered) => return Ok((Step::Unanswered(unanswered), Remains::default())),
     };
     let before = resumed.as_ref().map(|resumed| &resumed.asked);
+    // confirm: nothing is held while somebody is asked
+    let kept = before.map(Asked::kept);
+    let yes = match confirmation::look(host, caller, id, &permit, &arguments, kept, plea).await? {
+        Confirmation::Yes(yes) => yes,
+        Confirmation::Ask(question) => return Ok((Step::Confirms(question, again(&arguments)), Remains::default())),
+        Confirmation::Again(question) => return Ok((Step::Unclear(question), Remains::default())),
+    };
     // admit
     let ticket = fleet.admit(&permit).await?;
-    // answers count once, and only where they are about to be used
+    // answers and a yes count once, and only where they are about to be used
     if before.is_some_and(|asked| !host.seals().spend(asked.nonce(), present.now)) {
         return Err(StateFault::Used.into());
     }
-    // confirm: until the step that asks stands here, a call that needs a yes does not run
-    unasked(&permit)?;
+    let consent = yes.using(host, id).await?;
     // record
-    let recorded = host.record().intent(record::intent(id, caller, &permit, before.map(Asked::first))).await?;
+    let recorded = host.record().intent(record::intent(id, caller, &consent, before.map(Asked::first))).await?;
     // run, act
     let token = CallToken::new(permit.limits().deadline);
     // from here on a revocation, a removal or an expiry ends it
@@ -82,7 +92,10 @@ pub(crate) async fn call(
     let (ran, remains) = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, leg, &token)).await;
     // filter
     let (step, closing) = match questions::pause(&permit, ran) {
-        Ok((pause, ran)) => questions::filter(&permit, id, ran, &arguments, asked(pause, id, before, &belongs)),
+        Ok((pause, ran)) => {
+            let asked = asked(pause, id, before, &belongs, consent.kept(caller.connection));
+            questions::filter(&permit, id, ran, &arguments, asked)
+        }
         Err(ran) => {
             let filtered = output::filter(host.checks(), &permit, id, ran).await;
             (Step::Done(filtered.answer), filtered.closing)
@@ -94,19 +107,19 @@ pub(crate) async fn call(
     Ok((step, remains))
 }
 
-/// Nobody can be asked yet. `Confirming::NOBODY` keeps such tools out of lists; this holds even where a list errs.
-fn unasked(permit: &Permit) -> Result<(), Denial> {
-    match permit.confirmation() {
-        Confirmation::None => Ok(()),
-        Confirmation::Client | Confirmation::Operator => {
-            let detail = "this host cannot ask for a confirmation yet".to_owned();
-            Err(Denial { rule: Rule::NobodyConfirms, detail })
-        }
-    }
+fn asked(
+    pause: Pause,
+    id: &CorrelationId,
+    before: Option<&Asked>,
+    of: &Belongs<'_>,
+    kept: Option<Kept>,
+) -> Result<Asked, &'static str> {
+    Asked::new(pause, id, before, of, Seals::nonce().ok_or("no-random-bytes")?, kept)
 }
 
-fn asked(pause: Pause, id: &CorrelationId, before: Option<&Asked>, of: &Belongs<'_>) -> Result<Asked, &'static str> {
-    Asked::new(pause, id, before, of, Seals::nonce().ok_or("no-random-bytes")?)
+/// The arguments for another look at the same call.
+fn again(arguments: &Arguments) -> Map<String, Value> {
+    arguments.value().as_object().cloned().unwrap_or_default()
 }
 
 /// A client that goes away ends its call, and the call's end is awaited all the same: the record is closed by what happened.

@@ -21,13 +21,14 @@ use rmcp::{
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use wardkeep_audit::{ClaimedClient, Origin};
 
 use crate::{
-    Caller, Entrance, Refused, Response, Retry, ToolCall, ToolView,
-    caller::{Peer, trace_id},
+    Caller, Entrance, META, Refused, Response, Retry, ToolCall, ToolView,
+    caller::{self, Peer, trace_id},
     identity::Identity,
     line,
 };
@@ -53,6 +54,8 @@ pub(crate) struct Handler {
 
 /// What all clones of a handler share; gone with the last of them.
 struct Connection {
+    /// Over HTTP each request of revision 2026-07-28 stands alone.
+    id: Option<caller::Connection>,
     /// Its session has ended: what runs in it is cancelled.
     session_ended: CancellationToken,
     ended: CancellationToken,
@@ -75,6 +78,7 @@ impl Handler {
         session_ended: CancellationToken,
     ) -> Self {
         let connection = Connection {
+            id: (transport != "http").then(caller::Connection::new),
             session_ended,
             ended: CancellationToken::new(),
             initialized: AtomicBool::new(false),
@@ -95,7 +99,7 @@ impl Handler {
             request_id: Some(cx.id.to_string()),
             trace_id: cx.meta.get_traceparent().and_then(trace_id),
         };
-        Caller { principal: identity.principal.clone(), origin }
+        Caller { principal: identity.principal.clone(), origin, connection: self.connection.id }
     }
 }
 
@@ -139,7 +143,8 @@ impl ServerHandler for Handler {
             }
             (state, answers) => Some(Retry { state, answers: answers.unwrap_or_default() }),
         };
-        let call = ToolCall { tool: name.into_owned(), arguments: arguments.unwrap_or_default(), retry };
+        let approval = cx.meta.0.get(&format!("{META}approval")).and_then(Value::as_str).map(str::to_owned);
+        let call = ToolCall { tool: name.into_owned(), arguments: arguments.unwrap_or_default(), retry, approval };
         let (line, client) = line::of(&cx);
         let mut calling = pin!(client.hear(self.entrance.call(self.caller(&cx), call, line, cx.ct.clone())));
         let response = tokio::select! {

@@ -2,6 +2,7 @@
 //! can grant nothing. Read strictly, all faults at once; no environment is interpolated.
 
 mod caller;
+mod confirmation;
 mod edit;
 mod egress;
 mod key_name;
@@ -22,6 +23,7 @@ use wardkeep_policy::{
     manifest::limits_patch,
 };
 
+pub(crate) use confirmation::Confirmation;
 pub(crate) use edit::{NewKey, add_key, remove_key};
 pub(crate) use egress::Egress;
 pub(crate) use key_name::KeyName;
@@ -45,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Who may call.
     pub(crate) callers: Callers,
+    /// Whom the host asks for a yes.
+    pub(crate) confirmation: Confirmation,
     /// Directories that manifests may name.
     pub(crate) roots: BTreeMap<RootName, PathBuf>,
     /// Where values of secrets come from.
@@ -80,6 +84,10 @@ impl Config {
                 Some(item) => item.table().and_then(caller::read),
                 None => Some(Callers::default()),
             };
+            let confirmation = match table.optional("confirmation") {
+                Some(item) => item.table().and_then(confirmation::read),
+                None => Some(Confirmation::default()),
+            };
             let roots = match table.optional("roots") {
                 Some(item) => item.table().and_then(|roots| read_roots(roots, directory)),
                 None => Some(BTreeMap::new()),
@@ -111,6 +119,7 @@ impl Config {
                 root: root?,
                 listen: listen?,
                 callers: callers?,
+                confirmation: confirmation?,
                 roots: roots?,
                 sources: sources?,
                 egress: egress?,

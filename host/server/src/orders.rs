@@ -1,8 +1,6 @@
 //! How a command of the operator gives its order: to the process that owns the home, or, where nobody does, as the home's owner for as
 //! long as the command runs. Never waits longer than it was told to: whoever stops something must not hang with it.
 
-#![expect(dead_code, reason = "the commands that give orders come next")]
-
 use std::{path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};

@@ -85,7 +85,7 @@ impl<'a> Line<'a> {
                 | Event::Unfinished { .. }
         );
         line.status(if failed { (2, "Failure") } else { (1, "Success") });
-        if let Event::Unfinished { correlation, .. } = event {
+        if let Event::Unfinished { correlation, .. } | Event::ApprovalAsked { correlation, .. } = event {
             line.metadata.correlation_uid = Some(correlation.clone());
         }
         line.unmapped.event = Some(Cow::Borrowed(event));
@@ -111,6 +111,7 @@ impl<'a> Line<'a> {
         line.unmapped.contract = Some(intent.contract_digest);
         line.unmapped.rule = Some(Cow::Borrowed(&intent.rule));
         line.unmapped.resumes.clone_from(&intent.resumes);
+        line.unmapped.confirmed = intent.confirmed.as_ref().map(Cow::Borrowed);
         let named = |(place, id): &'a (String, String)| Resource {
             uid: Cow::Borrowed(id),
             r#type: Cow::Owned(format!("{NAMED}{place}")),
@@ -164,6 +165,7 @@ impl<'a> Line<'a> {
                 contract: None,
                 rule: None,
                 resumes: None,
+                confirmed: None,
                 authenticated: None,
                 client: None,
                 protocol: None,

@@ -24,7 +24,7 @@ use wardkeep_policy::{
 use wardkeep_sandbox::{Engine, EngineOptions, Outside, Roots};
 
 use super::*;
-use crate::{ApiKey, Callers, lists::HostLists};
+use crate::{ApiKey, Approval, ApprovalLimits, Callers, Keep, lists::HostLists};
 
 struct Fixture {
     key: KeyPair,
@@ -89,6 +89,17 @@ impl Sink for Hangs {
     }
 }
 
+/// A queue that is kept nowhere.
+fn approvals(journal: Journal) -> Arc<Approvals> {
+    struct Nowhere;
+    impl Keep for Nowhere {
+        fn keep(&self, _: &[Approval]) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    Arc::new(Approvals::new(Vec::new(), Box::new(Nowhere), journal))
+}
+
 impl Fixture {
     fn new() -> Self {
         Self::on(|options| Journal::open(options).unwrap().0)
@@ -109,9 +120,10 @@ impl Fixture {
             fleet: fleet(&engine, Snapshot::empty()),
             callers: callers(),
             confirming: Confirming::NOBODY,
+            approvals: ApprovalLimits::default(),
             rejected: 0,
         };
-        Self { key, trust, engine, host: Host::new(moment, journal), _directory: directory }
+        Self { key, trust, engine, host: Host::new(moment, journal.clone(), approvals(journal)), _directory: directory }
     }
 
     /// A plugin that `user:me` may call, approved two days ago.
@@ -156,6 +168,7 @@ impl Fixture {
             fleet: fleet(&self.engine, snapshot),
             callers: callers(),
             confirming: Confirming::NOBODY,
+            approvals: ApprovalLimits::default(),
             rejected: 0,
         })
     }
@@ -242,7 +255,13 @@ async fn a_bell_wakes_only_who_sees_something_else_than_before() {
     assert!(!wakes(&mut me).await, "nothing is different");
     // a key that is gone
     let fleet = fixture.host.fleet();
-    fixture.host.replace(Moment { fleet, callers: Callers::default(), confirming: Confirming::NOBODY, rejected: 0 });
+    fixture.host.replace(Moment {
+        fleet,
+        callers: Callers::default(),
+        confirming: Confirming::NOBODY,
+        approvals: ApprovalLimits::default(),
+        rejected: 0,
+    });
     assert!(!me.changed().await && !you.changed().await, "the end");
 }
 
@@ -272,8 +291,8 @@ async fn a_call_whose_thread_hangs_in_the_log_is_answered_all_the_same() {
     hangs.store(true, Ordering::SeqCst);
     let call = || {
         let principal = fixture.host.moment().callers.keys[0].principal.clone();
-        let caller = Caller { principal, origin: Origin::default() };
-        let request = ToolCall { tool: "nothing".to_owned(), arguments: Map::new(), retry: None };
+        let caller = Caller { principal, origin: Origin::default(), connection: None };
+        let request = ToolCall { tool: "nothing".to_owned(), arguments: Map::new(), retry: None, approval: None };
         fixture.host.call(caller, request, Line::default(), CancellationToken::new())
     };
     let refused = timeout(Duration::from_secs(20), call()).await.expect("an answer").unwrap_err();
