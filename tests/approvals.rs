@@ -251,3 +251,28 @@ fn a_person_whose_client_cannot_ask_gets_the_approval_path_and_where_it_is_close
     assert_eq!(serving.mcp().call("files_write", note())["error"]["message"], "unknown tool `files_write`");
     nothing_written(&nobody, "nobody could ever say yes");
 }
+
+#[test]
+fn a_kill_takes_every_open_approval_with_it_and_lifting_it_brings_none_back() {
+    let home = confirming::home(SERVICE, "", "");
+    let serving = home.serve();
+    let mcp = serving.mcp();
+    let append = |approval| call(&mcp, "files_append", &note(), approval);
+    let (approved, pending) = (waits(&write(&mcp, None)), waits(&append(None)));
+    approve(&home, &approved);
+    assert!(home.run(&["kill", "plugin:files", "--reason", "it misbehaves"]).status.success());
+    let unknown = mcp.request_with_meta(
+        "tools/call",
+        json!({ "name": "files_write", "arguments": note() }),
+        json!({ "dev.wardkeep/approval": approved }),
+    );
+    assert_eq!(unknown.message()["error"]["message"], "unknown tool `files_write`");
+    assert!(home.run(&["revive", "plugin:files", "--reason", "mended"]).status.success());
+    for (answer, id) in [(write(&mcp, Some(&approved)), &approved), (append(Some(&pending)), &pending)] {
+        refused(&home, &answer, "approval-denied");
+        assert!(answer["content"][0]["text"].as_str().unwrap().contains("it was stopped while it waited"), "{answer}");
+        let kept = home.json(&["approvals", "show", id]);
+        assert_eq!(kept["standing"]["by"], "wardkeep (kill plugin:files)", "{kept}");
+    }
+    nothing_written(&home, "a kill");
+}

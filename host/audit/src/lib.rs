@@ -30,7 +30,7 @@ pub use query::{About, Follow, Query, Record, Scan, query, scan, tail};
 pub use record::{
     ClaimedClient, Closing, Confirmed, Intent, MAX_HOSTS, MAX_NOTES, MAX_TOUCHED, Means, Origin, Refusal,
 };
-pub use replay::{Replay, Served};
+pub use replay::{Killing, Replay, Served};
 pub use segment::{Damaged, ReadError};
 pub use sink::{Change, Changed, Files, Sink};
 pub use trust::{Fault, Untrusted};

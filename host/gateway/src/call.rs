@@ -3,7 +3,7 @@
 //! Each step takes what only the step before can give: no `Permit` without `authorize`, no `Ticket` without a permit, no
 //! `Recorded` without a committed intent, and the sandbox can be entered with all three only.
 
-use std::{collections::BTreeMap, pin::pin};
+use std::{collections::BTreeMap, pin::pin, sync::Arc};
 
 use serde_json::{Map, Value};
 use wardkeep_model::{CorrelationId, Pause};
@@ -16,6 +16,7 @@ use crate::{
     confirmation::{self, Confirmation, Kept, Plea, question::Question},
     output::{self, questions},
     record,
+    running::Entered,
     seal::{Seals, StateFault},
 };
 
@@ -30,12 +31,12 @@ pub(crate) struct Leg<'a> {
 }
 
 /// What a leg comes to.
-pub(crate) enum Step {
+pub(crate) enum Step<'h> {
     Done(Answer),
-    /// With the arguments, which the next leg is checked with again.
-    Asks(Asked, Map<String, Value>),
-    /// Whether it may run is the person's to say. With the arguments again; nothing was run.
-    Confirms(Box<Question>, Map<String, Value>),
+    /// With the arguments, which the next leg is checked with again, and the call's place among those that can be killed.
+    Asks(Box<Asked>, Map<String, Value>, Entered<'h>),
+    /// Whether it may run is the person's to say. With the same; nothing was run.
+    Confirms(Box<Question>, Map<String, Value>, Entered<'h>),
     /// The person was asked, and what came back is no answer; nothing was run, and nothing used up.
     Unclear(Box<Question>),
     /// Some answer is missing or does not fit; nothing was run, and nothing used up.
@@ -44,20 +45,22 @@ pub(crate) enum Step {
 
 /// One call, from the request to its answer. Nothing is run that is not on record, nothing is answered that is not. What is left of the guest
 /// is for the caller to drop, once the answer is on its way.
-pub(crate) async fn call(
-    host: &Host,
-    caller: &Caller,
+pub(crate) async fn call<'h>(
+    host: &'h Host,
+    caller: &Arc<Caller>,
     id: &CorrelationId,
     leg: Leg<'_>,
     gone: &CancellationToken,
-) -> Result<(Step, Remains), NoAnswer> {
+) -> Result<(Step<'h>, Remains), NoAnswer> {
     let Leg { tool, arguments, back, plea, reporter } = leg;
     // find: one moment's fleet for the whole call, whatever is reloaded meanwhile
     let present = host.present();
     let (fleet, snapshot, case) = (present.fleet(), present.snapshot(), present.case(&caller.principal));
     let tool = snapshot.find(&case, tool)?;
+    // from here on a kill ends it, whatever it waits for
+    let entered = host.enter(caller, tool);
     // check
-    let arguments = host.checks().arguments(tool, arguments).await?;
+    let arguments = entered.unless_killed(host.checks().arguments(tool, arguments)).await??;
     let belongs = Belongs { principal: &caller.principal.name, tool, arguments: &arguments };
     back.as_ref().map_or(Ok(()), |(asked, _)| asked.belongs(&belongs))?;
     // decide: asked afresh for every call, since manifests, approvers and trust expire
@@ -69,24 +72,28 @@ pub(crate) async fn call(
     let before = resumed.as_ref().map(|resumed| &resumed.asked);
     // confirm: nothing is held while somebody is asked
     let kept = before.map(Asked::kept);
-    let yes = match confirmation::look(host, caller, id, &permit, &arguments, kept, plea).await? {
+    let looking = confirmation::look(host, caller, id, &permit, &arguments, kept, plea);
+    let yes = match entered.unless_killed(looking).await?? {
         Confirmation::Yes(yes) => yes,
-        Confirmation::Ask(question) => return Ok((Step::Confirms(question, again(&arguments)), Remains::default())),
+        Confirmation::Ask(question) => {
+            return Ok((Step::Confirms(question, again(&arguments), entered), Remains::default()));
+        }
         Confirmation::Again(question) => return Ok((Step::Unclear(question), Remains::default())),
     };
     // admit
-    let ticket = fleet.admit(&permit).await?;
+    let ticket = entered.unless_killed(fleet.admit(&permit)).await??;
     // answers and a yes count once, and only where they are about to be used
     if before.is_some_and(|asked| !host.seals().spend(asked.nonce(), present.now)) {
         return Err(StateFault::Used.into());
     }
-    let consent = yes.using(host, id).await?;
+    let consent = entered.unless_killed(yes.using(host, id)).await??;
     // record
-    let recorded = host.record().intent(record::intent(id, caller, &consent, before.map(Asked::first))).await?;
+    let intent = record::intent(id, caller, &consent, before.map(Asked::first));
+    let recorded = entered.unless_killed(host.record().intent(intent)).await??;
     // run, act
     let token = CallToken::new(permit.limits().deadline);
-    // from here on a revocation, a removal or an expiry ends it
-    let _running = host.enter(&permit, &token);
+    // from here on a revocation, a removal or an expiry ends it too
+    host.runs(&entered, &permit, &token);
     let resume = resumed.as_ref().map(|resumed| resumed.resumption.clone());
     let leg = sandbox::Leg { arguments: &arguments, resume, reporter };
     let (ran, remains) = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, leg, &token)).await;
@@ -94,7 +101,7 @@ pub(crate) async fn call(
     let (step, closing) = match questions::pause(&permit, ran) {
         Ok((pause, ran)) => {
             let asked = asked(pause, id, before, &belongs, consent.kept(caller.connection));
-            questions::filter(&permit, id, ran, &arguments, asked)
+            questions::filter(&permit, id, ran, &arguments, asked, entered)
         }
         Err(ran) => {
             let filtered = output::filter(host.checks(), &permit, id, ran).await;
@@ -102,7 +109,7 @@ pub(crate) async fn call(
         }
     };
     // close
-    host.record().outcome(recorded, closing).await.map_err(NoAnswer::Withheld)?;
+    host.close_record(caller, tool, recorded, closing).await.map_err(NoAnswer::Withheld)?;
     // answer
     Ok((step, remains))
 }

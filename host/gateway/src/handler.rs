@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use wardkeep_audit::{ClaimedClient, Origin};
 
 use crate::{
-    Caller, Entrance, META, Refused, Response, Retry, ToolCall, ToolView,
+    Caller, Entrance, Refused, Response, Retry, ToolCall, ToolView,
     caller::{self, Peer, trace_id},
     identity::Identity,
     line,
@@ -39,6 +39,9 @@ pub(crate) const REVISIONS: [ProtocolVersion; 3] =
 
 /// How long a client may keep a list before it asks again (2026-07-28, `ttlMs`): grants change by a file that an admin signs.
 const LIST_TTL_MS: u64 = 5_000;
+
+/// Where a client names the approval that it comes back with, in a call's `_meta`.
+const APPROVAL: &str = "dev.wardkeep/approval";
 
 /// Subscriptions of one connection. A client needs one.
 const SUBSCRIPTIONS: usize = 8;
@@ -143,7 +146,7 @@ impl ServerHandler for Handler {
             }
             (state, answers) => Some(Retry { state, answers: answers.unwrap_or_default() }),
         };
-        let approval = cx.meta.0.get(&format!("{META}approval")).and_then(Value::as_str).map(str::to_owned);
+        let approval = cx.meta.0.get(APPROVAL).and_then(Value::as_str).map(str::to_owned);
         let call = ToolCall { tool: name.into_owned(), arguments: arguments.unwrap_or_default(), retry, approval };
         let (line, client) = line::of(&cx);
         let mut calling = pin!(client.hear(self.entrance.call(self.caller(&cx), call, line, cx.ct.clone())));

@@ -48,7 +48,7 @@ enum Source {
 /// One call to its answer, or to its questions. An error carries the id of the leg that it happened in.
 pub(crate) async fn call(
     host: &Arc<Host>,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     first: &CorrelationId,
     request: ToolCall,
     line: Line,
@@ -63,7 +63,7 @@ pub(crate) async fn call(
     loop {
         let plea = Plea { said: said.take(), approval: approval.take(), can_ask: line.person.can_be_asked() };
         let leg = call::Leg { tool: &tool, arguments, back: back.take(), plea, reporter: line.reporter.clone() };
-        let asked = match call::call(host, caller, &id, leg, gone).await {
+        let (asked, entered) = match call::call(host, caller, &id, leg, gone).await {
             Err(none) => return Err((id, none)),
             Ok((Step::Done(answer), remains)) => return Ok((Response::Complete(answer), remains)),
             Ok((Step::Unanswered(unanswered), _)) => {
@@ -87,13 +87,14 @@ pub(crate) async fn call(
                 Source::Person | Source::Offered => return Err((id, Unconfirmed::Unclear.into())),
             },
             // nothing ran and nothing is held: the same leg goes on when somebody has said yes
-            Ok((Step::Confirms(question, again), _)) => match &line.person {
+            Ok((Step::Confirms(question, again, entered), _)) => match &line.person {
                 Person::Now(inquiries) => {
                     (arguments, source) = (again, Source::Person);
                     let requests = question.request().map(|request| (question::ID.to_owned(), request));
-                    match ask(host, caller, requests.into_iter(), inquiries, gone).await {
-                        Ok(mut answers) => said = Some((*question, answers.remove(question::ID))),
-                        Err(none) => return Err((id, none)),
+                    match entered.unless_killed(ask(host, caller, requests.into_iter(), inquiries, gone)).await {
+                        Ok(Ok(mut answers)) => said = Some((*question, answers.remove(question::ID))),
+                        Ok(Err(none)) => return Err((id, none)),
+                        Err(killed) => return Err((id, killed.into())),
                     }
                     continue;
                 }
@@ -105,18 +106,19 @@ pub(crate) async fn call(
                 }
             },
             // its place is given back before anybody is asked
-            Ok((Step::Asks(asked, again), _)) => {
+            Ok((Step::Asks(asked, again, entered), _)) => {
                 arguments = again;
-                asked
+                (*asked, entered)
             }
         };
         let answers = match (offered.take(), &line.person) {
             (Some(answers), _) => answers,
             (None, Person::Now(inquiries)) => {
                 source = Source::Person;
-                match ask(host, caller, asked.requests(), inquiries, gone).await {
-                    Ok(answers) => answers,
-                    Err(none) => return Err((id, none)),
+                match entered.unless_killed(ask(host, caller, asked.requests(), inquiries, gone)).await {
+                    Ok(Ok(answers)) => answers,
+                    Ok(Err(none)) => return Err((id, none)),
+                    Err(killed) => return Err((id, killed.into())),
                 }
             }
             (None, person) => return later(host, &asked, person, &id).map_err(|none| (id, none)).map(bare),

@@ -6,6 +6,7 @@
 
 mod answer;
 mod asking;
+mod brakes;
 mod call;
 mod caller;
 mod checks;
@@ -37,6 +38,7 @@ mod versions;
 mod wire;
 
 pub use answer::NoAnswer;
+pub use brakes::{BrakeTerms, Counted, Most, Tripped};
 pub use caller::{Caller, Connection, Retry, ToolCall};
 pub use client::{Called, Client, ClientError};
 pub use confirmation::{
@@ -51,6 +53,7 @@ pub use line::Line;
 pub use moment::Moment;
 pub use order::{ApprovalOrder, Done, Order, Orders, Placed, Undone};
 pub use relay::{Relay, RelayError};
+pub use running::Killed;
 pub use seal::StateFault;
 pub use serve::ServeError;
 pub use socket::SocketServer;

@@ -62,6 +62,8 @@ pub enum Done {
         ending: usize,
         /// Whether it stands in the audit log.
         recorded: bool,
+        /// The change names a plugin or a tool that is not served now: perhaps another was meant.
+        unserved: bool,
     },
     /// All that are known, or the one that was decided.
     Approvals(Vec<Approval>),

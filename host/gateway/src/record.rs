@@ -48,6 +48,7 @@ pub(crate) fn refusal(id: &CorrelationId, caller: &Caller, tool: &str, none: &No
         NoAnswer::Arguments(_) => "schema",
         NoAnswer::NotAdmitted(NotAdmitted::Throttled { .. }) => "concurrency",
         NoAnswer::NotAdmitted(NotAdmitted::OutOfService) => "out-of-service",
+        NoAnswer::Killed(_) => "killed",
         NoAnswer::State(fault) => fault.rule(),
         NoAnswer::Answers(_) => "answers",
         NoAnswer::Unanswered => "unanswered",

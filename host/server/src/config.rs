@@ -1,6 +1,7 @@
 //! The operator's file, `wardkeep.toml`: who may call, where to listen, which directories exist, how much is allowed at most. It
 //! can grant nothing. Read strictly, all faults at once; no environment is interpolated.
 
+mod brakes;
 mod caller;
 mod confirmation;
 mod edit;
@@ -15,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wardkeep_gateway::Callers;
+use wardkeep_gateway::{BrakeTerms, Callers};
 use wardkeep_model::{CompileLimits, Digest, Limits, RootName};
 use wardkeep_policy::{
     Faults, HostTerms,
@@ -59,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) ceilings: Limits,
     /// What compiling one component may use.
     pub(crate) compile: CompileLimits,
+    /// When a caller or a plugin is stopped by itself.
+    pub(crate) brakes: BrakeTerms,
     /// When a record counts as committed.
     pub(crate) sync: wardkeep_audit::Sync,
     /// Where each key stands.
@@ -109,6 +112,10 @@ impl Config {
                 Some(item) => item.table().and_then(compile),
                 None => Some(CompileLimits::default()),
             };
+            let brakes = match table.optional("brakes") {
+                Some(item) => item.table().and_then(brakes::read),
+                None => Some(BrakeTerms::default()),
+            };
             let sync = match table.optional("audit") {
                 Some(item) => item.table().and_then(audit),
                 None => Some(wardkeep_audit::Sync::Writes),
@@ -125,6 +132,7 @@ impl Config {
                 egress: egress?,
                 ceilings: ceilings?,
                 compile: compile?,
+                brakes: brakes?,
                 sync: sync?,
                 lines,
             })

@@ -13,6 +13,7 @@ mod demo;
 mod document;
 mod home;
 mod journal;
+mod kills;
 mod load;
 mod log;
 mod orders;

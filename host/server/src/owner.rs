@@ -8,7 +8,8 @@ use std::{
 
 use anyhow::Context;
 use jiff::Timestamp;
-use wardkeep_audit::{Event, Journal, Opened};
+use tokio::task::JoinHandle;
+use wardkeep_audit::{Event, Journal, Opened, Replay};
 use wardkeep_gateway::{Approvals, CancellationToken, Host, Moment, Orders, SocketServer};
 use wardkeep_model::Digest;
 use wardkeep_policy::{Faults, manifest::Manifest};
@@ -19,6 +20,7 @@ use crate::{
     compiling::{self, Keep},
     home::{self, Home, Owner, create_directory},
     journal,
+    kills::{self, Keeper},
     load::{self, Loaded, Rejected, Served, Terms},
     reload::{Reloader, Told, Watch, rejection},
     screen::note,
@@ -43,8 +45,32 @@ pub(crate) struct Owned {
     socket: PathBuf,
     reloader: Option<Reloader>,
     orders: Orders,
+    keeping: Keeping,
     // The last to go: whoever waits for the home finds everything closed.
     _lock: Owner,
+}
+
+/// The task that keeps the kills.
+struct Keeping {
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Keeping {
+    /// Begins once what is stopped is in force.
+    async fn begin(home: &Home, journal: &Journal, host: &Arc<Host>, replay: &Replay) -> (Orders, Self) {
+        let (orders, placed) = Orders::new();
+        let keeper = Keeper::new(kills::Store::new(home.state()), journal.clone(), Arc::clone(host), replay).await;
+        let stop = CancellationToken::new();
+        (orders, Self { task: tokio::spawn(keeper.run(placed, stop.clone())), stop })
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            note(format!("what keeps the kills ended unexpectedly: {error}"));
+        }
+    }
 }
 
 /// What loading a home leaves behind besides the plugins.
@@ -71,6 +97,7 @@ impl Owned {
         let terms = Arc::new(Terms::read(home, now)?);
         let in_use = home.keys().exists();
         let (journal, opened) = journal::open(home, terms.config.sync).await?;
+        let replay = opened.replay.clone();
         let opened_well = Self::load(home, &terms, &journal, (opened, in_use), engine, now).await;
         let Opening { store, state, engine, loaded, approvals } = match opened_well {
             Ok(opening) => opening,
@@ -88,6 +115,7 @@ impl Owned {
                 callers,
                 confirming: confirmation.confirming,
                 approvals: confirmation.limits,
+                brakes: terms.config.brakes,
                 rejected: rejected.len(),
             },
             journal.clone(),
@@ -111,8 +139,21 @@ impl Owned {
             told: Told::default(),
         };
         let reloader = Some(reloader);
-        let (orders, _) = Orders::new();
-        Ok(Self { host, terms, rejected, strays, tools, plugins, journal, socket, reloader, orders, _lock: lock })
+        let (orders, keeping) = Keeping::begin(home, &journal, &host, &replay).await;
+        Ok(Self {
+            host,
+            terms,
+            rejected,
+            strays,
+            tools,
+            plugins,
+            journal,
+            socket,
+            reloader,
+            orders,
+            keeping,
+            _lock: lock,
+        })
     }
 
     async fn load(
@@ -196,6 +237,7 @@ impl Owned {
         if !self.host.close(CALLS).await {
             note("some calls did not end in time: they stand in the audit log without outcome");
         }
+        self.keeping.end().await;
         if let Err(error) = self.journal.event(Event::Stopped { reason: reason.to_owned() }).await {
             note(format!("the end could not be recorded: {error}"));
         }
@@ -264,7 +306,8 @@ pub(crate) fn loaded_event(served: &Served) -> Event {
     }
 }
 
-fn tell(opened: &Opened) {
+/// Tells what the end of the journal says of the host before.
+pub(crate) fn tell(opened: &Opened) {
     if let Some(torn) = &opened.torn {
         note(format!(
             "the audit journal ended in an incomplete line ({} bytes): it was cut, and the cut recorded",

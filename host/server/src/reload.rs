@@ -182,6 +182,7 @@ impl Reloader {
             callers: config.callers.clone(),
             confirming: config.confirmation.confirming,
             approvals: config.confirmation.limits,
+            brakes: config.brakes,
             rejected: self.rejected.len(),
         })
     }

@@ -74,6 +74,8 @@ impl<'a> Line<'a> {
             Event::PluginRejected { .. }
             | Event::ReloadRefused { .. }
             | Event::Revoked { .. }
+            | Event::Killed { .. }
+            | Event::Braked { .. }
             | Event::TornTail { .. } => MEDIUM,
             _ => INFORMATIONAL,
         };

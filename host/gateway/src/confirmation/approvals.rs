@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 use wardkeep_audit::{Confirmed, Event, Journal, NotRecorded};
 use wardkeep_model::{CorrelationId, tidy};
+use wardkeep_policy::kill::{Kills, Target};
 
 use super::{
     Approval, ApprovalId, ApprovalLimits, Decided, Decision, Matter, Shown, Unapproved, Undecided, book::Book,
@@ -20,6 +21,8 @@ const ROUND: Duration = Duration::from_secs(10);
 /// Bytes of an operator's name and of their reason.
 const BY: usize = 128;
 const REASON: usize = 256;
+/// What a caller is told whose call was stopped while it waited.
+const STOPPED: &str = "it was stopped while it waited";
 
 /// Where approvals outlast the process. Made by whoever owns the home.
 pub trait Keep: Send + Sync {
@@ -161,16 +164,20 @@ impl Approvals {
         Ok(approval)
     }
 
-    /// Denies all that is open and meant: what a kill switch does, so that nothing of it waits for the switch to be lifted. How many.
-    pub async fn deny_all(&self, meant: impl Fn(&Matter) -> bool, by: &str, reason: &str) -> usize {
-        let open: Vec<_> = {
-            let book = self.swept().await;
-            let open = book.approvals().iter().filter(|it| it.standing.is_open() && meant(&it.matter));
-            open.map(|approval| approval.id.clone()).collect()
+    /// Denies all that is open and stopped, so that nothing of it waits for a kill to be lifted. How many.
+    pub(crate) async fn stop(&self, kills: &Kills) -> usize {
+        let now = Timestamp::now();
+        let stops = |approval: &Approval| {
+            let kill = kills.iter().find(|kill| kill.holds(now) && stops(&kill.target, &approval.matter))?;
+            approval.standing.is_open().then(|| (approval.id.clone(), kill.target.to_string()))
         };
+        let open: Vec<_> = self.swept().await.approvals().iter().filter_map(stops).collect();
         let mut denied = 0;
-        for id in open {
-            match self.decide(&id, Decision::Deny, by, reason, &ApprovalLimits::default()).await {
+        for (id, target) in open {
+            // who killed it, and why, stands in the record of the kill
+            let by = format!("wardkeep (kill {target})");
+            let decided = self.decide(&id, Decision::Deny, &by, STOPPED, &ApprovalLimits::default()).await;
+            match decided {
                 Ok(_) => denied += 1,
                 Err(NotDecided::Undecided(_)) => {}
                 Err(NotDecided::NotKept(error)) => tracing::error!(%error, %id, "an approval could not be taken back"),
@@ -221,6 +228,17 @@ impl Approvals {
         self.keep.keep(next.approvals())?;
         *book = next;
         Ok(())
+    }
+}
+
+/// Whether such a kill covers the call.
+fn stops(target: &Target, matter: &Matter) -> bool {
+    match target {
+        // nothing that only reads waits here
+        Target::All | Target::Writes => true,
+        Target::Plugin(plugin) => *plugin == matter.plugin,
+        Target::Tool(tool) => *tool == matter.tool,
+        Target::Caller(caller) => *caller == matter.principal,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a swap and the clock do to running calls and to those who listen. The plugins have terms and no component: nothing is run.
 
+mod kills;
 mod orders;
 
 use std::{
@@ -24,7 +25,7 @@ use wardkeep_policy::{
 use wardkeep_sandbox::{Engine, EngineOptions, Outside, Roots};
 
 use super::*;
-use crate::{ApiKey, Approval, ApprovalLimits, Callers, Keep, lists::HostLists};
+use crate::{ApiKey, Approval, ApprovalLimits, BrakeTerms, Callers, Keep, lists::HostLists};
 
 struct Fixture {
     key: KeyPair,
@@ -121,6 +122,7 @@ impl Fixture {
             callers: callers(),
             confirming: Confirming::NOBODY,
             approvals: ApprovalLimits::default(),
+            brakes: BrakeTerms::default(),
             rejected: 0,
         };
         Self { key, trust, engine, host: Host::new(moment, journal.clone(), approvals(journal)), _directory: directory }
@@ -169,8 +171,16 @@ impl Fixture {
             callers: callers(),
             confirming: Confirming::NOBODY,
             approvals: ApprovalLimits::default(),
+            brakes: BrakeTerms::default(),
             rejected: 0,
         })
+    }
+
+    /// A call whose guest is about to run.
+    fn entered(&self, permit: &Permit, token: &CallToken) -> Entered<'_> {
+        let entered = self.host.enter(&me(), permit.tool());
+        self.host.runs(&entered, permit, token);
+        entered
     }
 
     /// A permit of the plugin that serves, as of a time.
@@ -182,6 +192,11 @@ impl Fixture {
         let tool = fleet.snapshot().find(&case, "eye_look").unwrap();
         authorize(fleet.snapshot(), &case, tool, &tool.check(Map::new()).unwrap()).unwrap()
     }
+}
+
+fn me() -> Arc<Caller> {
+    let principal = callers().keys.remove(0).principal;
+    Arc::new(Caller { principal, origin: Origin::default(), connection: None })
 }
 
 fn fleet(engine: &Engine, snapshot: Snapshot) -> Arc<Fleet> {
@@ -198,8 +213,8 @@ async fn a_call_goes_on_when_its_plugin_is_replaced_and_ends_when_it_is_removed(
     fixture.serve(vec![fixture.plugin(1, &day(100))]);
     let (running, over) = (token(), token());
     let permit = fixture.permit(Timestamp::now());
-    let _entered = fixture.host.enter(&permit, &running);
-    drop(fixture.host.enter(&permit, &over));
+    let _entered = fixture.entered(&permit, &running);
+    drop(fixture.entered(&permit, &over));
     assert_eq!(fixture.serve(vec![fixture.plugin(2, &day(100))]), 0);
     assert_eq!(running.state(), None);
     assert_eq!(fixture.serve(vec![]), 1);
@@ -214,7 +229,7 @@ async fn a_call_that_was_permitted_before_a_swap_and_enters_after_it_does_not_sl
     let permit = fixture.permit(Timestamp::now());
     assert_eq!(fixture.serve(vec![]), 0, "nobody runs yet");
     let late = token();
-    let _entered = fixture.host.enter(&permit, &late);
+    let _entered = fixture.entered(&permit, &late);
     assert_eq!(late.state().map(|stop| stop.to_string()), Some("it was killed".into()));
 }
 
@@ -227,7 +242,8 @@ async fn when_a_manifest_expires_its_running_calls_end_and_the_clock_knows_when_
     let permit = fixture.permit(Timestamp::now() - 47.hours());
     let running = token();
     // as if it had entered in time
-    let _entered = fixture.host.running.enter(permit.terms(), &running);
+    let entered = fixture.host.running.enter(&me(), permit.tool());
+    entered.runs(permit.terms(), &running);
     assert_eq!(running.state(), None);
     assert_eq!(fixture.host.settle(), 1);
     assert_eq!(running.state().map(|stop| stop.to_string()), Some("it was killed".into()));
@@ -260,6 +276,7 @@ async fn a_bell_wakes_only_who_sees_something_else_than_before() {
         callers: Callers::default(),
         confirming: Confirming::NOBODY,
         approvals: ApprovalLimits::default(),
+        brakes: BrakeTerms::default(),
         rejected: 0,
     });
     assert!(!me.changed().await && !you.changed().await, "the end");

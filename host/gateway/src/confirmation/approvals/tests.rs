@@ -6,6 +6,8 @@ use std::sync::{
 use wardkeep_audit::{Options, Phase};
 use wardkeep_model::{Digest, Effect};
 
+use wardkeep_policy::kill::Kill;
+
 use super::*;
 use crate::Standing;
 
@@ -189,19 +191,30 @@ async fn what_is_decided_is_in_the_journal_with_who_and_why_and_without_argument
 }
 
 #[tokio::test]
-async fn a_switch_takes_back_what_is_open_and_means_it_and_nothing_else() {
+async fn a_kill_takes_back_what_is_open_and_stopped_and_nothing_else() {
     let queue = Queue::new();
     let (pending, approved, used) = (queue.asked("a").await, queue.asked("b").await, queue.asked("c").await);
     queue.approve(&approved).await.unwrap();
     queue.approve(&used).await.unwrap();
     queue.approvals.take(&used, &matter("c"), &call(2)).await.unwrap();
-    assert_eq!(queue.approvals.deny_all(|matter| matter.principal != "service:ci", "a switch", "stopped").await, 0);
-    assert_eq!(
-        queue.approvals.deny_all(|matter| matter.tool.as_str() == "files_write", "a switch", "stopped").await,
-        2
-    );
+    let kills = |target: &str| {
+        Kills::new(vec![Kill {
+            target: target.parse().unwrap(),
+            reason: "because".into(),
+            by: "alice".into(),
+            since: Timestamp::now(),
+            until: None,
+        }])
+    };
+    for other in ["plugin:filed", "tool:files_move", "caller:service:cd"] {
+        assert_eq!(queue.approvals.stop(&kills(other)).await, 0, "{other}");
+    }
+    for own in ["all", "writes", "plugin:files", "tool:files_write", "caller:service:ci"] {
+        assert!(stops(&own.parse().unwrap(), &matter("a")), "{own}");
+    }
+    assert_eq!(queue.approvals.stop(&kills("tool:files_write")).await, 2);
     for (id, arguments) in [(&pending, "a"), (&approved, "b")] {
-        let denied = Unapproved::Denied { id: id.clone(), reason: "stopped".into() };
+        let denied = Unapproved::Denied { id: id.clone(), reason: STOPPED.into() };
         assert_eq!(is(queue.approvals.take(id, &matter(arguments), &call(3)).await), denied);
     }
 }

@@ -129,5 +129,14 @@ fn event_text(event: &Event) -> String {
         Event::ApprovalExpired { approval, tool, user } => {
             format!("{}: {} for {}", escaped(approval), escaped(tool), escaped(user))
         }
+        Event::Killed { target, by, reason, until, .. } => {
+            let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+            format!("{}{until}, by {}: {}", escaped(target), escaped(by), escaped(reason))
+        }
+        Event::Revived { target, by, reason, .. } => {
+            format!("{}, by {}: {}", escaped(target), escaped(by), escaped(reason))
+        }
+        Event::Braked { target, reason, until } => format!("{} until {until}: {}", escaped(target), escaped(reason)),
+        Event::KillEnded { target, brake } => format!("{}{}", escaped(target), if *brake { " (brake)" } else { "" }),
     }
 }
