@@ -29,7 +29,8 @@ use wardkeep_model::Authenticated;
 use wardkeep_sandbox::Reporter;
 
 use crate::{
-    Caller, Host, Line, Orders, Refused, Response, ServeError, Undone,
+    Caller, Host, Line, Order, Orders, Refused, Response, ServeError, Undone,
+    caller::Connection,
     identity::Credential,
     line::{self, Inquiry},
     lists::HostLists,
@@ -137,6 +138,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
             }
         }
     });
+    let connection = Connection::new();
     let mut running: HashMap<u64, Running> = HashMap::new();
     let mut calls = JoinSet::new();
     loop {
@@ -153,7 +155,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
         let Some(Ok(line)) = line else { break };
         match serde_json::from_str(&line) {
             Ok(Ask::List { id, claims }) => {
-                let tale = match caller(&host, claims).await {
+                let tale = match caller(&host, claims, connection).await {
                     Ok(caller) => Tale::Tools(host.tools(&caller.principal)),
                     Err(refused) => Tale::Refused(refused),
                 };
@@ -167,7 +169,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
                 calls.spawn(async move {
                     let (reporter, reports) = progress.then(Reporter::new).unzip();
                     let answering = async {
-                        let caller = caller(&host, claims).await?;
+                        let caller = caller(&host, claims, connection).await?;
                         let (person, inquiries) = person.person();
                         let calling = host.call(caller, call, Line { reporter, person }, cancelled);
                         asking(id, calling, &told, inquiries, answered).await
@@ -195,10 +197,16 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
                 }
             }
             Ok(Ask::Order { id, order }) => {
-                let (orders, told, stop) = (orders.clone(), told.clone(), stop.clone());
+                let (orders, told, stop, host) = (orders.clone(), told.clone(), stop.clone(), Arc::clone(&host));
                 calls.spawn(async move {
                     // a host that ends does not wait for what an order waits for
-                    let done = stop.run_until_cancelled(orders.place(order)).await.unwrap_or(Err(Undone::Lost));
+                    let doing = async {
+                        match order {
+                            Order::Approvals(order) => order.by(&host).await,
+                            order => orders.place(order).await,
+                        }
+                    };
+                    let done = stop.run_until_cancelled(doing).await.unwrap_or(Err(Undone::Lost));
                     let _ = told.send(Told { id, told: Tale::Ordered(done) }).await;
                     id
                 });
@@ -259,9 +267,9 @@ async fn greet(lines: &mut Lines, sink: &mut Sink) -> bool {
     theirs && sink.send(ours).await.is_ok()
 }
 
-async fn caller(host: &Host, claims: Claims) -> Result<Caller, Refused> {
+async fn caller(host: &Host, claims: Claims, connection: Connection) -> Result<Caller, Refused> {
     match host.moment().callers.local(Authenticated::Socket) {
-        Ok(principal) => Ok(Caller { principal, origin: claims.into() }),
+        Ok(principal) => Ok(Caller { principal, origin: claims.into(), connection: Some(connection) }),
         Err(why) => {
             host.record_unauthenticated(why, claims.into()).await;
             Err(Refused::invalid_request("not authenticated", None))

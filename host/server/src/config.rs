@@ -3,6 +3,7 @@
 
 mod brakes;
 mod caller;
+mod confirmation;
 mod edit;
 mod egress;
 mod key_name;
@@ -23,6 +24,7 @@ use wardkeep_policy::{
     manifest::limits_patch,
 };
 
+pub(crate) use confirmation::Confirmation;
 pub(crate) use edit::{NewKey, add_key, remove_key};
 pub(crate) use egress::Egress;
 pub(crate) use key_name::KeyName;
@@ -46,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Who may call.
     pub(crate) callers: Callers,
+    /// Whom the host asks for a yes.
+    pub(crate) confirmation: Confirmation,
     /// Directories that manifests may name.
     pub(crate) roots: BTreeMap<RootName, PathBuf>,
     /// Where values of secrets come from.
@@ -83,6 +87,10 @@ impl Config {
                 Some(item) => item.table().and_then(caller::read),
                 None => Some(Callers::default()),
             };
+            let confirmation = match table.optional("confirmation") {
+                Some(item) => item.table().and_then(confirmation::read),
+                None => Some(Confirmation::default()),
+            };
             let roots = match table.optional("roots") {
                 Some(item) => item.table().and_then(|roots| read_roots(roots, directory)),
                 None => Some(BTreeMap::new()),
@@ -118,6 +126,7 @@ impl Config {
                 root: root?,
                 listen: listen?,
                 callers: callers?,
+                confirmation: confirmation?,
                 roots: roots?,
                 sources: sources?,
                 egress: egress?,

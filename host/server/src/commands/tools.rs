@@ -6,7 +6,7 @@ use anyhow::bail;
 use jiff::Timestamp;
 use serde::Serialize;
 use wardkeep_model::{Effect, Principal};
-use wardkeep_policy::{Case, Confirming, Tool};
+use wardkeep_policy::{Case, Tool};
 
 use super::{check::loaded, serve::NO_STDIO};
 use crate::{
@@ -45,7 +45,8 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     tell_rejected(&terms, &loaded.rejected, &loaded.strays);
     let principal = principal(&terms.config, args.principal.as_deref())?;
     let kills = kills::in_force(&Store::new(home.state()), now);
-    let case = Case { principal: &principal, kills: &kills, confirming: Confirming::NOBODY, now };
+    let confirming = terms.config.confirmation.confirming;
+    let case = Case { principal: &principal, kills: &kills, confirming, now };
     let tools: Vec<_> = loaded.fleet.snapshot().list(&case).cloned().collect();
     let screen = globals.screen();
     if screen.is_json() {
