@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     future::pending,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -11,24 +11,27 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wardkeep_audit::{Journal, Origin};
+use wardkeep_audit::{Closing, Journal, NotRecorded, Origin, Recorded};
 use wardkeep_model::{Authenticated, CorrelationId, Digest, Principal};
-use wardkeep_policy::{Permit, kill::Kills};
+use wardkeep_policy::{Permit, Tool, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
-    Answer, Caller, Line, Moment, NoAnswer, Refused, Response, ToolCall, ToolView,
-    asking::{seal::Seals, thinking::Thinking},
+    Answer, Approvals, Caller, Line, Moment, NoAnswer, Refused, Response, ToolCall, ToolView, Tripped,
+    asking::thinking::Thinking,
+    brakes::Brakes,
     checks::Checks,
+    confirmation,
     identity::{Credential, Unauthenticated},
     legs, listing,
     present::Present,
     record,
     running::{Entered, Running},
+    seal::{Purpose, Seals},
 };
 
 /// Once the journal has failed, a call gets this long to say so itself.
@@ -43,11 +46,17 @@ pub struct Host {
     /// The same for calls, whose threads may wait for the device.
     record: Journal,
     running: Running,
+    /// What brakes are put on by.
+    brakes: Brakes,
+    tripped: Mutex<Option<mpsc::Receiver<Tripped>>>,
     /// Rings when what somebody may see has perhaps changed; holds when it did so last.
     bell: watch::Sender<Option<Instant>>,
     checks: Checks,
     /// What plugins ask, on its way through clients.
     seals: Seals,
+    /// The host's own question whether a call may run, likewise.
+    confirmations: Seals,
+    approvals: Arc<Approvals>,
     /// Calls of older clients that wait for a person.
     thinking: Thinking,
     /// Every call's task, until its record is closed.
@@ -61,16 +70,21 @@ pub struct Host {
 impl Host {
     /// A host over loaded plugins and an open journal.
     #[must_use]
-    pub fn new(moment: Moment, journal: Journal) -> Arc<Self> {
+    pub fn new(moment: Moment, journal: Journal, approvals: Arc<Approvals>) -> Arc<Self> {
+        let (brakes, tripped) = Brakes::new();
         Arc::new(Self {
             moment: ArcSwap::from_pointee(moment),
             kills: ArcSwap::from_pointee(Kills::none()),
             record: journal.here(),
             journal,
             running: Running::default(),
+            brakes,
+            tripped: Mutex::new(Some(tripped)),
             bell: watch::Sender::new(None),
             checks: Checks::new(),
-            seals: Seals::new(),
+            seals: Seals::new(Purpose::Questions),
+            confirmations: confirmation::seals(),
+            approvals,
             thinking: Thinking::default(),
             calls: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -115,14 +129,67 @@ impl Host {
         self.moment.load().next_change(now)
     }
 
-    /// Enters a call among those that run. One whose plugin may not be served any more is ended before it begins: what is in
-    /// place is looked at after the call can be seen by whoever changes it.
-    pub(crate) fn enter(&self, permit: &Permit, token: &CallToken) -> Entered<'_> {
-        let entered = self.running.enter(permit.terms(), token);
+    /// Puts other kills in place of those before. New calls that they stop are refused from now on, and those that are under way end,
+    /// each recorded as killed: how many.
+    pub fn stop(&self, kills: Kills) -> usize {
+        let kills = Arc::new(kills);
+        let before = self.kills.swap(Arc::clone(&kills));
+        let ended = self.running.stop(&kills, Timestamp::now());
+        // refused already; what waited must not go on when the kill is lifted
+        let (approvals, stopped) = (Arc::clone(&self.approvals), Arc::clone(&kills));
+        tokio::spawn(async move { approvals.stop(&stopped).await });
+        // the same once more is no news
+        if before != kills {
+            self.bell.send_replace(Some(Instant::now()));
+        }
+        ended
+    }
+
+    /// How many calls are under way that are stopped already, and have not come to their end yet.
+    #[must_use]
+    pub fn ending(&self) -> usize {
+        self.running.stopping(&self.kills.load(), Timestamp::now())
+    }
+
+    /// How many kills and brakes hold.
+    pub(crate) fn stopped(&self, now: Timestamp) -> usize {
+        self.kills.load().iter().filter(|kill| kill.holds(now)).count()
+    }
+
+    /// Callers and plugins that have gone too far, as they do: to be stopped by whoever keeps the kills. Given once.
+    #[must_use]
+    pub fn tripped(&self) -> Option<mpsc::Receiver<Tripped>> {
+        self.tripped.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Enters a call among those that are under way. One that is stopped by now ends here: what is in place is looked at after the call
+    /// can be seen by whoever changes it.
+    pub(crate) fn enter(&self, caller: &Arc<Caller>, tool: &Arc<Tool>) -> Entered<'_> {
+        let entered = self.running.enter(caller, tool);
+        if self.kills.load().covers(tool, &caller.principal, Timestamp::now()).is_some() {
+            entered.kill();
+        }
+        entered
+    }
+
+    /// Its guest is about to run. One whose plugin may not be served any more is ended before it begins, for the same reason.
+    pub(crate) fn runs(&self, entered: &Entered<'_>, permit: &Permit, token: &CallToken) {
+        entered.runs(permit.terms(), token);
         if self.moment.load().fleet.snapshot().objection(permit.terms(), Timestamp::now()).is_some() {
             token.kill();
         }
-        entered
+    }
+
+    /// Closes the record of a call that ran, and counts what the brakes look at.
+    pub(crate) async fn close_record(
+        &self,
+        caller: &Caller,
+        tool: &Tool,
+        recorded: Recorded,
+        closing: Closing,
+    ) -> Result<(), NotRecorded> {
+        self.brakes.ran(&self.moment.load().brakes, &caller.principal.name, (tool.plugin(), tool.effect()), &closing);
+        self.record.outcome(recorded, closing).await
     }
 
     pub(crate) fn bell(&self) -> watch::Receiver<Option<Instant>> {
@@ -215,7 +282,7 @@ impl Host {
             ));
         }
         let (answer, mut answered) = oneshot::channel();
-        let path = Arc::clone(self).path(caller, id.clone(), request, line, gone, answer);
+        let path = Arc::clone(self).path(Arc::new(caller), id.clone(), request, line, gone, answer);
         self.fleet().spawn(self.calls.track_future(path));
         let response = tokio::select! {
             biased;
@@ -235,7 +302,7 @@ impl Host {
     /// A call from its request to its answer, and what is left to clear away after it.
     async fn path(
         self: Arc<Self>,
-        caller: Caller,
+        caller: Arc<Caller>,
         id: CorrelationId,
         request: ToolCall,
         line: Line,
@@ -261,6 +328,7 @@ impl Host {
 
     /// Records why there is no answer, then says so. A refusal that can't be recorded is still a refusal.
     async fn refuse(&self, caller: &Caller, tool: &str, id: &CorrelationId, none: NoAnswer) -> Result<Answer, Refused> {
+        self.brakes.refused(&self.moment.load().brakes, &caller.principal.name, &none);
         if let Some(refusal) = record::refusal(id, caller, tool, &none)
             && let Err(error) = self.record.refusal(refusal).await
         {
@@ -273,14 +341,26 @@ impl Host {
         &self.thinking
     }
 
+    /// Seals plugins' questions.
     pub(crate) fn seals(&self) -> &Seals {
         &self.seals
     }
 
-    /// Records that a client came back without the answers that it was asked for.
-    pub(crate) async fn note_unanswered(&self, caller: &Caller, tool: &str, id: &CorrelationId) {
-        if let Err(error) = self.record.refusal(record::unanswered(id, caller, tool)).await {
-            tracing::error!(%error, correlation = %id, "a retry without answers could not be recorded");
+    /// Seals the host's own questions.
+    pub(crate) fn confirmations(&self) -> &Seals {
+        &self.confirmations
+    }
+
+    /// Calls that wait for the operator.
+    #[must_use]
+    pub fn approvals(&self) -> &Arc<Approvals> {
+        &self.approvals
+    }
+
+    /// Records that a client is asked something, and comes again.
+    pub(crate) async fn note_asked(&self, caller: &Caller, tool: &str, id: &CorrelationId, rule: &str) {
+        if let Err(error) = self.record.refusal(record::asks(id, caller, tool, rule)).await {
+            tracing::error!(%error, correlation = %id, "a question could not be recorded");
         }
     }
 

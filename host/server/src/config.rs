@@ -1,7 +1,9 @@
 //! The operator's file, `wardkeep.toml`: who may call, where to listen, which directories exist, how much is allowed at most. It
 //! can grant nothing. Read strictly, all faults at once; no environment is interpolated.
 
+mod brakes;
 mod caller;
+mod confirmation;
 mod edit;
 mod egress;
 mod key_name;
@@ -14,14 +16,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wardkeep_gateway::Callers;
+use wardkeep_gateway::{BrakeTerms, Callers};
 use wardkeep_model::{CompileLimits, Digest, Limits, RootName};
 use wardkeep_policy::{
-    Confirming, Faults, HostTerms,
+    Faults, HostTerms,
     document::{Document, Item, Lines, Table},
     manifest::limits_patch,
 };
 
+pub(crate) use confirmation::Confirmation;
 pub(crate) use edit::{NewKey, add_key, remove_key};
 pub(crate) use egress::Egress;
 pub(crate) use key_name::KeyName;
@@ -45,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Who may call.
     pub(crate) callers: Callers,
+    /// Whom the host asks for a yes.
+    pub(crate) confirmation: Confirmation,
     /// Directories that manifests may name.
     pub(crate) roots: BTreeMap<RootName, PathBuf>,
     /// Where values of secrets come from.
@@ -55,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) ceilings: Limits,
     /// What compiling one component may use.
     pub(crate) compile: CompileLimits,
+    /// When a caller or a plugin is stopped by itself.
+    pub(crate) brakes: BrakeTerms,
     /// When a record counts as committed.
     pub(crate) sync: wardkeep_audit::Sync,
     /// Where each key stands.
@@ -80,6 +87,10 @@ impl Config {
                 Some(item) => item.table().and_then(caller::read),
                 None => Some(Callers::default()),
             };
+            let confirmation = match table.optional("confirmation") {
+                Some(item) => item.table().and_then(confirmation::read),
+                None => Some(Confirmation::default()),
+            };
             let roots = match table.optional("roots") {
                 Some(item) => item.table().and_then(|roots| read_roots(roots, directory)),
                 None => Some(BTreeMap::new()),
@@ -101,6 +112,10 @@ impl Config {
                 Some(item) => item.table().and_then(compile),
                 None => Some(CompileLimits::default()),
             };
+            let brakes = match table.optional("brakes") {
+                Some(item) => item.table().and_then(brakes::read),
+                None => Some(BrakeTerms::default()),
+            };
             let sync = match table.optional("audit") {
                 Some(item) => item.table().and_then(audit),
                 None => Some(wardkeep_audit::Sync::Writes),
@@ -111,21 +126,17 @@ impl Config {
                 root: root?,
                 listen: listen?,
                 callers: callers?,
+                confirmation: confirmation?,
                 roots: roots?,
                 sources: sources?,
                 egress: egress?,
                 ceilings: ceilings?,
                 compile: compile?,
+                brakes: brakes?,
                 sync: sync?,
                 lines,
             })
         })
-    }
-
-    /// Whom this host can ask for a confirmation.
-    #[allow(clippy::unused_self, reason = "what it answers will stand in the file")]
-    pub(crate) const fn confirming(&self) -> Confirming {
-        Confirming::NOBODY
     }
 
     /// What policy has to know of this host.

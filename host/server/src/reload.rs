@@ -176,8 +176,15 @@ impl Reloader {
     /// Puts these plugins and the callers of this moment in place. How many running calls ended by it.
     fn swap(&self, snapshot: &Arc<Snapshot>, served: &[Served]) -> usize {
         let fleet = load::fleet(&self.engine, snapshot, served, &self.terms);
-        let (callers, confirming) = (self.terms.config.callers.clone(), self.terms.config.confirming());
-        self.host.replace(Moment { fleet, callers, confirming, rejected: self.rejected.len() })
+        let config = &self.terms.config;
+        self.host.replace(Moment {
+            fleet,
+            callers: config.callers.clone(),
+            confirming: config.confirmation.confirming,
+            approvals: config.confirmation.limits,
+            brakes: config.brakes,
+            rejected: self.rejected.len(),
+        })
     }
 
     /// The documents that hold from now on: those of the home, or the old ones with the home's revocations where something is wrong

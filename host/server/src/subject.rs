@@ -10,6 +10,7 @@ use crate::{
     commands::serve::NO_STDIO,
     config::Config,
     home::Home,
+    kills::{self, Store},
     screen::{escaped, note},
 };
 
@@ -51,7 +52,14 @@ pub(crate) struct Subject {
 
 impl Subject {
     /// The caller of this name, or of the key of this name; the local one where none is named.
-    pub(crate) fn find(home: &Home, config: &Config, asked: Option<&str>, shown: &Shown) -> anyhow::Result<Self> {
+    pub(crate) fn find(
+        home: &Home,
+        config: &Config,
+        asked: Option<&str>,
+        shown: &Shown,
+        now: Timestamp,
+    ) -> anyhow::Result<Self> {
+        let kills = kills::in_force(&Store::new(home.state()), now);
         let (mut principal, table) = match asked {
             Some(asked) => known(config, asked).or_else(|| shown.is_given().then(|| by_token(asked))),
             None => config.callers.stdio.clone().map(local),
@@ -67,7 +75,7 @@ impl Subject {
                 escaped(&principal.name)
             );
         }
-        Ok(Self { principal, table, kills: kills(home)?, confirming: config.confirming() })
+        Ok(Self { principal, table, kills, confirming: config.confirmation.confirming })
     }
 
     /// What is decided on.
@@ -85,11 +93,6 @@ impl Shown {
         let has = |scope| self.scopes.is_empty() || self.scopes.contains(&scope);
         Some(Scopes { read: has(Scope::Read), write: has(Scope::Write), destructive: has(Scope::Destructive) })
     }
-}
-
-/// What is stopped in this home.
-fn kills(_home: &Home) -> anyhow::Result<Kills> {
-    Ok(Kills::none())
 }
 
 fn local(principal: Principal) -> (Principal, String) {

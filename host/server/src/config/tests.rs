@@ -84,3 +84,19 @@ fn a_key_ends_with_its_last_day_and_roots_are_relative_to_the_file() {
     assert_eq!(config.callers.keys[0].expires, Some("2027-02-01T00:00:00Z".parse().unwrap()));
     assert_eq!(config.roots.values().next().unwrap(), Path::new("/home/me/wardkeep/data"));
 }
+
+#[test]
+fn brakes_are_on_unless_the_file_says_otherwise_and_each_number_can_be_changed() {
+    let with = |more: &str| parse(&format!("format = 1\n[trust]\nroot_sha256 = \"{}\"\n{more}", Digest::of(b"t")));
+    assert_eq!(with("").unwrap().brakes, BrakeTerms::default());
+    assert!(BrakeTerms::default().enabled);
+    assert!(!with("[brakes]\nenabled = false\n").unwrap().brakes.enabled);
+    let text = "[brakes]\nwindow = \"10s\"\nhold = \"7d\"\ncaller = { denials = 1 }\nplugin = { writes = 1_000_000 }\n";
+    let brakes = with(text).unwrap().brakes;
+    assert_eq!((brakes.window.as_secs(), brakes.hold.as_secs()), (10, 7 * 86_400), "at the limits");
+    assert_eq!((brakes.caller.denials.get(), brakes.plugin.writes.get()), (1, 1_000_000));
+    assert_eq!(brakes.caller.writes, BrakeTerms::default().caller.writes, "what is not named stays");
+    for beyond in ["window = \"9s\"", "window = \"25h\"", "hold = \"8d\"", "caller = { writes = 0 }"] {
+        assert!(with(&format!("[brakes]\n{beyond}\n")).is_err(), "{beyond}");
+    }
+}
