@@ -10,6 +10,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
+use wardkeep_model::Digest;
 
 use crate::{Approval, ApprovalId, Decision, Host};
 
@@ -27,6 +28,11 @@ pub enum Order {
     },
     /// Calls that wait for the operator: carried out by the host itself.
     Approvals(ApprovalOrder),
+    /// A key was taken out of the operator's file: it is refused from now on. Carried out by the host itself.
+    Revoke {
+        /// The key's digest.
+        key: Digest,
+    },
 }
 
 /// What is to be done about calls that wait for the operator.
@@ -67,6 +73,11 @@ pub enum Done {
     },
     /// All that are known, or the one that was decided.
     Approvals(Vec<Approval>),
+    /// The key is refused.
+    Revoked {
+        /// Whether it was good until now.
+        known: bool,
+    },
 }
 
 /// That an order was not carried out, or not to the end. For the operator who gave it.
