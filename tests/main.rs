@@ -46,6 +46,7 @@ mod reloading;
 mod returns;
 mod revisions;
 mod secrets;
+mod signing;
 mod soak;
 mod stopping;
 mod stories;

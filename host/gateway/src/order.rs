@@ -26,13 +26,13 @@ pub enum Order {
         /// Up to this change at least, as the file numbers them.
         change: u64,
     },
+    /// Calls that wait for the operator: carried out by the host itself.
+    Approvals(ApprovalOrder),
     /// A key was taken out of the operator's file: it is refused from now on. Carried out by the host itself.
     Revoke {
         /// The key's digest.
         key: Digest,
     },
-    /// Calls that wait for the operator: carried out by the host itself.
-    Approvals(ApprovalOrder),
 }
 
 /// What is to be done about calls that wait for the operator.
@@ -71,13 +71,13 @@ pub enum Done {
         /// The change names a plugin or a tool that is not served now: perhaps another was meant.
         unserved: bool,
     },
+    /// All that are known, or the one that was decided.
+    Approvals(Vec<Approval>),
     /// The key is refused.
     Revoked {
         /// Whether it was good until now.
         known: bool,
     },
-    /// All that are known, or the one that was decided.
-    Approvals(Vec<Approval>),
 }
 
 /// That an order was not carried out, or not to the end. For the operator who gave it.

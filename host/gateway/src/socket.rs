@@ -202,8 +202,8 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
                     // a host that ends does not wait for what an order waits for
                     let doing = async {
                         match order {
-                            Order::Revoke { key } => Ok(Done::Revoked { known: host.revoke(key) }),
                             Order::Approvals(order) => order.by(&host).await,
+                            Order::Revoke { key } => Ok(Done::Revoked { known: host.revoke(key) }),
                             order => orders.place(order).await,
                         }
                     };

@@ -91,6 +91,32 @@ impl Approved {
     }
 }
 
+/// A manifest that can be read, whatever else is wrong with it and whoever has signed it. It approves nothing: no plugin is made of it.
+#[derive(Debug, Clone)]
+pub struct Reviewed(pub(crate) Approved);
+
+impl Reviewed {
+    /// What would be approved.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        self.0.manifest()
+    }
+}
+
+/// Asks of a manifest what [`approve`] asks, but for its signatures: what is wrong with it whoever signs.
+pub fn review(
+    candidate: &Candidate<'_>,
+    trust: &Trust,
+    revocations: &Revocations,
+    host: &HostTerms,
+    now: Timestamp,
+) -> (Option<Reviewed>, Faults) {
+    let (sketch, manifest, mut faults) = Manifest::parse_further(candidate.file, candidate.manifest);
+    asked(&sketch, candidate, trust, revocations, host, now, &mut faults);
+    let reviewed = |manifest| Reviewed(Approved { manifest: Arc::new(manifest), signers: Vec::new() });
+    (manifest.map(reviewed), faults)
+}
+
 /// Asks everything that can be asked without the component.
 ///
 /// # Errors
@@ -103,17 +129,30 @@ pub fn approve(
     now: Timestamp,
 ) -> Result<Approved, Faults> {
     let (sketch, manifest, mut faults) = Manifest::parse_further(candidate.file, candidate.manifest);
-    faults.extend(trust.expired(now));
     let signers = signers(candidate, trust, revocations, sketch.gravest(), now, &mut faults);
-    place(candidate, &sketch, host, &mut faults);
-    time(&sketch, candidate.known, now, &mut faults);
-    if sketch.component.is_some_and(|component| revocations.revokes_component(&component)) {
-        let mend = "approve a component that is not revoked";
-        faults.push(sketch.fault("component.sha256", "this component is revoked").mend(mend));
-    }
+    asked(&sketch, candidate, trust, revocations, host, now, &mut faults);
     match manifest {
         Some(manifest) if faults.is_empty() => Ok(Approved { manifest: Arc::new(manifest), signers }),
         _ => Err(faults),
+    }
+}
+
+/// All but the signatures.
+fn asked(
+    sketch: &Sketch,
+    candidate: &Candidate<'_>,
+    trust: &Trust,
+    revocations: &Revocations,
+    host: &HostTerms,
+    now: Timestamp,
+    faults: &mut Faults,
+) {
+    faults.extend(trust.expired(now));
+    place(candidate, sketch, host, faults);
+    time(sketch, candidate.known, now, faults);
+    if sketch.component.is_some_and(|component| revocations.revokes_component(&component)) {
+        let mend = "approve a component that is not revoked";
+        faults.push(sketch.fault("component.sha256", "this component is revoked").mend(mend));
     }
 }
 

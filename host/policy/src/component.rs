@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use wardkeep_model::{Definition, Description, Digest};
 
 use crate::{
-    approval::{Approved, HostTerms},
+    approval::{Approved, HostTerms, Reviewed},
     document::{Faults, quoted},
     grants::Grants,
     imports,
@@ -63,6 +63,20 @@ impl Approved {
         let notices = notices(manifest, &tools, evidence.description, host);
         let description = evidence.description.clone();
         Ok(PluginTerms { manifest: self.manifest, signers: self.signers, tools, grants, notices, description })
+    }
+}
+
+impl Reviewed {
+    /// What would be wrong with these bytes, before anything looks into them.
+    #[must_use]
+    pub fn bytes(&self, component: Digest, revocations: &Revocations) -> Faults {
+        self.0.admits(component, revocations).err().unwrap_or_default()
+    }
+
+    /// What would be wrong with the component.
+    #[must_use]
+    pub fn component(&self, evidence: Evidence<'_>, host: &HostTerms, revocations: &Revocations) -> Faults {
+        self.0.clone().with_component(evidence, host, revocations).err().unwrap_or_default()
     }
 }
 

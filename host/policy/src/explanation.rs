@@ -85,17 +85,17 @@ pub fn explain(snapshot: &Snapshot, case: &Case<'_>, name: &str, arguments: Opti
     let mut told = Telling { rulings: Vec::new(), refused: false };
     let Some((tool, _, standing)) = snapshot.entry(name) else {
         let unknown = Fault::of("the manifests", format!("none publishes a tool named {}", quoted(name)));
-        told.ask(TOOL, || Err((Rule::UnknownTool.as_str(), unknown)));
+        told.ask(TOOL, || Verdict::Refused { rule: Rule::UnknownTool.as_str(), why: unknown });
         Step::ALL.map(Step::as_str).into_iter().chain([SCHEMA, ONLY]).for_each(|step| told.skip(step));
         return Explanation { tool: None, rulings: told.rulings, confirmation: None, resources: Vec::new() };
     };
     let table = format!("tools.{}", tool.name());
-    told.ask(TOOL, || Ok(tool.manifest().fault(&table, format!("published as `{}`", tool.published()))));
+    told.ask(TOOL, || Verdict::Passed(tool.manifest().fault(&table, format!("published as `{}`", tool.published()))));
     let mut granted = Granted::NOTHING;
     for step in Step::ALL {
         told.ask(step.as_str(), || match judge(step, tool, standing, case, &mut granted) {
-            Ok(()) => Ok(reason::pass(step, tool, standing, case, &granted)),
-            Err(rule) => Err((rule.as_str(), reason::refusal(rule, tool, case))),
+            Ok(()) => Verdict::Passed(reason::pass(step, tool, standing, case, &granted)),
+            Err(rule) => Verdict::Refused { rule: rule.as_str(), why: reason::refusal(rule, tool, case) },
         });
     }
     let confirmation = (!told.refused).then_some(granted.confirmation);
@@ -113,21 +113,22 @@ fn of_arguments(told: &mut Telling, tool: &Tool, arguments: Option<Map<String, V
     told.ask(SCHEMA, || match tool.check(arguments) {
         Ok(arguments) => {
             checked = Some(arguments);
-            Ok(Fault::of("the arguments", "fit the tool's schema"))
+            Verdict::Passed(Fault::of("the arguments", "fit the tool's schema"))
         }
-        Err(mismatch) => Err(("schema", Fault::of("the arguments", mismatch.to_string()))),
+        Err(mismatch) => Verdict::Refused { rule: SCHEMA, why: Fault::of("the arguments", mismatch.to_string()) },
     });
     told.ask(ONLY, || {
         let value = checked.as_ref().map_or(&Value::Null, |arguments| arguments.value());
         if let Some(only) = tool.only().iter().find(|only| !only.allows(value)) {
-            return Err((Rule::OnlyList.as_str(), Denial::not_listed(only, tool, value)));
+            let why = Denial::not_listed(only, tool, value);
+            return Verdict::Refused { rule: Rule::OnlyList.as_str(), why };
         }
         let places: Vec<_> = tool.only().iter().map(|only| basic_string(only.at.as_str())).collect();
         let message = match places.as_slice() {
             [] => "bounds nothing".to_owned(),
             places => format!("lists what the call names at {}", places.join(", ")),
         };
-        Ok(tool.manifest().fault(&format!("tools.{}.only", tool.name()), message))
+        Verdict::Passed(tool.manifest().fault(&format!("tools.{}.only", tool.name()), message))
     });
     checked.map_or_else(Vec::new, |arguments| resources::named(tool.resources(), arguments.value()))
 }
@@ -139,17 +140,12 @@ struct Telling {
 }
 
 impl Telling {
-    fn ask(&mut self, step: &'static str, asked: impl FnOnce() -> Result<Fault, (&'static str, Fault)>) {
+    fn ask(&mut self, step: &'static str, asked: impl FnOnce() -> Verdict) {
         if self.refused {
             return self.skip(step);
         }
-        let verdict = match asked() {
-            Ok(by) => Verdict::Passed(by),
-            Err((rule, why)) => {
-                self.refused = true;
-                Verdict::Refused { rule, why }
-            }
-        };
+        let verdict = asked();
+        self.refused = matches!(verdict, Verdict::Refused { .. });
         self.rulings.push(Ruling { step, verdict });
     }
 

@@ -34,7 +34,7 @@ mod signature;
 mod snapshot;
 mod trust;
 
-pub use approval::{Approved, Candidate, HostTerms, MOST_SIGNATURES, approve};
+pub use approval::{Approved, Candidate, HostTerms, MOST_SIGNATURES, Reviewed, approve, review};
 pub use authorize::{Denial, Permit, Rule, authorize};
 pub use case::{Case, Confirmation, Confirming};
 pub use component::Evidence;

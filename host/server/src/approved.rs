@@ -66,5 +66,5 @@ pub(crate) fn read(home: &Home, plugin: &PluginName, accepted: Digest) -> anyhow
     };
     let fits = description.contract_digest() == manifest.component().contract_sha256;
     let origin = "last taken into service".to_owned();
-    Ok(Some(Seen { origin, description: fits.then_some(description), manifest }))
+    Ok(Some(Seen { origin, description: fits.then_some(description), manifest, beside: None }))
 }

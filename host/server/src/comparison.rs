@@ -9,6 +9,7 @@ use wardkeep_policy::{
     diff::{Difference, Side, Weight, diff},
     manifest::Manifest,
 };
+use wardkeep_sandbox::Inspection;
 
 use crate::{
     approved, compiling,
@@ -25,6 +26,16 @@ pub(crate) struct Seen {
     pub(crate) origin: String,
     pub(crate) manifest: Manifest,
     pub(crate) description: Option<Description>,
+    /// What lies beside a manifest that was read from a directory, under the component's name.
+    pub(crate) beside: Option<Beside>,
+}
+
+/// A component that may be the one that a manifest pins.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    pub(crate) digest: Digest,
+    /// What was seen of it, if it is: another one is not looked at.
+    pub(crate) inspection: Option<Inspection>,
 }
 
 /// Both sides and what differs.
@@ -64,15 +75,17 @@ impl Seen {
         let origin = file.told();
         let manifest = Manifest::parse(&origin, manifest)?;
         let beside = Foreign::open(&directory_of(file))?.read(&manifest.component().file, cap::COMPONENT);
-        let description = match beside {
-            Ok(component) => describe(&manifest, component).await?,
+        let beside = match beside {
+            Ok(component) => Some(inspect(&manifest, component).await?),
             Err(ReadError::Absent(_)) => None,
             Err(error) => {
                 note(&error);
                 None
             }
         };
-        Ok(Self { origin, manifest, description })
+        let inspection = beside.as_ref().and_then(|beside| beside.inspection.as_ref());
+        let description = inspection.and_then(|inspection| told(&manifest, &inspection.description));
+        Ok(Self { origin, manifest, description, beside })
     }
 
     fn side(&self) -> Side<'_> {
@@ -90,23 +103,28 @@ impl Seen {
     }
 }
 
-/// What the component says, if it is the one that the manifest pins.
-async fn describe(manifest: &Manifest, component: Vec<u8>) -> anyhow::Result<Option<Description>> {
-    let pinned = manifest.component();
-    if Digest::of(&component) != pinned.sha256 {
+/// What lies there, and what can be seen of it if it is the component that the manifest pins.
+async fn inspect(manifest: &Manifest, component: Vec<u8>) -> anyhow::Result<Beside> {
+    let (pinned, digest) = (manifest.component(), Digest::of(&component));
+    if digest != pinned.sha256 {
         note(format!("`{}` is not the component that `{}` pins, and is not looked at", pinned.file, manifest.file()));
-        return Ok(None);
+        return Ok(Beside { digest, inspection: None });
     }
     let inspected = compiling::plain()?.inspect(component.into()).await;
     // On one line: names of functions, which the component chose, stand in a trap's words.
     let inspected = inspected
         .map_err(|error| anyhow!("`{}` beside `{}`: {}", pinned.file, manifest.file(), escaped(&chain(&error))))?;
-    let description = inspected.inspection().description.clone();
+    Ok(Beside { digest, inspection: Some(inspected.inspection().clone()) })
+}
+
+/// What the component says, if it is the story that the manifest pins.
+fn told(manifest: &Manifest, description: &Description) -> Option<Description> {
+    let pinned = manifest.component();
     if description.contract_digest() != pinned.contract_sha256 {
         note(format!("`{}` does not tell the story that `{}` pins", pinned.file, manifest.file()));
-        return Ok(None);
+        return None;
     }
-    Ok(Some(description))
+    Some(description.clone())
 }
 
 /// What stands for this plugin in a home until now: what it last took into service, or what lies in `plugins/`; nothing where that is

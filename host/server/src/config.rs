@@ -51,10 +51,10 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Who may call.
     pub(crate) callers: Callers,
-    /// Whose access tokens are taken.
-    pub(crate) issuers: Vec<Issuer>,
     /// Whom the host asks for a yes.
     pub(crate) confirmation: Confirmation,
+    /// Whose access tokens are taken.
+    pub(crate) issuers: Vec<Issuer>,
     /// Directories that manifests may name.
     pub(crate) roots: BTreeMap<RootName, PathBuf>,
     /// Where values of secrets come from.

@@ -8,6 +8,7 @@ mod served;
 mod terms;
 mod together;
 mod tokens;
+mod unapproved;
 mod world;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -37,6 +38,7 @@ pub(crate) use served::Served;
 pub(crate) use terms::Terms;
 pub(crate) use together::{Contender, together};
 pub(crate) use tokens::Tokens;
+pub(crate) use unapproved::{look_further, refusals};
 pub(crate) use world::World;
 
 /// A plugin that is not served, and all that is wrong with it.

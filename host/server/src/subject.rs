@@ -52,7 +52,14 @@ pub(crate) struct Subject {
 
 impl Subject {
     /// The caller of this name, or of the key of this name; the local one where none is named.
-    pub(crate) fn find(home: &Home, config: &Config, asked: Option<&str>, shown: &Shown) -> anyhow::Result<Self> {
+    pub(crate) fn find(
+        home: &Home,
+        config: &Config,
+        asked: Option<&str>,
+        shown: &Shown,
+        now: Timestamp,
+    ) -> anyhow::Result<Self> {
+        let kills = kills::in_force(&Store::new(home.state()), now);
         let (mut principal, table) = match asked {
             Some(asked) => known(config, asked).or_else(|| by_token(config, asked)),
             None => config.callers.stdio.clone().map(local),
@@ -68,7 +75,6 @@ impl Subject {
                 escaped(&principal.name)
             );
         }
-        let kills = kills::in_force(&Store::new(home.state()), Timestamp::now());
         Ok(Self { principal, table, kills, confirming: config.confirmation.confirming })
     }
 

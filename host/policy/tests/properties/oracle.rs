@@ -23,7 +23,7 @@ fn approved(world: &World, now: Timestamp) -> bool {
     people.len() >= usize::try_from(world.threshold).unwrap()
 }
 
-/// The contract's sentences in the order of `docs/callers.md`, "How a call is decided", each with its rule. The first that holds refuses;
+/// The contract's sentences in the order of `docs/manifest.md`, "How a call is decided", each with its rule. The first that holds refuses;
 /// otherwise it is said who is still to be asked.
 pub(crate) fn verdict(world: &World, call: &Call) -> Result<&'static str, &'static str> {
     let Call { principal, tool: name, now, .. } = call;

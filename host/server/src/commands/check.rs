@@ -14,7 +14,7 @@ use crate::{
     compiling::{self, Keep},
     home::{self, Home, Owner},
     journal,
-    load::{self, Loaded, Rejected, Terms},
+    load::{self, Loaded, Rejected, Terms, look_further},
     owner::{closed_memory, socket},
     rollout::{unserved, unwatched},
     screen::{Ink, Told as _, chain, escaped},
@@ -74,7 +74,9 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
         }
     }
     faults.extend(hindrances(&home));
-    let loaded = load_with(&home, &terms, &state, now).await?;
+    let mut loaded = load_with(&home, &terms, &state, now).await?;
+    // Who is about to sign is told all at once.
+    look_further(&load::find(&home)?.0, &mut loaded.rejected, &terms, &state, now).await;
     let mut warnings = warnings(&home, &terms, &loaded, now);
     warnings.extend(loaded.strays.iter().cloned());
     let ok = loaded.rejected.is_empty() && faults.is_empty();

@@ -60,6 +60,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
         origin: directory.told(),
         manifest: admitted.terms.manifest().clone(),
         description: Some(admitted.terms.description().clone()),
+        beside: None,
     };
     let old = until_now(&home, &state, &new, directory).await?;
     let comparison = Comparison::of(old, new);

@@ -9,9 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use jiff::Timestamp;
 use serde::Serialize;
 use wardkeep_model::Digest;
-use wardkeep_policy::verify_signature;
+use wardkeep_policy::{Faults, verify_signature};
 
 use super::check::known;
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     comparison::{Comparison, Seen, directory_of, until_now},
     document::{self, Kind},
     home::{Home, create_directory, write_durable},
+    load::{Terms, refusals},
     screen::{Ink, Screen, Told as _, chain, escaped_lines, note, shell_quoted},
 };
 
@@ -118,6 +120,12 @@ async fn compare(globals: &Globals, screen: Screen, path: &Path, bytes: &[u8]) -
     let compared = async {
         let (_, state) = known(&home)?;
         let new = Seen::of(path, bytes).await?;
+        // Before anything is asked: a signature under what is refused has to be made again.
+        let now = Timestamp::now();
+        match Terms::read(&home, now) {
+            Ok(terms) => warn(screen, &refusals(&home, path, &new, bytes, (&terms, &state), now))?,
+            Err(error) => note(escaped_lines(&format!("not judged: {}", chain(error.as_ref())))),
+        }
         let old = until_now(&home, &state, &new, &directory_of(path)).await?;
         anyhow::Ok(Comparison::of(old, new))
     };
@@ -127,6 +135,11 @@ async fn compare(globals: &Globals, screen: Screen, path: &Path, bytes: &[u8]) -
         Err(error) => note(escaped_lines(&format!("not compared: {}", chain(error.as_ref())))),
     }
     Ok(())
+}
+
+fn warn(screen: Screen, refused: &Faults) -> io::Result<()> {
+    let word = screen.paint(Ink::Warning, "refused here");
+    refused.iter().try_for_each(|fault| screen.line(format!("{word}  {fault}")))
 }
 
 fn ssh_keygen(kind: Kind, bytes: &[u8], key: &Path) -> anyhow::Result<Vec<u8>> {

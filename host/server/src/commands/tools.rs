@@ -44,7 +44,7 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let now = Timestamp::now();
     let (terms, loaded) = loaded(&home, now).await?;
     tell_rejected(&terms, &loaded.rejected, &loaded.strays);
-    let subject = Subject::find(&home, &terms.config, args.principal.as_deref(), &args.shown)?;
+    let subject = Subject::find(&home, &terms.config, args.principal.as_deref(), &args.shown, now)?;
     let tools: Vec<_> = loaded.fleet.snapshot().list(&subject.case(now)).cloned().collect();
     let screen = globals.screen();
     if screen.is_json() {

@@ -80,7 +80,7 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let now = Timestamp::now();
     let (terms, loaded) = loaded(&home, now).await?;
     tell_rejected(&terms, &loaded.rejected, &loaded.strays);
-    let subject = Subject::find(&home, &terms.config, Some(&args.principal), &args.shown)?;
+    let subject = Subject::find(&home, &terms.config, Some(&args.principal), &args.shown, now)?;
     let explanation = explain(loaded.fleet.snapshot(), &subject.case(now), &args.tool, arguments);
     let report = report(&args.tool, &subject, &explanation, &terms.config);
     let screen = globals.screen();

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use jiff::Timestamp;
 use wardkeep_model::Digest;
-use wardkeep_policy::{Approved, Candidate, Fault, Faults, Revocations, approve, document::Document};
+use wardkeep_policy::{Approved, Candidate, Fault, Faults, Reviewed, Revocations, approve, document::Document, review};
 
 use crate::{
     document::{self, MANIFEST, NoDocument, Signatures},
@@ -85,6 +85,13 @@ impl Found {
         // The highest serial that TOML can write: a mend that asks for a higher one would lead nowhere.
         let highest = known.is_some_and(|(serial, _)| i64::try_from(serial).map_or(true, |serial| serial == i64::MAX));
         approved.map_err(|faults| if highest { without_higher_serial(faults) } else { faults })
+    }
+
+    /// Asks policy the same but for the signatures; nothing where the manifest cannot be read.
+    pub(super) fn review(&self, terms: &Terms, revocations: &Revocations, now: Timestamp) -> Option<Reviewed> {
+        let (manifest, signatures) = self.read.as_ref().ok()?;
+        let candidate = Candidate { file: &self.file, directory: &self.name, manifest, signatures, known: None };
+        review(&candidate, &terms.trust, revocations, &terms.host, now).0
     }
 
     /// The component's bytes: those that are digested, inspected and compiled.
