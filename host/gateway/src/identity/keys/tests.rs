@@ -18,7 +18,7 @@ fn changed(mut jwk: Value, member: &str, value: Value) -> Value {
 /// An RSA key of so many bits, which nobody has.
 fn rsa(bits: usize, e: &[u8]) -> Value {
     let mut n = vec![0xff; bits.div_ceil(8)];
-    if bits % 8 > 0 {
+    if !bits.is_multiple_of(8) {
         n[0] = 0xff >> (8 - bits % 8);
     }
     json!({ "kty": "RSA", "kid": "r", "n": BASE64URL.encode(n), "e": BASE64URL.encode(e) })
