@@ -11,12 +11,14 @@
     reason = "a test that can't go on fails; clippy excuses functions marked as tests only, not what they share"
 )]
 
+mod approvals;
 mod attackers;
 mod bounds;
 mod callers;
 mod careless_admin;
 mod clients;
 mod code_cache;
+mod confirming;
 mod conformance;
 mod deciding;
 mod displays;

@@ -97,6 +97,54 @@ pub enum Event {
         /// Who called.
         user: String,
     },
+    /// A call waits for the operator's yes.
+    ApprovalAsked {
+        /// Its name, which operator and caller know it by.
+        approval: String,
+        /// The call that asked.
+        correlation: CorrelationId,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+        /// Digest of the manifest that says that somebody has to be asked.
+        manifest: Digest,
+    },
+    /// An operator said yes, to one call.
+    Approved {
+        /// Which approval.
+        approval: String,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+        /// Who said it, as the operating system knows them.
+        by: String,
+        /// Why, in their words, kept up to 256 bytes; perhaps empty.
+        reason: String,
+    },
+    /// An operator said no, or a kill switch did.
+    ApprovalDenied {
+        /// Which approval.
+        approval: String,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+        /// Who said it, as the operating system knows them.
+        by: String,
+        /// Why, in their words, kept up to 256 bytes. The caller is told.
+        reason: String,
+    },
+    /// Nobody decided in time, or what was approved was not called in time.
+    ApprovalExpired {
+        /// Which approval.
+        approval: String,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+    },
     /// An operator stopped calls. Mirrors the kills of the state.
     Killed {
         /// Which change of the kills this was; 0 where the host did it by itself, which nothing has to remember.
@@ -173,6 +221,10 @@ impl Event {
             Self::StateReset { .. } => "state-reset",
             Self::TornTail { .. } => "torn-tail",
             Self::Unfinished { .. } => "unfinished",
+            Self::ApprovalAsked { .. } => "approval-asked",
+            Self::Approved { .. } => "approved",
+            Self::ApprovalDenied { .. } => "approval-denied",
+            Self::ApprovalExpired { .. } => "approval-expired",
             Self::Killed { .. } => "killed",
             Self::Revived { .. } => "revived",
             Self::Braked { .. } => "braked",
@@ -203,6 +255,14 @@ impl Event {
             Self::Unfinished { tool, user, .. } => {
                 tidy(tool, WORD_BYTES);
                 tidy(user, WORD_BYTES);
+            }
+            Self::ApprovalAsked { approval, tool, user, .. } | Self::ApprovalExpired { approval, tool, user } => {
+                [approval, tool, user].into_iter().for_each(|word| tidy(word, WORD_BYTES));
+            }
+            Self::Approved { approval, tool, user, by, reason }
+            | Self::ApprovalDenied { approval, tool, user, by, reason } => {
+                [approval, tool, user, by].into_iter().for_each(|word| tidy(word, WORD_BYTES));
+                tidy(reason, TEXT_BYTES);
             }
             Self::Killed { target, by, reason, .. } | Self::Revived { target, by, reason, .. } => {
                 tidy(target, TARGET_BYTES);

@@ -18,6 +18,7 @@ mod notes;
 mod outside;
 mod pool;
 mod progress;
+mod reactor;
 mod roots;
 mod secrets;
 mod state;
@@ -32,6 +33,7 @@ pub use log::{LogContext, escaped as shown};
 pub use outside::{Outside, OutsideError, OutsideOptions, Reach};
 pub use pool::FilePool;
 pub use progress::{Reporter, Reports};
+pub use reactor::wait_here;
 pub use roots::{Roots, RootsError};
 pub use secrets::{
     Guard, Held, LONGEST as LONGEST_SECRET, Reading, SecretSources, SourceError, Unguardable, examine as examine_secret,

@@ -7,18 +7,17 @@ use std::{collections::BTreeMap, pin::pin, sync::Arc};
 
 use serde_json::{Map, Value};
 use wardkeep_model::{CorrelationId, Pause};
-use wardkeep_policy::{Confirmation, Denial, Permit, Rule, authorize};
+use wardkeep_policy::{Arguments, authorize};
 use wardkeep_sandbox::{self as sandbox, CallToken, Remains, Reporter};
 
 use crate::{
     Answer, Caller, CancellationToken, Host, NoAnswer,
-    asking::{
-        Asked, Belongs, Unanswered,
-        seal::{Seals, StateFault},
-    },
+    asking::{Asked, Belongs, Unanswered},
+    confirmation::{self, Confirmation, Kept, Plea, question::Question},
     output::{self, questions},
     record,
     running::Entered,
+    seal::{Seals, StateFault},
 };
 
 /// One entry into a plugin.
@@ -27,6 +26,7 @@ pub(crate) struct Leg<'a> {
     pub arguments: Map<String, Value>,
     /// The questions of the leg before, and what came back; nothing of it is checked yet.
     pub back: Option<(Asked, BTreeMap<String, Value>)>,
+    pub plea: Plea,
     pub reporter: Option<Reporter>,
 }
 
@@ -34,7 +34,11 @@ pub(crate) struct Leg<'a> {
 pub(crate) enum Step<'h> {
     Done(Answer),
     /// With the arguments, which the next leg is checked with again, and the call's place among those that can be killed.
-    Asks(Asked, Map<String, Value>, Entered<'h>),
+    Asks(Box<Asked>, Map<String, Value>, Entered<'h>),
+    /// Whether it may run is the person's to say. With the same; nothing was run.
+    Confirms(Box<Question>, Map<String, Value>, Entered<'h>),
+    /// The person was asked, and what came back is no answer; nothing was run, and nothing used up.
+    Unclear(Box<Question>),
     /// Some answer is missing or does not fit; nothing was run, and nothing used up.
     Unanswered(Box<(Asked, Unanswered)>),
 }
@@ -48,7 +52,7 @@ pub(crate) async fn call<'h>(
     leg: Leg<'_>,
     gone: &CancellationToken,
 ) -> Result<(Step<'h>, Remains), NoAnswer> {
-    let Leg { tool, arguments, back, reporter } = leg;
+    let Leg { tool, arguments, back, plea, reporter } = leg;
     // find: one moment's fleet for the whole call, whatever is reloaded meanwhile
     let present = host.present();
     let (fleet, snapshot, case) = (present.fleet(), present.snapshot(), present.case(&caller.principal));
@@ -66,16 +70,25 @@ pub(crate) async fn call<'h>(
         Err(unanswered) => return Ok((Step::Unanswered(unanswered), Remains::default())),
     };
     let before = resumed.as_ref().map(|resumed| &resumed.asked);
+    // confirm: nothing is held while somebody is asked
+    let kept = before.map(Asked::kept);
+    let looking = confirmation::look(host, caller, id, &permit, &arguments, kept, plea);
+    let yes = match entered.unless_killed(looking).await?? {
+        Confirmation::Yes(yes) => yes,
+        Confirmation::Ask(question) => {
+            return Ok((Step::Confirms(question, again(&arguments), entered), Remains::default()));
+        }
+        Confirmation::Again(question) => return Ok((Step::Unclear(question), Remains::default())),
+    };
     // admit
     let ticket = entered.unless_killed(fleet.admit(&permit)).await??;
-    // answers count once, and only where they are about to be used
+    // answers and a yes count once, and only where they are about to be used
     if before.is_some_and(|asked| !host.seals().spend(asked.nonce(), present.now)) {
         return Err(StateFault::Used.into());
     }
-    // confirm: until the step that asks stands here, a call that needs a yes does not run
-    unasked(&permit)?;
+    let consent = entered.unless_killed(yes.using(host, id)).await??;
     // record
-    let intent = record::intent(id, caller, &permit, before.map(Asked::first));
+    let intent = record::intent(id, caller, &consent, before.map(Asked::first));
     let recorded = entered.unless_killed(host.record().intent(intent)).await??;
     // run, act
     let token = CallToken::new(permit.limits().deadline);
@@ -87,7 +100,7 @@ pub(crate) async fn call<'h>(
     // filter
     let (step, closing) = match questions::pause(&permit, ran) {
         Ok((pause, ran)) => {
-            let asked = asked(pause, id, before, &belongs);
+            let asked = asked(pause, id, before, &belongs, consent.kept(caller.connection));
             questions::filter(&permit, id, ran, &arguments, asked, entered)
         }
         Err(ran) => {
@@ -101,19 +114,19 @@ pub(crate) async fn call<'h>(
     Ok((step, remains))
 }
 
-/// Nobody can be asked yet. `Confirming::NOBODY` keeps such tools out of lists; this holds even where a list errs.
-fn unasked(permit: &Permit) -> Result<(), Denial> {
-    match permit.confirmation() {
-        Confirmation::None => Ok(()),
-        Confirmation::Client | Confirmation::Operator => {
-            let detail = "this host cannot ask for a confirmation yet".to_owned();
-            Err(Denial { rule: Rule::NobodyConfirms, detail })
-        }
-    }
+fn asked(
+    pause: Pause,
+    id: &CorrelationId,
+    before: Option<&Asked>,
+    of: &Belongs<'_>,
+    kept: Option<Kept>,
+) -> Result<Asked, &'static str> {
+    Asked::new(pause, id, before, of, Seals::nonce().ok_or("no-random-bytes")?, kept)
 }
 
-fn asked(pause: Pause, id: &CorrelationId, before: Option<&Asked>, of: &Belongs<'_>) -> Result<Asked, &'static str> {
-    Asked::new(pause, id, before, of, Seals::nonce().ok_or("no-random-bytes")?)
+/// The arguments for another look at the same call.
+fn again(arguments: &Arguments) -> Map<String, Value> {
+    arguments.value().as_object().cloned().unwrap_or_default()
 }
 
 /// A client that goes away ends its call, and the call's end is awaited all the same: the record is closed by what happened.

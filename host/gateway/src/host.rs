@@ -21,15 +21,17 @@ use wardkeep_policy::{Permit, Rule, Tool, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
-    Answer, Caller, Line, Moment, NoAnswer, Refused, Response, ToolCall, ToolView, Tripped,
-    asking::{seal::Seals, thinking::Thinking},
+    Answer, Approvals, Caller, Line, Moment, NoAnswer, Refused, Response, ToolCall, ToolView, Tripped,
+    asking::thinking::Thinking,
     brakes::Brakes,
     checks::Checks,
+    confirmation,
     identity::{Credential, Unauthenticated},
     legs, listing,
     present::Present,
     record,
     running::{Entered, Running},
+    seal::{Purpose, Seals},
 };
 
 /// Once the journal has failed, a call gets this long to say so itself.
@@ -54,6 +56,9 @@ pub struct Host {
     checks: Checks,
     /// What plugins ask, on its way through clients.
     seals: Seals,
+    /// The host's own question whether a call may run, likewise.
+    confirmations: Seals,
+    approvals: Arc<Approvals>,
     /// Calls of older clients that wait for a person.
     thinking: Thinking,
     /// Every call's task, until its record is closed.
@@ -67,7 +72,7 @@ pub struct Host {
 impl Host {
     /// A host over loaded plugins and an open journal.
     #[must_use]
-    pub fn new(moment: Moment, journal: Journal) -> Arc<Self> {
+    pub fn new(moment: Moment, journal: Journal, approvals: Arc<Approvals>) -> Arc<Self> {
         let (brakes, tripped) = Brakes::new();
         Arc::new(Self {
             moment: ArcSwap::from_pointee(moment),
@@ -80,7 +85,9 @@ impl Host {
             tripped: Mutex::new(Some(tripped)),
             bell: watch::Sender::new(None),
             checks: Checks::new(),
-            seals: Seals::new(),
+            seals: Seals::new(Purpose::Questions),
+            confirmations: confirmation::seals(),
+            approvals,
             thinking: Thinking::default(),
             calls: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -157,9 +164,15 @@ impl Host {
     /// each recorded as killed: how many.
     pub fn stop(&self, kills: Kills) -> usize {
         let kills = Arc::new(kills);
-        self.kills.store(Arc::clone(&kills));
+        let before = self.kills.swap(Arc::clone(&kills));
         let ended = self.running.stop(&kills, Timestamp::now());
-        self.bell.send_replace(Some(Instant::now()));
+        // refused already; what waited must not go on when the kill is lifted
+        let (approvals, stopped) = (Arc::clone(&self.approvals), Arc::clone(&kills));
+        tokio::spawn(async move { approvals.stop(&stopped).await });
+        // the same once more is no news
+        if before != kills {
+            self.bell.send_replace(Some(Instant::now()));
+        }
         ended
     }
 
@@ -206,7 +219,7 @@ impl Host {
         recorded: Recorded,
         closing: Closing,
     ) -> Result<(), NotRecorded> {
-        self.brakes.ran(&self.moment.load().brakes, &caller.principal.name, tool, &closing);
+        self.brakes.ran(&self.moment.load().brakes, &caller.principal.name, (tool.plugin(), tool.effect()), &closing);
         self.record.outcome(recorded, closing).await
     }
 
@@ -368,7 +381,7 @@ impl Host {
         let Rule::Scope(effect) = denial.rule else { return None };
         drop(present);
         let id = correlation_id().ok()?;
-        let caller = Caller { principal: principal.clone(), origin: origin() };
+        let caller = Caller { principal: principal.clone(), origin: origin(), connection: None };
         let none = NoAnswer::Denied(denial);
         self.brakes.refused(&self.moment.load().brakes, &principal.name, &none);
         if let Some(refusal) = record::refusal(&id, &caller, tool, &none)
@@ -383,14 +396,26 @@ impl Host {
         &self.thinking
     }
 
+    /// Seals plugins' questions.
     pub(crate) fn seals(&self) -> &Seals {
         &self.seals
     }
 
-    /// Records that a client came back without the answers that it was asked for.
-    pub(crate) async fn note_unanswered(&self, caller: &Caller, tool: &str, id: &CorrelationId) {
-        if let Err(error) = self.record.refusal(record::unanswered(id, caller, tool)).await {
-            tracing::error!(%error, correlation = %id, "a retry without answers could not be recorded");
+    /// Seals the host's own questions.
+    pub(crate) fn confirmations(&self) -> &Seals {
+        &self.confirmations
+    }
+
+    /// Calls that wait for the operator.
+    #[must_use]
+    pub fn approvals(&self) -> &Arc<Approvals> {
+        &self.approvals
+    }
+
+    /// Records that a client is asked something, and comes again.
+    pub(crate) async fn note_asked(&self, caller: &Caller, tool: &str, id: &CorrelationId, rule: &str) {
+        if let Err(error) = self.record.refusal(record::asks(id, caller, tool, rule)).await {
+            tracing::error!(%error, correlation = %id, "a question could not be recorded");
         }
     }
 

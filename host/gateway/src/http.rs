@@ -11,6 +11,7 @@ mod paced;
 mod proxied;
 mod said;
 mod share;
+mod threads;
 
 use std::{
     convert::Infallible,
@@ -52,6 +53,8 @@ use connections::{Connections, Place, Seldom};
 use gate::{Front, Gate, VISITOR, Visitor};
 use names::Names;
 use paced::Paced;
+use threads::Threads;
+
 pub use proxied::{ForwardedBy, Proxies};
 
 /// A client gets this long to send its request's head, and a connection to be used again.
@@ -86,6 +89,7 @@ pub struct HttpServer {
     front: Arc<Front>,
     host: Arc<Host>,
     rmcp: CancellationToken,
+    threads: Threads,
 }
 
 impl HttpServer {
@@ -93,7 +97,7 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Listen`], [`ServeError::PublicUrl`].
+    /// [`ServeError::Listen`], [`ServeError::PublicUrl`], [`ServeError::Threads`].
     pub async fn bind(options: HttpOptions, host: Arc<Host>) -> Result<Self, ServeError> {
         let failed = |source: io::Error| ServeError::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
@@ -132,7 +136,8 @@ impl HttpServer {
             .layer(axum::middleware::from_fn_with_state(gate, gate::pass))
             .merge(looks)
             .with_state(Arc::clone(&host));
-        Ok(Self { listener, address, router, front, host, rmcp })
+        let threads = Threads::start().map_err(ServeError::Threads)?;
+        Ok(Self { listener, address, router, front, host, rmcp, threads })
     }
 
     /// Where it listens.
@@ -161,7 +166,15 @@ impl HttpServer {
                         }
                         continue;
                     };
-                    connections.spawn(connection(stream, peer, self.router.clone(), stop.clone(), place));
+                    let stream = match stream.into_std() {
+                        Ok(stream) => stream,
+                        Err(error) => {
+                            tracing::warn!(%error, %peer, "can't serve a connection");
+                            continue;
+                        }
+                    };
+                    let connection = connection(stream, peer, self.router.clone(), stop.clone(), place);
+                    self.threads.spawn(&mut connections, connection);
                 }
                 Err(error) => {
                     if let Some(count) = failures.count(Instant::now()) {
@@ -187,7 +200,17 @@ impl HttpServer {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken, _place: Place) {
+async fn connection(
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+    _place: Place,
+) {
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!(%error, %peer, "can't serve a connection"),
+    };
     // without it, an answer in two writes waits for the peer's delayed acknowledgement (some 40 ms)
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %peer, "can't set TCP_NODELAY");

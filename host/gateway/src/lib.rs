@@ -11,6 +11,7 @@ mod call;
 mod caller;
 mod checks;
 mod client;
+mod confirmation;
 mod entrance;
 mod handler;
 mod host;
@@ -28,6 +29,7 @@ mod record;
 mod relay;
 mod running;
 mod screen;
+mod seal;
 mod serve;
 mod session;
 mod socket;
@@ -36,19 +38,23 @@ mod versions;
 mod wire;
 
 pub use answer::NoAnswer;
-pub use asking::seal::StateFault;
 pub use brakes::{BrakeTerms, Counted, Most, Tripped};
-pub use caller::{Caller, Retry, ToolCall};
+pub use caller::{Caller, Connection, Retry, ToolCall};
 pub use client::{Called, Client, ClientError};
+pub use confirmation::{
+    Approval, ApprovalId, ApprovalLimits, Approvals, Decided, Decision, InvalidApprovalId, Keep, Matter, NotApproved,
+    NotDecided, NotKept, Shown, Standing, Unapproved, Unconfirmed, Undecided,
+};
 pub use entrance::{Entrance, EntranceSwitch};
 pub use host::Host;
 pub use http::{ForwardedBy, HttpOptions, HttpServer, Proxies};
 pub use identity::{Algorithm, ApiKey, Callers, IssuerTerms, KeySource, OAuth, Pace};
 pub use line::Line;
 pub use moment::Moment;
-pub use order::{Done, Order, Orders, Placed, Undone};
+pub use order::{ApprovalOrder, Done, Order, Orders, Placed, Undone};
 pub use relay::{Relay, RelayError};
 pub use running::Killed;
+pub use seal::StateFault;
 pub use serve::ServeError;
 pub use socket::SocketServer;
 pub use stdio::serve_stdio;

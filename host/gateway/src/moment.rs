@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use wardkeep_policy::Confirming;
 use wardkeep_sandbox::Fleet;
 
-use crate::{BrakeTerms, Callers};
+use crate::{ApprovalLimits, BrakeTerms, Callers};
 
 /// Plugins and callers of one moment.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct Moment {
     pub callers: Callers,
     /// Whom the host can ask for a confirmation.
     pub confirming: Confirming,
+    /// How many calls may wait for the operator, and how long.
+    pub approvals: ApprovalLimits,
     /// When a caller or a plugin is stopped by itself.
     pub brakes: BrakeTerms,
     /// How many plugins of the home were refused; for `/ready`.

@@ -12,6 +12,8 @@ use tokio::{
 };
 use wardkeep_model::Digest;
 
+use crate::{Approval, ApprovalId, Decision, Host};
+
 /// The host gets this long to do what it was told; who gave the order waits less.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,6 +30,27 @@ pub enum Order {
     Revoke {
         /// The key's digest.
         key: Digest,
+    },
+    /// Calls that wait for the operator: carried out by the host itself.
+    Approvals(ApprovalOrder),
+}
+
+/// What is to be done about calls that wait for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApprovalOrder {
+    /// Which there are.
+    List,
+    /// One of them is decided.
+    Decide {
+        /// Which.
+        id: ApprovalId,
+        /// How.
+        decision: Decision,
+        /// Who decides, as the operating system knows them. The socket hears nobody else.
+        by: String,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -53,6 +76,8 @@ pub enum Done {
         /// Whether it was good until now.
         known: bool,
     },
+    /// All that are known, or the one that was decided.
+    Approvals(Vec<Approval>),
 }
 
 /// That an order was not carried out, or not to the end. For the operator who gave it.
@@ -109,5 +134,21 @@ impl Orders {
             answered.await.unwrap_or(Err(Undone::Nobody))
         };
         timeout(PATIENCE, done).await.unwrap_or(Err(Undone::Late))
+    }
+}
+
+impl ApprovalOrder {
+    /// Carries it out.
+    pub(crate) async fn by(self, host: &Host) -> Result<Done, Undone> {
+        match self {
+            Self::List => Ok(Done::Approvals(host.approvals().list().await)),
+            Self::Decide { id, decision, by, reason } => {
+                let limits = host.moment().approvals;
+                let decided = host.approvals().decide(&id, decision, &by, &reason, &limits).await;
+                decided
+                    .map(|approval| Done::Approvals(vec![approval]))
+                    .map_err(|error| Undone::Failed { what: error.to_string() })
+            }
+        }
     }
 }

@@ -30,6 +30,7 @@ use wardkeep_sandbox::Reporter;
 
 use crate::{
     Caller, Done, Host, Line, Order, Orders, Refused, Response, ServeError, Undone,
+    caller::Connection,
     identity::Credential,
     line::{self, Inquiry},
     lists::HostLists,
@@ -137,6 +138,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
             }
         }
     });
+    let connection = Connection::new();
     let mut running: HashMap<u64, Running> = HashMap::new();
     let mut calls = JoinSet::new();
     loop {
@@ -153,7 +155,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
         let Some(Ok(line)) = line else { break };
         match serde_json::from_str(&line) {
             Ok(Ask::List { id, claims }) => {
-                let tale = match caller(&host, claims).await {
+                let tale = match caller(&host, claims, connection).await {
                     Ok(caller) => Tale::Tools(host.tools(&caller.principal)),
                     Err(refused) => Tale::Refused(refused),
                 };
@@ -167,7 +169,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
                 calls.spawn(async move {
                     let (reporter, reports) = progress.then(Reporter::new).unzip();
                     let answering = async {
-                        let caller = caller(&host, claims).await?;
+                        let caller = caller(&host, claims, connection).await?;
                         let (person, inquiries) = person.person();
                         let calling = host.call(caller, call, Line { reporter, person }, cancelled);
                         asking(id, calling, &told, inquiries, answered).await
@@ -201,6 +203,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
                     let doing = async {
                         match order {
                             Order::Revoke { key } => Ok(Done::Revoked { known: host.revoke(key) }),
+                            Order::Approvals(order) => order.by(&host).await,
                             order => orders.place(order).await,
                         }
                     };
@@ -265,9 +268,9 @@ async fn greet(lines: &mut Lines, sink: &mut Sink) -> bool {
     theirs && sink.send(ours).await.is_ok()
 }
 
-async fn caller(host: &Host, claims: Claims) -> Result<Caller, Refused> {
+async fn caller(host: &Host, claims: Claims, connection: Connection) -> Result<Caller, Refused> {
     match host.moment().callers.local(Authenticated::Socket) {
-        Ok(principal) => Ok(Caller { principal, origin: claims.into() }),
+        Ok(principal) => Ok(Caller { principal, origin: claims.into(), connection: Some(connection) }),
         Err(why) => {
             host.record_unauthenticated(why, claims.into()).await;
             Err(Refused::invalid_request("not authenticated", None))

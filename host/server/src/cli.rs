@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        audit, call, check, client_config, completions, diff, draft, init, inspect, install, keys, kill, kills, remove,
-        revive, secrets, serve, sign, state, tools, verify, why,
+        approvals, audit, call, check, client_config, completions, diff, draft, init, inspect, install, keys, kill,
+        kills, remove, revive, secrets, serve, sign, state, tools, verify, why,
     },
     compiling, demo,
     screen::Screen,
@@ -84,6 +84,9 @@ enum Command {
     ClientConfig(client_config::Args),
     /// Show secrets: where they come from, when they are due, who uses them; never a value
     Secrets(secrets::Args),
+    /// Calls that wait for the operator's yes: list, show, approve, deny
+    #[command(subcommand)]
+    Approvals(approvals::Command),
     /// API keys for callers over HTTP
     #[command(subcommand)]
     Keys(keys::Command),
@@ -143,6 +146,7 @@ impl Cli {
             Command::Why(args) => why::run(globals, args).await,
             Command::ClientConfig(args) => client_config::run(globals, &args),
             Command::Secrets(_) => secrets::run(globals).await,
+            Command::Approvals(command) => approvals::run(globals, command).await,
             Command::Keys(command) => keys::run(globals, command).await,
             Command::Kill(args) => kill::run(globals, args).await,
             Command::Revive(args) => revive::run(globals, args).await,

@@ -1,5 +1,6 @@
 //! One file a command: its arguments, and what it prints.
 
+pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod check;

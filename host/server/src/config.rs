@@ -3,6 +3,7 @@
 
 mod brakes;
 mod caller;
+mod confirmation;
 mod edit;
 mod egress;
 mod key_name;
@@ -20,11 +21,12 @@ use std::{
 use wardkeep_gateway::{BrakeTerms, Callers};
 use wardkeep_model::{CompileLimits, Digest, Limits, RootName};
 use wardkeep_policy::{
-    Confirming, Faults, HostTerms,
+    Faults, HostTerms,
     document::{Document, Item, Lines, Table},
     manifest::limits_patch,
 };
 
+pub(crate) use confirmation::Confirmation;
 pub(crate) use edit::{NewKey, add_key, remove_key};
 pub(crate) use egress::Egress;
 pub(crate) use key_name::KeyName;
@@ -51,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) callers: Callers,
     /// Whose access tokens are taken.
     pub(crate) issuers: Vec<Issuer>,
+    /// Whom the host asks for a yes.
+    pub(crate) confirmation: Confirmation,
     /// Directories that manifests may name.
     pub(crate) roots: BTreeMap<RootName, PathBuf>,
     /// Where values of secrets come from.
@@ -91,6 +95,10 @@ impl Config {
                 }
                 None => Some((Callers::default(), Vec::new())),
             };
+            let confirmation = match table.optional("confirmation") {
+                Some(item) => item.table().and_then(confirmation::read),
+                None => Some(Confirmation::default()),
+            };
             let roots = match table.optional("roots") {
                 Some(item) => item.table().and_then(|roots| read_roots(roots, directory)),
                 None => Some(BTreeMap::new()),
@@ -128,6 +136,7 @@ impl Config {
                 listen: listen?,
                 callers,
                 issuers,
+                confirmation: confirmation?,
                 roots: roots?,
                 sources: sources?,
                 egress: egress?,
@@ -138,12 +147,6 @@ impl Config {
                 lines,
             })
         })
-    }
-
-    /// Whom this host can ask for a confirmation.
-    #[allow(clippy::unused_self, reason = "what it answers will stand in the file")]
-    pub(crate) const fn confirming(&self) -> Confirming {
-        Confirming::NOBODY
     }
 
     /// What policy has to know of this host.

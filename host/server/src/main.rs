@@ -1,5 +1,6 @@
 //! The `wardkeep` binary: wiring and commands. The only place that makes concrete journals, engines and servers.
 
+mod approvals;
 mod approved;
 mod ask;
 mod bundle;

@@ -10,13 +10,13 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use wardkeep_audit::{Event, Journal, Opened, Replay};
-use wardkeep_gateway::{CancellationToken, Host, Moment, Orders, SocketServer};
+use wardkeep_gateway::{Approvals, CancellationToken, Host, Moment, Orders, SocketServer};
 use wardkeep_model::Digest;
 use wardkeep_policy::{Faults, manifest::Manifest};
 use wardkeep_sandbox::Engine;
 
 use crate::{
-    approved,
+    approvals, approved,
     compiling::{self, Keep},
     home::{self, Home, Owner, create_directory},
     journal,
@@ -79,6 +79,7 @@ struct Opening {
     state: State,
     engine: Engine,
     loaded: Loaded,
+    approvals: Arc<Approvals>,
 }
 
 impl Owned {
@@ -98,7 +99,7 @@ impl Owned {
         let (journal, opened) = journal::open(home, terms.config.sync).await?;
         let replay = opened.replay.clone();
         let opened_well = Self::load(home, &terms, &journal, (opened, in_use), engine, now).await;
-        let Opening { store, state, engine, loaded } = match opened_well {
+        let Opening { store, state, engine, loaded, approvals } = match opened_well {
             Ok(opening) => opening,
             Err(error) => {
                 journal.shutdown().await;
@@ -107,10 +108,18 @@ impl Owned {
         };
         let Loaded { fleet, served, rejected, strays, .. } = loaded;
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
-        let (callers, confirming) = (terms.callers(), terms.config.confirming());
+        let (callers, confirmation) = (terms.callers(), terms.config.confirmation);
         let host = Host::new(
-            Moment { fleet, callers, confirming, brakes: terms.config.brakes, rejected: rejected.len() },
+            Moment {
+                fleet,
+                callers,
+                confirming: confirmation.confirming,
+                approvals: confirmation.limits,
+                brakes: terms.config.brakes,
+                rejected: rejected.len(),
+            },
             journal.clone(),
+            approvals,
         );
         let socket = socket(home.path())?;
         let reloader = Reloader {
@@ -191,7 +200,8 @@ impl Owned {
         if state != before {
             store.write(&state)?;
         }
-        Ok(Opening { store, state, engine, loaded })
+        let approvals = Arc::new(approvals::open(home, journal)?);
+        Ok(Opening { store, state, engine, loaded, approvals })
     }
 
     /// Reloads whenever there is a reason, until it is stopped. A command that ends soon does without.
@@ -210,7 +220,15 @@ impl Owned {
             create_directory(parent)?;
             home::check_directory(parent)?;
         }
-        Ok(tokio::spawn(SocketServer::bind(&self.socket, Arc::clone(&self.host), self.orders.clone())?.run(stop)))
+        let server = SocketServer::bind(&self.socket, Arc::clone(&self.host), self.orders.clone())?;
+        let approvals = Arc::clone(self.host.approvals());
+        Ok(tokio::spawn(async move {
+            tokio::select! {
+                () = server.run(stop) => {}
+                // what expires is on record soon, also where nobody asks
+                () = approvals.watch() => {}
+            }
+        }))
     }
 
     /// Ends the calls, then closes the journal; then the lock is given back.

@@ -176,12 +176,13 @@ impl Reloader {
     /// Puts these plugins and the callers of this moment in place. How many running calls ended by it.
     fn swap(&self, snapshot: &Arc<Snapshot>, served: &[Served]) -> usize {
         let fleet = load::fleet(&self.engine, snapshot, served, &self.terms);
-        let (callers, confirming) = (self.terms.callers(), self.terms.config.confirming());
+        let config = &self.terms.config;
         self.host.replace(Moment {
             fleet,
-            callers,
-            confirming,
-            brakes: self.terms.config.brakes,
+            callers: self.terms.callers(),
+            confirming: config.confirmation.confirming,
+            approvals: config.confirmation.limits,
+            brakes: config.brakes,
             rejected: self.rejected.len(),
         })
     }

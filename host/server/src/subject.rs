@@ -69,7 +69,7 @@ impl Subject {
             );
         }
         let kills = kills::in_force(&Store::new(home.state()), Timestamp::now());
-        Ok(Self { principal, table, kills, confirming: config.confirming() })
+        Ok(Self { principal, table, kills, confirming: config.confirmation.confirming })
     }
 
     /// What is decided on.

@@ -25,7 +25,7 @@ use wardkeep_policy::{
 use wardkeep_sandbox::{Engine, EngineOptions, Outside, Roots};
 
 use super::*;
-use crate::{ApiKey, BrakeTerms, Callers, lists::HostLists};
+use crate::{ApiKey, Approval, ApprovalLimits, BrakeTerms, Callers, Keep, lists::HostLists};
 
 struct Fixture {
     key: KeyPair,
@@ -91,6 +91,17 @@ impl Sink for Hangs {
     }
 }
 
+/// A queue that is kept nowhere.
+fn approvals(journal: Journal) -> Arc<Approvals> {
+    struct Nowhere;
+    impl Keep for Nowhere {
+        fn keep(&self, _: &[Approval]) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    Arc::new(Approvals::new(Vec::new(), Box::new(Nowhere), journal))
+}
+
 impl Fixture {
     fn new() -> Self {
         Self::on(|options| Journal::open(options).unwrap().0)
@@ -111,10 +122,11 @@ impl Fixture {
             fleet: fleet(&engine, Snapshot::empty()),
             callers: callers(),
             confirming: Confirming::NOBODY,
+            approvals: ApprovalLimits::default(),
             brakes: BrakeTerms::default(),
             rejected: 0,
         };
-        Self { key, trust, engine, host: Host::new(moment, journal), _directory: directory }
+        Self { key, trust, engine, host: Host::new(moment, journal.clone(), approvals(journal)), _directory: directory }
     }
 
     /// A plugin that `user:me` may call, approved two days ago.
@@ -159,6 +171,7 @@ impl Fixture {
             fleet: fleet(&self.engine, snapshot),
             callers: callers(),
             confirming: Confirming::NOBODY,
+            approvals: ApprovalLimits::default(),
             brakes: BrakeTerms::default(),
             rejected: 0,
         })
@@ -184,7 +197,7 @@ impl Fixture {
 
 fn me() -> Arc<Caller> {
     let principal = callers().keys.remove(0).principal;
-    Arc::new(Caller { principal, origin: Origin::default() })
+    Arc::new(Caller { principal, origin: Origin::default(), connection: None })
 }
 
 fn fleet(engine: &Engine, snapshot: Snapshot) -> Arc<Fleet> {
@@ -263,6 +276,7 @@ async fn a_bell_wakes_only_who_sees_something_else_than_before() {
         fleet,
         callers: Callers::default(),
         confirming: Confirming::NOBODY,
+        approvals: ApprovalLimits::default(),
         brakes: BrakeTerms::default(),
         rejected: 0,
     });
@@ -295,8 +309,8 @@ async fn a_call_whose_thread_hangs_in_the_log_is_answered_all_the_same() {
     hangs.store(true, Ordering::SeqCst);
     let call = || {
         let principal = fixture.host.moment().callers.keys[0].principal.clone();
-        let caller = Caller { principal, origin: Origin::default() };
-        let request = ToolCall { tool: "nothing".to_owned(), arguments: Map::new(), retry: None };
+        let caller = Caller { principal, origin: Origin::default(), connection: None };
+        let request = ToolCall { tool: "nothing".to_owned(), arguments: Map::new(), retry: None, approval: None };
         fixture.host.call(caller, request, Line::default(), CancellationToken::new())
     };
     let refused = timeout(Duration::from_secs(20), call()).await.expect("an answer").unwrap_err();

@@ -37,7 +37,10 @@ pub(crate) fn filter<'h>(
     match asked {
         Ok(asked) => {
             let arguments = arguments.value().as_object().cloned().unwrap_or_default();
-            (Step::Asks(asked, arguments, entered), record::closing(Outcome::InputRequired, None, ran, Vec::new()))
+            (
+                Step::Asks(Box::new(asked), arguments, entered),
+                record::closing(Outcome::InputRequired, None, ran, Vec::new()),
+            )
         }
         Err(class) => {
             let Verdict { outcome, class, answer } = withheld(permit.tool(), id, Rejected::Question(class));

@@ -26,6 +26,9 @@ const RECORD: Duration = Duration::from_secs(5);
 /// Bytes of a reason that are kept.
 const REASON: usize = 256;
 
+/// A host that has the home and answers another question.
+const OTHER: &str = "the process that owns this home answered something else than it was asked";
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  wardkeep kill plugin:github --reason 'posts to the wrong repository'\n  \
     wardkeep kill caller:service:ci --for 2h\n  wardkeep kill tool:github_create_issue\n  wardkeep kill writes\n  wardkeep kill all\n\n\
@@ -101,10 +104,7 @@ impl Told {
                 }
                 Outcome { confirmed: true, served: true, ended, ending, recorded, why_not: None }
             }
-            Reached::Done(_) => {
-                let why_not = Some("it answered something else than it was asked".to_owned());
-                Outcome { served: true, why_not, ..Outcome::default() }
-            }
+            Reached::Done(_) => Outcome { served: true, why_not: Some(OTHER.to_owned()), ..Outcome::default() },
             Reached::Free(lock) => {
                 let recorded = record(home, lock).await;
                 Outcome { confirmed: true, recorded, ..Outcome::default() }

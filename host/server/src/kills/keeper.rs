@@ -100,7 +100,10 @@ impl Keeper {
     }
 
     async fn obey(&mut self, Placed { order, answer }: Placed) {
-        let Order::Kills { change } = order else { return };
+        let Order::Kills { change } = order else {
+            let _ = answer.send(Err(Undone::Nobody));
+            return;
+        };
         if let Err(error) = self.take().await {
             let _ = answer.send(Err(Undone::Failed { what: error.to_string() }));
             return;

@@ -52,6 +52,7 @@ async fn log(directory: &Path, calls: &[(&str, &str, Effect, Outcome, usize)]) {
                 resources: Vec::new(),
                 limits: Limits::DEFAULT,
                 resumes: None,
+                confirmed: None,
             };
             let recorded = journal.intent(intent).await.unwrap();
             let closing = Closing {

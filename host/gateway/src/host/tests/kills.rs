@@ -78,7 +78,7 @@ async fn a_killed_tool_reads_as_unknown_and_leaves_the_list_until_it_is_revived(
     let denial = present.snapshot().find(&present.case(&me.principal), "eye_look").unwrap_err();
     assert_eq!(denial.rule, Rule::Killed);
     let call = |tool: &str| {
-        let request = ToolCall { tool: tool.to_owned(), arguments: Map::new(), retry: None };
+        let request = ToolCall { tool: tool.to_owned(), arguments: Map::new(), retry: None, approval: None };
         fixture.host.call(Caller::clone(&me), request, Line::default(), CancellationToken::new())
     };
     let (killed, unknown) = (call("eye_look").await.unwrap_err(), call("eye_loot").await.unwrap_err());
