@@ -47,6 +47,7 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
     // No lock is kept: a host that starts now is not held up.
     let confirmed = match orders::give(home.path(), Order::Kills { change }, PATIENCE).await {
         Reached::Done(Done::Kills { .. }) => Some(true),
+        // an answer to something else confirms nothing
         Reached::Done(_) => Some(false),
         Reached::Free(_) => None,
         Reached::Unconfirmed(why) => {
