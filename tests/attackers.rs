@@ -18,6 +18,9 @@ const NO_FINDINGS: [&str; 2] = ["accepted_malformed", "injection_reflection"];
 
 fn home() -> Home {
     let home = Home::new();
+    // brakes would stop the attackers' caller after two hundred of their thousands of attempts
+    let operator = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    home.write("wardkeep.toml", &format!("{operator}[brakes]\nenabled = false\n"));
     let (fixture, files) = (guests::path("fixture"), guests::files());
     home.install(&Plugin::plain("fixture", &fixture, &["echo", "slow", "contents", "fail", "canary", "log"]));
     let grants = "[grants.files.tree]\nroot = \"tree\"\naccess = \"read\"\n";

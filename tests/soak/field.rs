@@ -91,7 +91,9 @@ pub fn callers(names: &[(&str, &str)]) -> String {
 pub fn home() -> Home {
     let home = Home::new();
     let operator = String::from_utf8(home.read("wardkeep.toml")).unwrap();
-    home.write("wardkeep.toml", &format!("{operator}{}", callers(&[("leaver", LEAVER)])));
+    // the rude are to be rude for ten minutes, which brakes would end in one
+    let calm = "[brakes]\nenabled = false\n";
+    home.write("wardkeep.toml", &format!("{operator}{}{calm}", callers(&[("leaver", LEAVER)])));
     let install = |plugin: Plugin<'_>, limits: &str| home.install(&Plugin { limits, ..plugin });
     let clocked = |plugin: Plugin<'_>, limits: &str| home.install(&Plugin { limits, wasi: "inert", ..plugin });
     let (fixture, waits, reports) = (guests::path("fixture"), guests::path("waits"), guests::path("reports"));

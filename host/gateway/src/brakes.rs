@@ -60,8 +60,9 @@ pub struct Most {
 impl Default for BrakeTerms {
     /// A model takes seconds for a turn: one that asks for the same forbidden thing every two seconds comes to 150 in five minutes, and 64
     /// calls for a tool that was switched off a moment ago, each tried three times, to 192. Neither comes to 200; a program that loops comes
-    /// there within a second. A call that writes every second for five minutes comes to 300: a person has long stopped looking, and a batch
-    /// that is meant to can be given its number. Ten minutes are long enough for somebody to look and short enough where nobody has to.
+    /// there within a second. Ten writes a second are what the default limit lets through and far more than honest use; who keeps at it for five
+    /// minutes is a loop, or a batch whose operator gives it its number. Ten minutes are long enough for somebody to look and short
+    /// enough where nobody has to.
     fn default() -> Self {
         let most = |denials, writes| Most { denials, writes };
         const MINUTE: Duration = Duration::from_secs(60);
@@ -69,9 +70,9 @@ impl Default for BrakeTerms {
             enabled: true,
             window: 5 * MINUTE,
             hold: 10 * MINUTE,
-            caller: most(number(200), number(300)),
+            caller: most(number(200), number(3_000)),
             // Five callers, each at its own limit.
-            plugin: most(number(1_000), number(1_500)),
+            plugin: most(number(1_000), number(15_000)),
         }
     }
 }

@@ -163,6 +163,8 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
         Ok(identity) => identity,
         Err(why) => {
             let peer = client.map(|(peer, _)| peer.to_string());
+            // the record keeps the rule; whoever looks for a mistake of their own wants to know more, and asks for it
+            tracing::debug!(peer, "a request of nobody: {why}");
             gate.host.record_unauthenticated(why, Origin { transport: "http", peer, ..Origin::default() }).await;
             let challenge = discovery::unauthenticated(&callers.callers.oauth, why != Unauthenticated::Missing);
             let body = "a bearer token of this host is needed".into_response();

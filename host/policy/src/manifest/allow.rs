@@ -9,7 +9,7 @@ use crate::document::hidden;
 /// One entry of `allow`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Allowed {
-    /// Exactly this principal, such as `user:me` or `service:ci`.
+    /// Exactly this principal, such as `user:me`, `service:ci` or `oauth:corp/alice`.
     Principal(String),
     /// Everyone in the group, without the `group:` prefix.
     Group(String),
@@ -18,8 +18,8 @@ pub enum Allowed {
 /// Text that is no entry of `allow`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAllowed {
-    /// Not one of the three kinds.
-    #[error("an entry is \"user:NAME\", \"service:NAME\" or \"group:NAME\"")]
+    /// Not one of the four kinds.
+    #[error("an entry is \"user:NAME\", \"service:NAME\", \"oauth:ISSUER/SUBJECT\" or \"group:NAME\"")]
     Kind,
     /// A pattern.
     #[error("an entry names one caller or one group exactly; there is no wildcard")]

@@ -147,3 +147,16 @@ fn brakes_are_on_unless_the_file_says_otherwise_and_each_number_can_be_changed()
         assert!(with(&format!("[brakes]\n{beyond}\n")).is_err(), "{beyond}");
     }
 }
+
+/// What the page for operators shows is what is read here.
+#[test]
+fn every_piece_of_the_file_that_the_callers_page_shows_is_accepted() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/callers.md");
+    let page = fs::read_to_string(page).unwrap();
+    let blocks: Vec<_> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 3, "the pieces are gone");
+    for block in blocks {
+        let text = format!("format = 1\n[trust]\nroot_sha256 = \"{}\"\n{block}", Digest::of(b"t"));
+        parse(&text).unwrap_or_else(|faults| panic!("{block}\n{faults}"));
+    }
+}
