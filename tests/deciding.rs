@@ -190,6 +190,19 @@ fn why_tells_each_rule_with_its_line_and_runs_nothing() {
 }
 
 #[test]
+fn what_is_stopped_is_listed_to_nobody_and_why_says_by_whom() {
+    let home = home();
+    let stopped = home.run(&["kill", "tool:fixture_echo", "--reason", "it leaks"]);
+    assert!(stopped.status.success(), "{stopped:?}");
+    assert!(of_operator(&home.json(&["tools", "--as", "test"])).is_empty());
+    let (rulings, report) = why(&home, &["test", "fixture_echo"], false);
+    assert_eq!((rulings[1].as_str(), &report["rule"]), ("kills refused", &json!("killed")));
+    let told = report["rulings"][1].to_string();
+    assert!(told.contains("it leaks") && told.contains("wardkeep revive tool:fixture_echo"), "{told}");
+    assert!(why(&home, &["pilot", "fixture_contents"], true).0.iter().all(|ruling| !ruling.contains("refused")));
+}
+
+#[test]
 fn what_why_allows_is_answered_and_what_it_refuses_is_refused_by_that_rule() {
     let home = home();
     let serving = home.serve();
