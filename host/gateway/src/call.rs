@@ -3,7 +3,7 @@
 //! Each step takes what only the step before can give: no `Permit` without `authorize`, no `Ticket` without a permit, no
 //! `Recorded` without a committed intent, and the sandbox can be entered with all three only.
 
-use std::{collections::BTreeMap, pin::pin};
+use std::{collections::BTreeMap, pin::pin, time::Instant};
 
 use serde_json::{Map, Value};
 use wardkeep_model::{CorrelationId, Pause};
@@ -52,6 +52,9 @@ pub(crate) async fn call(
     let present = host.present();
     let (fleet, snapshot, case) = (present.fleet(), present.snapshot(), present.case(&caller.principal));
     let tool = snapshot.find(&case, tool)?;
+    // limit: before anything is done for it
+    let goes_on = back.as_ref().is_some_and(|(asked, _)| asked.is_of(&caller.principal.name, tool));
+    let mut admitted = host.let_in(&present, caller, tool, goes_on)?;
     // check
     let arguments = host.checks().arguments(tool, arguments).await?;
     let belongs = Belongs { principal: &caller.principal.name, tool, arguments: &arguments };
@@ -80,6 +83,7 @@ pub(crate) async fn call(
     let resume = resumed.as_ref().map(|resumed| resumed.resumption.clone());
     let leg = sandbox::Leg { arguments: &arguments, resume, reporter };
     let (ran, remains) = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, leg, &token)).await;
+    admitted.used(ran.cost.fuel, Instant::now());
     // filter
     let (step, closing) = match questions::pause(&permit, ran) {
         Ok((pause, ran)) => questions::filter(&permit, id, ran, &arguments, asked(pause, id, before, &belongs)),

@@ -17,11 +17,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wardkeep_audit::{Journal, Origin};
 use wardkeep_model::{Authenticated, CorrelationId, Digest, Principal};
-use wardkeep_policy::{Permit, kill::Kills};
+use wardkeep_policy::{Permit, Tool, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
-    Answer, Caller, Line, Moment, NoAnswer, Refused, Response, ToolCall, ToolView,
+    Answer, Caller, Line, Moment, NoAnswer, Refused, Response, Throttled, ToolCall, ToolView,
+    admission::{Admission, Admitted, Arrived, Wanted},
     asking::{seal::Seals, thinking::Thinking},
     checks::Checks,
     identity::{Credential, Unauthenticated},
@@ -42,6 +43,8 @@ pub struct Host {
     journal: Journal,
     /// The same for calls, whose threads may wait for the device.
     record: Journal,
+    /// How often and how much each has called. Beside the moment: no reload fills a bucket.
+    admission: Admission,
     running: Running,
     /// Rings when what somebody may see has perhaps changed; holds when it did so last.
     bell: watch::Sender<Option<Instant>>,
@@ -67,6 +70,7 @@ impl Host {
             kills: ArcSwap::from_pointee(Kills::none()),
             record: journal.here(),
             journal,
+            admission: Admission::new(Instant::now()),
             running: Running::default(),
             bell: watch::Sender::new(None),
             checks: Checks::new(),
@@ -123,6 +127,23 @@ impl Host {
             token.kill();
         }
         entered
+    }
+
+    /// Takes a call on, if the host has room for one more of this caller.
+    fn arrive(&self, caller: &Caller) -> Result<Arrived, Throttled> {
+        self.admission.arrive(&caller.principal.name, &self.moment.load().allowances, Instant::now())
+    }
+
+    /// Lets a call in, or one more leg of one, as far as this moment's allowances and the tool's rates go.
+    pub(crate) fn let_in(
+        &self,
+        present: &Present,
+        caller: &Caller,
+        tool: &Tool,
+        goes_on: bool,
+    ) -> Result<Admitted, Throttled> {
+        let (name, wanted) = (&caller.principal.name, Wanted::of(tool, goes_on));
+        self.admission.enter(name, wanted, &present.moment.allowances, Instant::now())
     }
 
     pub(crate) fn bell(&self) -> watch::Receiver<Option<Instant>> {
@@ -214,8 +235,15 @@ impl Host {
                 Some(json!({ "correlationId": id })),
             ));
         }
+        let arrived = match self.arrive(&caller) {
+            Ok(arrived) => arrived,
+            Err(overload) => {
+                let refused = self.refuse(&self.journal, &caller, &request.tool, &id, overload.into()).await;
+                return refused.map(Response::Complete);
+            }
+        };
         let (answer, mut answered) = oneshot::channel();
-        let path = Arc::clone(self).path(caller, id.clone(), request, line, gone, answer);
+        let path = Arc::clone(self).path(caller, id.clone(), request, line, gone, (arrived, answer));
         self.fleet().spawn(self.calls.track_future(path));
         let response = tokio::select! {
             biased;
@@ -240,7 +268,7 @@ impl Host {
         request: ToolCall,
         line: Line,
         gone: CancellationToken,
-        answer: oneshot::Sender<Result<Response, Refused>>,
+        (arrived, answer): (Arrived, oneshot::Sender<Result<Response, Refused>>),
     ) {
         let name = request.tool.clone();
         let called = tokio::select! {
@@ -251,18 +279,25 @@ impl Host {
         let (response, remains) = match called {
             Ok((response, remains)) => (Ok(response), remains),
             Err((id, none)) => {
-                (self.refuse(&caller, &name, &id, none).await.map(Response::Complete), Remains::default())
+                (self.refuse(&self.record, &caller, &name, &id, none).await.map(Response::Complete), Remains::default())
             }
         };
         // nobody need be there any more
         let _ = answer.send(response);
-        drop(remains);
+        drop((remains, arrived));
     }
 
     /// Records why there is no answer, then says so. A refusal that can't be recorded is still a refusal.
-    async fn refuse(&self, caller: &Caller, tool: &str, id: &CorrelationId, none: NoAnswer) -> Result<Answer, Refused> {
+    async fn refuse(
+        &self,
+        journal: &Journal,
+        caller: &Caller,
+        tool: &str,
+        id: &CorrelationId,
+        none: NoAnswer,
+    ) -> Result<Answer, Refused> {
         if let Some(refusal) = record::refusal(id, caller, tool, &none)
-            && let Err(error) = self.record.refusal(refusal).await
+            && let Err(error) = journal.refusal(refusal).await
         {
             tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
         }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use wardkeep_policy::Confirming;
 use wardkeep_sandbox::Fleet;
 
-use crate::Callers;
+use crate::{Allowances, Callers};
 
 /// Plugins and callers of one moment.
 pub struct Moment {
@@ -14,6 +14,8 @@ pub struct Moment {
     pub fleet: Arc<Fleet>,
     /// Who may call.
     pub callers: Callers,
+    /// How often and how much they may. What they have called already is counted elsewhere, and stays.
+    pub allowances: Allowances,
     /// Whom the host can ask for a confirmation.
     pub confirming: Confirming,
     /// How many plugins of the home were refused; for `/ready`.

@@ -5,6 +5,7 @@ mod caller;
 mod edit;
 mod egress;
 mod key_name;
+mod limits;
 mod listen;
 mod sources;
 mod template;
@@ -14,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wardkeep_gateway::Callers;
+use wardkeep_gateway::{Allowances, Callers};
 use wardkeep_model::{CompileLimits, Digest, Limits, RootName};
 use wardkeep_policy::{
     Faults, HostTerms,
@@ -45,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Who may call.
     pub(crate) callers: Callers,
+    /// How often and how much callers may.
+    pub(crate) allowances: Allowances,
     /// Directories that manifests may name.
     pub(crate) roots: BTreeMap<RootName, PathBuf>,
     /// Where values of secrets come from.
@@ -80,6 +83,10 @@ impl Config {
                 Some(item) => item.table().and_then(caller::read),
                 None => Some(Callers::default()),
             };
+            let allowances = match table.optional("limits") {
+                Some(item) => item.table().and_then(limits::read),
+                None => Some(Allowances::default()),
+            };
             let roots = match table.optional("roots") {
                 Some(item) => item.table().and_then(|roots| read_roots(roots, directory)),
                 None => Some(BTreeMap::new()),
@@ -111,6 +118,7 @@ impl Config {
                 root: root?,
                 listen: listen?,
                 callers: callers?,
+                allowances: allowances?,
                 roots: roots?,
                 sources: sources?,
                 egress: egress?,

@@ -79,9 +79,9 @@ impl Owned {
         };
         let Loaded { fleet, served, rejected, strays, .. } = loaded;
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
-        let callers = terms.config.callers.clone();
+        let (callers, allowances) = (terms.config.callers.clone(), terms.config.allowances.clone());
         let host = Host::new(
-            Moment { fleet, callers, confirming: Confirming::NOBODY, rejected: rejected.len() },
+            Moment { fleet, callers, allowances, confirming: Confirming::NOBODY, rejected: rejected.len() },
             journal.clone(),
         );
         let socket = socket(home.path())?;

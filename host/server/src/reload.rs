@@ -176,8 +176,9 @@ impl Reloader {
     /// Puts these plugins and the callers of this moment in place. How many running calls ended by it.
     fn swap(&self, snapshot: &Arc<Snapshot>, served: &[Served]) -> usize {
         let fleet = load::fleet(&self.engine, snapshot, served, &self.terms);
-        let callers = self.terms.config.callers.clone();
-        self.host.replace(Moment { fleet, callers, confirming: Confirming::NOBODY, rejected: self.rejected.len() })
+        let (callers, allowances) = (self.terms.config.callers.clone(), self.terms.config.allowances.clone());
+        let rejected = self.rejected.len();
+        self.host.replace(Moment { fleet, callers, allowances, confirming: Confirming::NOBODY, rejected })
     }
 
     /// The documents that hold from now on: those of the home, or the old ones with the home's revocations where something is wrong

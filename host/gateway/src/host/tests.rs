@@ -22,7 +22,7 @@ use wardkeep_policy::{
 use wardkeep_sandbox::{Engine, EngineOptions, Outside, Roots};
 
 use super::*;
-use crate::{ApiKey, Callers, lists::HostLists};
+use crate::{Allowances, ApiKey, Callers, lists::HostLists};
 
 struct Fixture {
     key: KeyPair,
@@ -106,6 +106,7 @@ impl Fixture {
         let moment = Moment {
             fleet: fleet(&engine, Snapshot::empty()),
             callers: callers(),
+            allowances: Allowances::default(),
             confirming: Confirming::NOBODY,
             rejected: 0,
         };
@@ -153,6 +154,7 @@ impl Fixture {
         self.host.replace(Moment {
             fleet: fleet(&self.engine, snapshot),
             callers: callers(),
+            allowances: Allowances::default(),
             confirming: Confirming::NOBODY,
             rejected: 0,
         })
@@ -240,7 +242,8 @@ async fn a_bell_wakes_only_who_sees_something_else_than_before() {
     assert!(!wakes(&mut me).await, "nothing is different");
     // a key that is gone
     let fleet = fixture.host.fleet();
-    fixture.host.replace(Moment { fleet, callers: Callers::default(), confirming: Confirming::NOBODY, rejected: 0 });
+    let (callers, allowances) = (Callers::default(), Allowances::default());
+    fixture.host.replace(Moment { fleet, callers, allowances, confirming: Confirming::NOBODY, rejected: 0 });
     assert!(!me.changed().await && !you.changed().await, "the end");
 }
 
