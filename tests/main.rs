@@ -33,6 +33,7 @@ mod hostile_output;
 mod hostile_stdio;
 mod http_edge;
 mod installing;
+mod limits;
 mod one_home;
 mod progress;
 mod questions;

@@ -282,9 +282,11 @@ impl Host {
                 (self.refuse(&self.record, &caller, &name, &id, none).await.map(Response::Complete), Remains::default())
             }
         };
+        // before the answer: who asks one thing after the other has never two under way
+        drop(arrived);
         // nobody need be there any more
         let _ = answer.send(response);
-        drop((remains, arrived));
+        drop(remains);
     }
 
     /// Records why there is no answer, then says so. A refusal that can't be recorded is still a refusal.
