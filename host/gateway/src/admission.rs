@@ -99,11 +99,16 @@ impl Admission {
         Self { begun, callers: Callers::new(), tools: Tools::default(), arrived: Arc::default() }
     }
 
-    /// Takes a call on, before anything is done for it. A caller with nothing under way gets in where there is one place; one that has
-    /// much must leave as much free, so that those who flood the host are turned away before those who do not.
+    /// Takes a call on, before anything is done for it, unless its caller has none left. A caller with nothing under way gets in where there
+    /// is one place; one that has much must leave as much free, so that those who flood the host are turned away before those who do not.
     pub(crate) fn arrive(&self, principal: &str, allowances: &Allowances, now: Instant) -> Result<Arrived, Throttled> {
-        let known = self.callers.known(principal, since(self.begun, now)).ok_or(OVERLOAD)?;
+        let now = since(self.begun, now);
+        let known = self.callers.known(principal, now).ok_or(OVERLOAD)?;
         let mut state = known.state();
+        // asked again when it is let in; here a flood costs no other thread anything
+        if let Some(retry_after) = state.exhausted(allowances.of(principal), now) {
+            return Err(Throttled { limit: Limit::RateCaller, retry_after });
+        }
         let own = state.arrived;
         let fits = |all: u32| {
             let free = allowances.calls.checked_sub(all + 1)?;

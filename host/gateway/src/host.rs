@@ -129,7 +129,7 @@ impl Host {
         entered
     }
 
-    /// Takes a call on, if the host has room for one more of this caller.
+    /// Takes a call on, if its caller has one left and the host has room for it.
     fn arrive(&self, caller: &Caller) -> Result<Arrived, Throttled> {
         self.admission.arrive(&caller.principal.name, &self.moment.load().allowances, Instant::now())
     }
@@ -188,6 +188,13 @@ impl Host {
         &self.checks
     }
 
+    /// Whom an `authorization` header stands for now, as HTTP asks; for measurements of that.
+    #[must_use]
+    pub fn bearer(&self, header: &[u8]) -> Option<Principal> {
+        let identity = self.moment.load().callers.bearer(header, Timestamp::now()).ok()?;
+        Some(identity.principal)
+    }
+
     /// Is there a caller for standard input and for the home's own socket.
     #[must_use]
     pub fn local_principal(&self, authenticated: Authenticated) -> Option<Principal> {
@@ -237,8 +244,8 @@ impl Host {
         }
         let arrived = match self.arrive(&caller) {
             Ok(arrived) => arrived,
-            Err(overload) => {
-                let refused = self.refuse(&self.journal, &caller, &request.tool, &id, overload.into()).await;
+            Err(throttled) => {
+                let refused = self.refuse(&self.journal, &caller, &request.tool, &id, throttled.into()).await;
                 return refused.map(Response::Complete);
             }
         };

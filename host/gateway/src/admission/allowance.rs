@@ -18,10 +18,10 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// What an honest caller does not come near: ten busy processors use that fuel, and so many calls are half of what the host runs at once,
-    /// each with as much fuel as any tool may have.
+    /// What an honest caller does not come near. It takes some processors to answer so many calls, and ten to use so much fuel; so many at
+    /// once are half of what the host runs, each with as much fuel as any tool may have.
     pub const DEFAULT: Self =
-        Self { rate: rate(10_000, 1), writes: rate(600, 60), fuel_per_minute: 4_000_000_000_000, concurrency: 128 };
+        Self { rate: rate(1_000_000, 60), writes: rate(600, 60), fuel_per_minute: 4_000_000_000_000, concurrency: 128 };
 }
 
 /// How much callers may do.

@@ -110,6 +110,13 @@ impl State {
         Ok(wanted)
     }
 
+    /// How long its own rate lets nothing in, if it does now.
+    pub(super) fn exhausted(&mut self, allowance: &Allowance, now: u64) -> Option<Duration> {
+        let quota = Quota::from(allowance.rate);
+        self.calls.settle(now, quota);
+        self.calls.wait(1, quota)
+    }
+
     /// Takes what a call has used in place of what was reserved for it.
     pub(super) fn used(&mut self, reserved: u64, fuel: u64, now: u64) {
         self.reserved = self.reserved.saturating_sub(reserved);

@@ -196,6 +196,23 @@ fn who_floods_the_host_is_turned_away_before_who_does_not() {
 }
 
 #[test]
+fn who_has_no_call_left_is_turned_away_at_the_door_and_takes_no_place() {
+    let (admission, now) = admission();
+    let allowances = each(Allowance { rate: rate("2/d"), ..Allowance::DEFAULT });
+    let tool = Called::new("tool", None, None);
+    for _ in 0..2 {
+        let _arrived = admission.arrive("user:me", &allowances, now).unwrap();
+        drop(admission.enter("user:me", tool.wanted(), &allowances, now).unwrap());
+    }
+    let refused = admission.arrive("user:me", &allowances, now).unwrap_err();
+    assert_eq!((refused.limit, refused.retry_after), (Limit::RateCaller, Duration::from_secs(43_200)));
+    assert_eq!(admission.arrived.load(Ordering::Relaxed), 0);
+    // to look takes nothing
+    assert!((0..10).all(|_| admission.arrive("user:you", &allowances, now).is_ok()));
+    assert!(admission.arrive("user:me", &allowances, now + refused.retry_after).is_ok());
+}
+
+#[test]
 fn who_is_set_apart_has_other_limits_and_nobody_else_has_them() {
     let (admission, now) = admission();
     let apart = Allowance { rate: rate("1/d"), ..Allowance::DEFAULT };

@@ -104,3 +104,22 @@ fn who_is_set_apart_has_what_is_said_of_it_and_the_rest_of_what_all_have() {
     let me = Allowance { writes: "1/min".parse().unwrap(), concurrency: 2, ..each };
     assert_eq!(apart, [("user:me".to_owned(), me)].into());
 }
+
+#[test]
+fn the_page_on_limits_shows_a_file_that_is_accepted_and_the_defaults_that_there_are() {
+    let page = include_str!("../../../../docs/limits.md");
+    let shown = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let text = format!("format = 1\n[trust]\nroot_sha256 = \"{}\"\n{shown}", Digest::of(b"t"));
+    assert_ne!(parse(&text).unwrap().allowances, Allowances::default());
+    let Allowances { each, calls, .. } = Allowances::default();
+    let told = |key: &str, default: String| {
+        let row = page.lines().find(|line| line.contains(key)).unwrap_or_else(|| panic!("no row of {key}"));
+        let plain = row.replace(['_', ','], "");
+        assert!(plain.contains(&default), "{row}: the default is {default}");
+    };
+    told("`limits.rate`", format!("`\"{}\"`", each.rate));
+    told("`limits.writes`", format!("`\"{}\"`", each.writes));
+    told("`limits.fuel_per_minute`", format!("`{}`", each.fuel_per_minute));
+    told("`limits.concurrency` |", format!("| {} |", each.concurrency));
+    told("`limits.calls`", format!("| {calls} |"));
+}
