@@ -171,10 +171,10 @@ fn no_reload_fills_a_bucket() {
     assert_eq!(calls(&a, "fixture_canary", 10), 10);
     // the manifest anew with the same rate, then with a wider one; the operator's file with a wider one at the end
     install(&home, 2, &rate);
-    reload(&home, &serving, "2");
+    reload(&home, &serving, 2);
     assert_eq!(calls(&a, "fixture_echo", 3), 0, "five of five are used");
     install(&home, 3, &[("echo", "rate = { caller = \"7/d\" }"), ("canary", "")]);
-    reload(&home, &serving, "3");
+    reload(&home, &serving, 3);
     assert_eq!(calls(&a, "fixture_echo", 10), 2, "five of seven are used");
     assert_eq!(calls(&a, "fixture_canary", 10), 3, "seventeen of twenty are used");
     let file = String::from_utf8(home.read("wardkeep.toml")).unwrap();
@@ -189,12 +189,12 @@ fn no_reload_fills_a_bucket() {
 }
 
 /// Waits until the manifest of this serial is on record as served.
-fn reload(home: &Home, serving: &Serving, serial: &str) {
+fn reload(home: &Home, serving: &Serving, serial: u64) {
     serving.hang_up();
     let begun = Instant::now();
     let loaded = |line: &Value| {
         let event = &line["unmapped"]["event"];
-        event["kind"] == "plugin-loaded" && event["serial"].to_string() == serial
+        event["kind"] == "plugin-loaded" && event["serial"] == serial
     };
     while !home.journal().iter().any(loaded) {
         assert!(begun.elapsed() < Duration::from_secs(30), "{}", serving.stderr());

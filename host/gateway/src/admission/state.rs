@@ -103,6 +103,8 @@ impl State {
         if let (Some((id, _)), None, false) = (own, known, goes_on) {
             // what is empty by now is as good as forgotten
             self.tools.retain(|(_, bucket)| !bucket.is_empty(now));
+            // most have one or two; room for four would be most of what a caller takes
+            self.tools.reserve_exact(1);
             self.tools.push((id, first));
         }
         self.running += 1;
