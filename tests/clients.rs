@@ -1,5 +1,5 @@
-//! Real clients, over stdio and HTTP, in each revision that they speak: each lists, calls, hears progress, cancels a call and answers a
-//! question. A client that is missing is skipped aloud, and is a failure under CI, where `.ci/run` installs it.
+//! Real clients, over stdio and HTTP, in each revision that they speak: each lists, calls, hears progress, cancels a call, answers a
+//! question and confirms a write; and where it cannot ask anybody, its write waits for the operator. A client that is missing is skipped aloud, and is a failure under CI, where `.ci/run` installs it.
 
 mod inspector;
 mod scripted;
@@ -14,9 +14,12 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{
-    guests,
-    home::{Home, Plugin, program},
+use crate::{
+    confirming::PERSON,
+    support::{
+        guests,
+        home::{Home, Plugin, program},
+    },
 };
 
 /// The value of an environment variable that names a client.
@@ -37,9 +40,21 @@ pub fn client(variable: &str) -> Option<String> {
     }
 }
 
-/// A home with a tool to call, one that tells how far it is, one that asks, and one that says that it has begun and never ends.
+/// A home with a tool to call, one that tells how far it is, one that asks, one that says that it has begun and never ends, and one that writes
+/// when its person says yes.
 fn home() -> Home {
     let home = Home::new();
+    let mut operator = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    for groups in ["groups = [\"tests\"]\n", "groups = [\"engineering\"]\n"] {
+        operator = operator.replace(groups, &format!("{groups}{PERSON}"));
+    }
+    home.write("wardkeep.toml", &operator);
+    let wasm = guests::path("writes");
+    let tools = "[tools.keep]\neffect = \"write\"\nside_effects = \"writes a note\"\nuses = [\"files.tree\"]\n\
+                 allow = [\"group:tests\", \"user:me\"]\n"
+        .to_owned();
+    let grants = "[grants.files.tree]\nroot = \"tree\"\naccess = \"write\"\n";
+    home.install(&Plugin { tools, ..Plugin::granted("writes", &wasm, &[], grants) });
     home.install(&Plugin::plain("fixture", &guests::path("fixture"), &["echo"]));
     home.install(&Plugin::plain("reports", &guests::path("reports"), &["report"]));
     let wasm = guests::path("waits");
@@ -53,7 +68,13 @@ fn home() -> Home {
     home
 }
 
-const TOOLS: [&str; 4] = ["asks_ask", "fixture_echo", "reports_report", "waits_for_ever"];
+const TOOLS: [&str; 5] = ["asks_ask", "fixture_echo", "reports_report", "waits_for_ever", "writes_keep"];
+
+/// How the writes on record were confirmed.
+fn confirmed(home: &Home) -> Vec<String> {
+    let writes = lines(home, "intent").into_iter().filter(|line| line["unmapped"]["effect"] == "write");
+    writes.map(|line| line["unmapped"]["confirmed"]["how"].as_str().unwrap_or("not at all").to_owned()).collect()
+}
 
 fn json_of(command: &mut Command) -> Value {
     let output = command.output().expect("the client starts");

@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    github::{self, READ_ONLY, READ_WRITE},
-    guests,
-    home::Home,
-    outside::Outside,
-    serving::Serving,
-    web::Seen,
+use crate::{
+    confirming::{self, PERSON},
+    support::{
+        github::{self, READ_ONLY, READ_WRITE},
+        guests,
+        home::Home,
+        outside::Outside,
+        serving::Serving,
+        web::Seen,
+    },
 };
-
-/// What the README's manifest serves at once, with writes that nobody confirms: as a test wants it, and as no example shows it.
-const UNCONFIRMED: [(&str, &str); 1] = [("confirm = \"client\"", "confirm = \"none\"")];
 
 struct Github {
     outside: Outside,
@@ -31,10 +31,7 @@ impl Github {
         if writes {
             let operator = String::from_utf8(home.read("wardkeep.toml")).unwrap();
             let groups = "groups = [\"tests\"]\n";
-            home.write(
-                "wardkeep.toml",
-                &operator.replace(groups, &format!("{groups}writes = true\nunconfirmed_writes = true\n")),
-            );
+            home.write("wardkeep.toml", &operator.replace(groups, &format!("{groups}{PERSON}")));
         }
         let serving = home.serve();
         Self { outside, home, serving }
@@ -46,6 +43,18 @@ impl Github {
             arguments[name] = json!(value);
         }
         self.serving.mcp().call(&format!("github_{tool}"), arguments)["result"].clone()
+    }
+
+    /// The same by a client whose person says yes to it.
+    fn confirmed(&self, tool: &str, mut arguments: Value) -> Value {
+        for (name, value) in [("owner", "acme"), ("repo", "web")] {
+            arguments[name] = json!(value);
+        }
+        let (mcp, tool) = (self.serving.mcp(), format!("github_{tool}"));
+        let before = self.seen().len();
+        let asked = confirming::call(&mcp, &tool, arguments.clone(), &json!({}))["result"].clone();
+        assert_eq!((&asked["resultType"], self.seen().len()), (&json!("input_required"), before), "{asked}");
+        confirming::call(&mcp, &tool, arguments, &confirming::yes(&asked))["result"].clone()
     }
 
     fn structured(&self, tool: &str, arguments: Value) -> Value {
@@ -191,12 +200,12 @@ fn a_credential_that_the_service_repeats_never_comes_back() {
 }
 
 #[test]
-fn a_write_goes_with_its_own_credential_and_tells_what_was_done() {
-    let github = Github::new(&UNCONFIRMED, true);
-    let created = github.structured("create_issue", json!({ "title": "It rains in", "body": "There" }));
-    assert_eq!(created["number"], json!(66));
-    let closed = github.structured("close_issue", json!({ "number": 12, "labels": ["done"], "comment": "Mended" }));
-    assert_eq!(closed["done"].as_array().map(Vec::len), Some(3));
+fn a_confirmed_write_goes_with_its_own_credential_and_tells_what_was_done() {
+    let github = Github::new(&[], true);
+    let created = github.confirmed("create_issue", json!({ "title": "It rains in", "body": "There" }));
+    assert_eq!(created["structuredContent"]["number"], json!(66), "{created}");
+    let closed = github.confirmed("close_issue", json!({ "number": 12, "labels": ["done"], "comment": "Mended" }));
+    assert_eq!(closed["structuredContent"]["done"].as_array().map(Vec::len), Some(3), "{closed}");
     github.structured("list_issues", json!({}));
 
     let asked: Vec<_> = github
@@ -215,7 +224,7 @@ fn a_write_goes_with_its_own_credential_and_tells_what_was_done() {
     assert_eq!(asked, expected);
     assert!(!github.outcome().to_string().contains("ghp_"));
 
-    let partly = github.call("close_issue", "web", json!({ "number": 13, "labels": ["done"] }));
+    let partly = github.confirmed("close_issue", json!({ "number": 13, "labels": ["done"] }));
     assert_eq!(partly["isError"], json!(true), "{partly}");
     for words in ["labels of acme/web#13", "closing acme/web#13", "admin rights"] {
         assert!(partly.to_string().contains(words), "{words}: {partly}");
@@ -223,8 +232,27 @@ fn a_write_goes_with_its_own_credential_and_tells_what_was_done() {
 }
 
 #[test]
+fn a_branch_is_deleted_after_an_operator_said_yes_and_not_by_the_person_at_the_client() {
+    let github = Github::new(&[], true);
+    let arguments = || json!({ "owner": "acme", "repo": "web", "branch": "topic" });
+    let mcp = github.serving.mcp();
+    let delete = || confirming::call(&mcp, "github_delete_branch", arguments(), &json!({}))["result"].clone();
+    let waits = delete();
+    let id = waits["_meta"]["dev.wardkeep/approval"].as_str().unwrap_or_else(|| panic!("{waits}")).to_owned();
+    assert_eq!(github.seen().len(), 0, "nothing is asked of the service before");
+    github.home.json(&["approvals", "approve", &id]);
+    let deleted = delete();
+    assert_eq!(deleted["isError"], json!(false), "{deleted}");
+    let seen = github.seen();
+    assert_eq!((seen.len(), seen[0].method.as_str(), bearer(&seen[0])), (1, "DELETE", Some(READ_WRITE)));
+    let outcome = github.outcome();
+    assert_eq!(outcome["unmapped"]["confirmed"]["approval"], json!(id), "{outcome}");
+    assert_eq!(outcome["activity_name"], "Delete");
+}
+
+#[test]
 fn a_caller_who_may_not_write_is_neither_shown_writing_tools_nor_let_into_them() {
-    let github = Github::new(&UNCONFIRMED, false);
+    let github = Github::new(&[], false);
     assert!(!github.serving.mcp().tools().iter().any(|tool| tool == "github_create_issue"));
     let refused = github.call("create_issue", "web", json!({ "title": "x" }));
     assert_ne!(refused["isError"], json!(false), "{refused}");

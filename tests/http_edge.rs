@@ -70,7 +70,7 @@ fn health_answers_strangers_and_ready_tells_counts_only() {
     assert_eq!(
         ready.message(),
         json!({ "ready": true, "recording": true, "plugins": 1, "tools": 1, "rejected": 0,
-        "out_of_service": 0 })
+        "out_of_service": 0, "stopped": 0 })
     );
 }
 

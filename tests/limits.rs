@@ -2,17 +2,20 @@
 
 use std::{
     collections::BTreeMap,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    guests,
-    home::{Home, Plugin, sha256},
-    http::Mcp,
-    serving::Serving,
+use crate::{
+    confirming::{self, PERSON, yes},
+    support::{
+        guests,
+        home::{Home, Plugin, sha256},
+        http::Mcp,
+        serving::Serving,
+    },
 };
 
 /// A home whose operator's file says this besides, with callers of these names.
@@ -257,6 +260,57 @@ fn a_caller_has_so_many_calls_at_once_and_the_host_so_many_of_all() {
     drop(serving);
     let one = |name: &str, rule: &str| ((format!("service:{name}"), rule.to_owned()), 1);
     assert_eq!(refusals(&home).0, [one("a", "overload"), one("b", "caller-concurrency")].into());
+}
+
+#[test]
+fn a_write_that_waits_for_its_person_counts_once_and_a_borrowed_yes_gets_around_no_rate() {
+    let home = confirming::home(PERSON, "rate = { caller = \"2/d\" }\n", "[limits]\nwrites = \"3/d\"\n");
+    let serving = home.serve();
+    let mcp = serving.mcp();
+    let ask = |tool: &str| confirming::call(&mcp, tool, confirming::note(), &json!({}));
+    for _ in 0..2 {
+        let asked = ask("files_write")["result"].clone();
+        assert_eq!(asked["resultType"], "input_required", "{asked}");
+        let done = confirming::call(&mcp, "files_write", confirming::note(), &yes(&asked));
+        assert_eq!(done["result"]["isError"], json!(false), "two of two, and a yes counts for nothing: {done}");
+        fs::remove_file(home.tree().join("a.md")).unwrap();
+    }
+    let refused = ask("files_write");
+    assert!(retry_after(&refused).is_some() && says(&refused, "of yours to this tool; "), "{refused}");
+    // the third of three writes, by another tool; what it was asked lets nothing else in
+    let asked = ask("files_append")["result"].clone();
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    let borrowed = confirming::call(&mcp, "files_write", confirming::note(), &yes(&asked));
+    assert!(retry_after(&borrowed).is_some(), "{borrowed}");
+    let refused = ask("files_append");
+    assert!(says(&refused, "too many calls that change something; "), "{refused}");
+    let done = confirming::call(&mcp, "files_append", confirming::note(), &yes(&asked));
+    assert_eq!(done["result"]["isError"], json!(false), "{done}");
+}
+
+#[test]
+fn a_write_that_waits_for_the_operator_counts_once_and_no_invented_approval_gets_around_a_rate() {
+    let home = confirming::home("writes = true\n", "rate = { caller = \"2/d\" }\n", "");
+    let serving = home.serve();
+    let mcp = serving.mcp();
+    let write = |approval: Option<&str>| {
+        let params = json!({ "name": "files_write", "arguments": confirming::note() });
+        let meta = approval.map_or_else(|| json!({}), |name| json!({ "dev.wardkeep/approval": name }));
+        mcp.request_with_meta("tools/call", params, meta).message()
+    };
+    let id = |answer: &Value| answer["result"]["_meta"]["dev.wardkeep/approval"].as_str().map(str::to_owned);
+    let first = id(&write(None)).expect("it waits");
+    for _ in 0..10 {
+        assert_eq!(id(&write(Some(&first))).as_ref(), Some(&first), "to ask for news counts for nothing");
+    }
+    home.json(&["approvals", "approve", &first]);
+    assert_eq!(write(Some(&first))["result"]["isError"], json!(false));
+    // the second of two; a name that is spent and one that is nobody's are no way around
+    assert!(says(&write(Some(&first)), "was used already"));
+    for name in [Some(first.as_str()), Some("apv-0123456789abcdef"), None] {
+        let refused = write(name);
+        assert!(retry_after(&refused).is_some(), "{refused}");
+    }
 }
 
 /// A plugin that takes three seconds.

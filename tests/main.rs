@@ -11,11 +11,13 @@
     reason = "a test that can't go on fails; clippy excuses functions marked as tests only, not what they share"
 )]
 
+mod approvals;
 mod attackers;
 mod bounds;
 mod careless_admin;
 mod clients;
 mod code_cache;
+mod confirming;
 mod conformance;
 mod displays;
 mod documents;
@@ -33,8 +35,10 @@ mod hostile_output;
 mod hostile_stdio;
 mod http_edge;
 mod installing;
+mod kills;
 mod limits;
 mod one_home;
+mod operations;
 mod progress;
 mod questions;
 mod reloading;

@@ -233,6 +233,7 @@ fn what_may_not_be_asked_is_withheld_with_its_reason_on_record() {
         ("pattern", "question-form"),
         ("hidden", "question-form"),
         ("id", "question-id"),
+        ("slash", "question-id"),
         ("twice", "question-id"),
         ("long", "question-message"),
         ("none", "too-many-questions"),

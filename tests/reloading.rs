@@ -151,7 +151,7 @@ fn a_bad_newcomer_is_recorded_once_and_shown_while_what_it_would_replace_goes_on
     assert_eq!(
         ready(&serving),
         json!({ "ready": true, "recording": true, "plugins": 1, "tools": 1, "rejected": 1,
-        "out_of_service": 0 })
+        "out_of_service": 0, "stopped": 0 })
     );
     let told = serving.stderr();
     assert!(told.contains("plugin `fixture` is refused; 1.0.0, serial 1, goes on serving"), "{told}");

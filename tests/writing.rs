@@ -5,10 +5,13 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    guests,
-    home::{Home, Plugin, sha256},
-    serving::Serving,
+use crate::{
+    confirming::{self, PERSON},
+    support::{
+        guests,
+        home::{Home, Plugin, sha256},
+        serving::Serving,
+    },
 };
 
 const GRANT: &str = "[grants.files.tree]\nroot = \"tree\"\naccess = \"write\"\n";
@@ -24,6 +27,14 @@ fn home(caller: &str) -> Home {
     let file = home.operator_file(&root, "");
     assert!(file.contains(group), "{file}");
     home.write("wardkeep.toml", &file.replace(group, &format!("{group}{caller}")));
+    home
+}
+
+/// The same where no operator can be asked.
+fn closed(caller: &str) -> Home {
+    let home = home(caller);
+    let file = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    home.write("wardkeep.toml", &format!("{file}[confirmation]\napprovals = false\n"));
     home
 }
 
@@ -105,7 +116,7 @@ fn a_write_is_served_where_manifest_and_operator_let_it_go_unconfirmed_and_is_on
 }
 
 #[test]
-fn a_write_is_not_served_without_all_three_words_and_a_destructive_tool_never() {
+fn a_write_is_not_served_without_all_three_words_where_nobody_can_be_asked() {
     let unconfirmed = "confirm = \"none\"\n";
     for (caller, confirm) in [
         ("", unconfirmed),
@@ -116,7 +127,7 @@ fn a_write_is_not_served_without_all_three_words_and_a_destructive_tool_never() 
         (UNCONFIRMED, "confirm = \"operator\"\n"),
         (UNCONFIRMED, "confirm = \"none\"\nstage = \"off\"\n"),
     ] {
-        let home = home(caller);
+        let home = closed(caller);
         install(&home, confirm);
         let serving = home.serve();
         assert_eq!(serving.mcp().tools(), ["writes_scribble"], "{caller:?} {confirm:?}");
@@ -126,7 +137,7 @@ fn a_write_is_not_served_without_all_three_words_and_a_destructive_tool_never() 
         serving.terminate();
         assert_eq!(last(&home, "refusal")["status_code"], "denied");
     }
-    let home = home(UNCONFIRMED);
+    let home = closed(UNCONFIRMED);
     let component = guests::path("writes");
     let mut plugin = Plugin::granted("writes", &component, &[("scribble", "[\"files.tree\"]")], GRANT);
     plugin.tools.push_str(&changes("keep", "destructive", "confirm = \"client\"\n"));
@@ -137,33 +148,33 @@ fn a_write_is_not_served_without_all_three_words_and_a_destructive_tool_never() 
     assert_eq!(fs::read_dir(home.tree()).unwrap().count(), 0);
 }
 
-/// The tables that plugins/files/README.md shows, with its tools switched on.
-fn shown(on: bool) -> String {
+/// The tables that plugins/files/README.md shows.
+fn shown() -> String {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/files/README.md")).unwrap();
     let table = page.split("```").find(|block| block.contains("[grants.files.drafts]")).expect("the tables");
     let table = table.trim_start_matches("toml").replace("root = \"drafts\"", "root = \"tree\"");
-    let table = table.replace("group:engineering", "group:tests");
-    if on { table.replace("stage = \"off\"\n", "") } else { table }
+    table.replace("group:engineering", "group:tests")
 }
 
 #[test]
-fn the_plugin_files_writes_by_the_manifest_that_its_page_shows() {
+fn the_plugin_files_writes_by_the_manifest_that_its_page_shows_once_its_person_said_yes() {
     let component = guests::files_write();
-    let install = |home: &Home, on| {
-        let mut plugin = Plugin::granted("files", &component, &[], "");
-        plugin.tools = shown(on);
-        home.install(&plugin);
-    };
-    let off = home(UNCONFIRMED);
-    install(&off, false);
-    assert_eq!(off.serve().mcp().tools(), ["files_read"], "what is shown is off");
-
-    let home = home(UNCONFIRMED);
-    install(&home, true);
+    let home = home(PERSON);
+    let mut plugin = Plugin::granted("files", &component, &[], "");
+    plugin.tools = shown();
+    home.install(&plugin);
     let serving = home.serve();
     let mcp = serving.mcp();
-    assert_eq!(mcp.tools(), ["files_append", "files_make_directory", "files_move", "files_read", "files_write"]);
-    let call = |tool: &str, arguments: Value| mcp.call(tool, arguments)["result"].clone();
+    assert_eq!(
+        mcp.tools(),
+        ["files_append", "files_make_directory", "files_move", "files_read", "files_remove", "files_write"]
+    );
+    let call = |tool: &str, arguments: Value| {
+        let before = home.journal().len();
+        let asked = confirming::call(&mcp, tool, arguments.clone(), &json!({}))["result"].clone();
+        assert!(!home.journal()[before..].iter().any(|line| line["unmapped"]["phase"] == "intent"), "{asked}");
+        confirming::call(&mcp, tool, arguments, &confirming::yes(&asked))["result"].clone()
+    };
     let done = |tool: &str, arguments: Value| {
         let result = call(tool, arguments);
         assert_eq!(result["isError"], json!(false), "{result}");
@@ -173,22 +184,28 @@ fn the_plugin_files_writes_by_the_manifest_that_its_page_shows() {
     assert_eq!(done("files_write", json!({ "path": "new/a.md", "text": "# A\n" }))["bytes"], 4);
     done("files_append", json!({ "path": "new/a.md", "text": "more\n" }));
     done("files_move", json!({ "from": "new/a.md", "to": "new/b.md" }));
-    assert_eq!(done("files_read", json!({ "path": "new/b.md" }))["content"], "# A\nmore\n");
+    let read = mcp.call("files_read", json!({ "path": "new/b.md" }));
+    assert_eq!(read["result"]["structuredContent"]["content"], "# A\nmore\n", "nobody is asked: {read}");
     let again = call("files_write", json!({ "path": "new/b.md", "text": "x" }));
     assert_eq!(
         (&again["isError"], &again["_meta"]["dev.wardkeep/failure"]),
         (&json!(true), &json!("invalid-arguments"))
     );
-    let not_listed = mcp.call("files_write", json!({ "path": "new/c.sh", "text": "x" }));
-    assert!(not_listed["error"].is_object() || not_listed["result"]["isError"] == true, "{not_listed}");
-    let removed = mcp.call("files_remove", json!({ "paths": ["new/b.md"] }));
-    assert_eq!(removed["error"]["message"], "unknown tool `files_remove`");
+    // nobody is asked about what may not be done in any case
+    let not_listed = confirming::call(&mcp, "files_write", json!({ "path": "new/c.sh", "text": "x" }), &json!({}));
+    assert_eq!(not_listed["result"]["isError"], json!(true), "{not_listed}");
     assert_eq!(fs::read_to_string(home.tree().join("new/b.md")).unwrap(), "# A\nmore\n");
-    assert_eq!(fs::read_dir(home.tree().join("new")).unwrap().count(), 1);
+    done("files_remove", json!({ "paths": ["new/b.md"] }));
+    assert_eq!(fs::read_dir(home.tree().join("new")).unwrap().count(), 0);
     serving.terminate();
-    let moved = home.journal().into_iter().find(|line| line["api"]["operation"] == "files_move").unwrap();
+    let moved = home
+        .journal()
+        .into_iter()
+        .find(|line| line["api"]["operation"] == "files_move" && line["unmapped"]["phase"] == "intent");
+    let moved = moved.unwrap();
     let ids: Vec<_> = moved["resources"].as_array().unwrap().iter().map(|it| it["uid"].clone()).collect();
     assert_eq!(ids, ["new/a.md", "new/b.md"]);
+    assert_eq!(moved["unmapped"]["confirmed"]["how"], "client", "{moved}");
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::{sync::Arc, thread, time::Duration};
 use serde_json::{Map, Value};
 use wardkeep_audit::{ClaimedClient, Origin};
 use wardkeep_gateway::{
-    Allowances, ApiKey, Caller, Callers, CancellationToken, Host, Line, Moment, Response, ToolCall,
+    Allowances, ApiKey, Approval, ApprovalLimits, Approvals, BrakeTerms, Caller, Callers, CancellationToken, Host,
+    Keep, Line, Moment, Response, ToolCall,
 };
 use wardkeep_model::Digest;
 use wardkeep_policy::Confirming;
@@ -50,9 +51,12 @@ fn here() -> Vec<String> {
         callers: Callers { stdio: None, keys: vec![key] },
         allowances: Allowances::default(),
         confirming: Confirming::default(),
+        approvals: ApprovalLimits::default(),
+        brakes: BrakeTerms::default(),
         rejected: 0,
     };
-    let host = Host::new(moment, served.journal.clone());
+    let approvals = Approvals::new(Vec::new(), Box::new(Nowhere), served.journal.clone());
+    let host = Host::new(moment, served.journal.clone(), Arc::new(approvals));
     let mut without = spent(|| {
         let answer = runtime.block_on(Arc::clone(&served).answer(arguments.clone()));
         assert_eq!(answer, calls::arguments());
@@ -63,6 +67,15 @@ fn here() -> Vec<String> {
     });
     let samples = in_turns(25, 200, [&mut without, &mut with]);
     row("in one process, from the key to the answer", &samples, "50 µs")
+}
+
+/// A READ call asks for no approval.
+struct Nowhere;
+
+impl Keep for Nowhere {
+    fn keep(&self, _: &[Approval]) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// As a transport does it that has read a request.
@@ -77,8 +90,8 @@ async fn call(host: &Arc<Host>, authorization: &[u8], arguments: Map<String, Val
         request_id: Some("1".to_owned()),
         trace_id: None,
     };
-    let request = ToolCall { tool: calls::TOOL.to_owned(), arguments, retry: None };
-    let caller = Caller { principal, origin };
+    let request = ToolCall { tool: calls::TOOL.to_owned(), arguments, retry: None, approval: None };
+    let caller = Caller { principal, origin, connection: None };
     match host.call(caller, request, Line::default(), CancellationToken::new()).await {
         Ok(Response::Complete(answer)) => answer.structured_content.unwrap(),
         other => panic!("{other:?}"),

@@ -169,6 +169,7 @@ impl Served {
             limits: *permit.limits(),
             resources: Vec::new(),
             resumes: None,
+            confirmed: None,
         };
         let recorded = journal.intent(intent).await.unwrap();
         Self { engine, inspected, fleet, permit, arguments, recorded, journal, _audit: audit }

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{TOOLS, client, home, json_of, lines, outcomes, protocols, stdio};
+use super::{TOOLS, client, confirmed, home, json_of, lines, outcomes, protocols, stdio};
 use crate::support::{
     home::{Home, KEY},
     serving::{Serving, wait},
@@ -137,6 +137,13 @@ impl Mcpdo {
         let question = asked["elicitationPending"]["elicitationId"].as_str().unwrap();
         let answered = wardkeep(&["elicitation/respond", question, r#"{"flavour":"plum"}"#]);
         assert_eq!(answered["structuredContent"]["flavour"], "plum", "{era}: {answered}");
+        let note = r#"{"root":"tree","path":"note.txt","text":"kept"}"#;
+        let asked = wardkeep(&["tools/call", "writes_keep", note]);
+        let message = asked["elicitationPending"]["message"].as_str().unwrap_or_default();
+        assert!(message.starts_with("Wardkeep asks: may writes_keep run?"), "{era}: {asked}");
+        let question = asked["elicitationPending"]["elicitationId"].as_str().unwrap();
+        let kept = wardkeep(&["elicitation/respond", question, r#"{"confirm":"yes"}"#]);
+        assert_ne!(kept["isError"], json!(true), "{era}: {kept}");
         self.run(&["disconnect", "wardkeep"]);
     }
 }
@@ -186,8 +193,10 @@ fn what_client_config_says_lets_mcpdo_list_call_and_answer_over_http_and_stdio_i
             mcpdo.visit(&file, era);
         }
         drop(mcpdo);
-        assert_eq!(outcomes(&home), ["ok", "input-required", "ok", "ok", "input-required", "ok"], "http: {http}");
-        assert_eq!(protocols(&home), [["2025-11-25"; 3], ["2026-07-28"; 3]].concat());
+        assert_eq!(outcomes(&home), ["ok", "input-required", "ok", "ok"].repeat(2), "http: {http}");
+        assert_eq!(protocols(&home), [["2025-11-25"; 4], ["2026-07-28"; 4]].concat());
+        assert_eq!(confirmed(&home), ["client"; 2]);
+        assert_eq!(std::fs::read_to_string(home.tree().join("note.txt")).unwrap(), "kept");
     }
 }
 

@@ -1,5 +1,5 @@
-"""One visit of the Python MCP client: lists the tools, calls one, hears progress, cancels a call, answers a question; prints what it got as
-one JSON object.
+"""One visit of the Python MCP client: lists the tools, calls one, hears progress, cancels a call, answers a question, confirms a write; and another
+without elicitation, whose write waits. Prints what it got as one JSON object.
 
 usage: python_client.py REVISION http URL KEY
        python_client.py REVISION stdio COMMAND [ARG ...]
@@ -22,7 +22,18 @@ from mcp.types import ElicitResult
 
 
 async def answer(_context, params):
+    if params.message.startswith("Wardkeep asks: may writes_keep run?"):
+        return ElicitResult(action="accept", content={"confirm": "yes"})
     return ElicitResult(action="accept", content={"flavour": f"plum: {params.message}"})
+
+
+NOTE = {"root": "tree", "path": "note.txt", "text": "kept"}
+
+
+async def ask_in_vain(transport, mode):
+    async with Client(transport, mode=mode) as client:
+        waits = await client.call_tool("writes_keep", NOTE)
+        return {"isError": bool(waits.is_error), "approval": (waits.meta or {}).get("dev.wardkeep/approval")}
 
 
 async def visit(transport, mode):
@@ -45,6 +56,7 @@ async def visit(transport, mode):
 
             await client.call_tool("waits_for_ever", {}, progress_callback=enough)
         asked = await client.call_tool("asks_ask", {"about": "cake"})
+        kept = await client.call_tool("writes_keep", NOTE)
         return {
             "revision": client.session.protocol_version,
             "tools": [tool.name for tool in tools.tools],
@@ -54,6 +66,7 @@ async def visit(transport, mode):
             "progress": progress,
             "cancelled": scope.cancelled_caught,
             "asked": asked.structured_content,
+            "kept": not kept.is_error,
         }
 
 
@@ -65,11 +78,14 @@ async def main():
         mode = "legacy"
     if kind == "stdio":
         command, *args = rest
-        got = await visit(stdio_client(StdioServerParameters(command=command, args=args)), mode)
+        start = StdioServerParameters(command=command, args=args)
+        got = await visit(stdio_client(start), mode)
+        got["waits"] = await ask_in_vain(stdio_client(start), mode)
     else:
         url, key = rest
         async with httpx2.AsyncClient(headers={"authorization": f"Bearer {key}"}, trust_env=False) as http:
             got = await visit(streamable_http_client(url, http_client=http), mode)
+            got["waits"] = await ask_in_vain(streamable_http_client(url, http_client=http), mode)
     print(json.dumps(got))
 
 

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{TOOLS, client, home, json_of, outcomes, protocols, stdio};
+use super::{TOOLS, client, confirmed, home, json_of, outcomes, protocols, stdio};
 use crate::support::home::KEY;
 
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +56,9 @@ fn expect_all(got: &Value, what: &str, revision: &str) {
     assert_eq!(got["cancelled"], json!(true), "{what}: {got}");
     // asked last, over the connection on which a call was cancelled
     assert_eq!(got["asked"]["flavour"], "plum: plugin asks asks: Which cake?", "{what}: {got}");
+    assert_eq!(got["kept"], json!(true), "{what}: {got}");
+    assert_eq!(got["waits"]["isError"], json!(true), "{what}: {got}");
+    assert!(got["waits"]["approval"].as_str().is_some_and(|id| id.starts_with("apv-")), "{what}: {got}");
 }
 
 /// One visit in each revision, over one way or the other, and what they leave in the record.
@@ -70,39 +73,41 @@ fn visits(client: Client, http: bool) {
     for revision in client.revisions() {
         let Some(got) = client.visit(revision, &target) else { return };
         expect_all(&got, &format!("{client:?}"), revision);
-        ended.extend(["ok", "ok", "cancelled", "input-required", "ok"]);
-        spoken.extend([*revision; 5]);
+        ended.extend(["ok", "ok", "cancelled", "input-required", "ok", "ok"]);
+        spoken.extend([*revision; 6]);
     }
     assert_eq!(outcomes(&home), ended, "{client:?}");
     assert_eq!(protocols(&home), spoken, "{client:?}");
+    assert_eq!(confirmed(&home), vec!["client"; client.revisions().len()], "{client:?}");
+    assert_eq!(std::fs::read_to_string(home.tree().join("note.txt")).unwrap(), "kept");
 }
 
 #[test]
-fn python_lists_calls_hears_progress_cancels_and_answers_over_http_in_every_revision() {
+fn python_lists_calls_hears_progress_cancels_answers_and_confirms_over_http_in_every_revision() {
     visits(Client::Python, true);
 }
 
 #[test]
-fn python_lists_calls_hears_progress_cancels_and_answers_over_stdio_in_every_revision() {
+fn python_lists_calls_hears_progress_cancels_answers_and_confirms_over_stdio_in_every_revision() {
     visits(Client::Python, false);
 }
 
 #[test]
-fn typescript_v1_lists_calls_hears_progress_cancels_and_answers_over_http_in_both_older_revisions() {
+fn typescript_v1_lists_calls_hears_progress_cancels_answers_and_confirms_over_http_in_both_older_revisions() {
     visits(Client::TypeScriptV1, true);
 }
 
 #[test]
-fn typescript_v1_lists_calls_hears_progress_cancels_and_answers_over_stdio_in_both_older_revisions() {
+fn typescript_v1_lists_calls_hears_progress_cancels_answers_and_confirms_over_stdio_in_both_older_revisions() {
     visits(Client::TypeScriptV1, false);
 }
 
 #[test]
-fn typescript_v2_lists_calls_hears_progress_cancels_and_answers_over_http_in_every_revision() {
+fn typescript_v2_lists_calls_hears_progress_cancels_answers_and_confirms_over_http_in_every_revision() {
     visits(Client::TypeScriptV2, true);
 }
 
 #[test]
-fn typescript_v2_lists_calls_hears_progress_cancels_and_answers_over_stdio_in_every_revision() {
+fn typescript_v2_lists_calls_hears_progress_cancels_answers_and_confirms_over_stdio_in_every_revision() {
     visits(Client::TypeScriptV2, false);
 }

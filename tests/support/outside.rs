@@ -33,6 +33,9 @@ impl Outside {
         for (name, value) in secrets {
             home.write(&format!("secrets/{name}"), value);
         }
+        // two people have to sign what destroys, and here is one
+        let trust = String::from_utf8(home.read("trust.toml")).unwrap();
+        home.write("trust.toml", &format!("{trust}\n[thresholds]\ndestructive = 1\n"));
         let root = sha256(&home.read("trust.toml"));
         let more = format!(
             "[sources.file]\ndirectory = \"secrets\"\n[egress]\nca = \"authority.pem\"\n{PRIVATE}\nname_servers = [\"{}\"]\n",

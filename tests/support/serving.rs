@@ -115,6 +115,11 @@ impl Serving {
         rustix::process::Pid::from_child(&self.child)
     }
 
+    /// Whether it ends by itself, or by somebody else's doing, soon.
+    pub fn ends(mut self) -> bool {
+        wait(&mut self.child, Duration::from_secs(10)).is_some()
+    }
+
     /// SIGKILL, at once.
     pub fn kill_9(mut self) {
         self.child.kill().unwrap();

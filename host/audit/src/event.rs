@@ -1,5 +1,6 @@
 //! What the journal records besides calls: the host's own life, and a mirror of the state that must not be lost.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wardkeep_model::{CorrelationId, Digest, PluginName, tidy};
 
@@ -96,6 +97,96 @@ pub enum Event {
         /// Who called.
         user: String,
     },
+    /// A call waits for the operator's yes.
+    ApprovalAsked {
+        /// Its name, which operator and caller know it by.
+        approval: String,
+        /// The call that asked.
+        correlation: CorrelationId,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+        /// Digest of the manifest that says that somebody has to be asked.
+        manifest: Digest,
+    },
+    /// An operator said yes, to one call.
+    Approved {
+        /// Which approval.
+        approval: String,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+        /// Who said it, as the operating system knows them.
+        by: String,
+        /// Why, in their words, kept up to 256 bytes; perhaps empty.
+        reason: String,
+    },
+    /// An operator said no, or a kill switch did.
+    ApprovalDenied {
+        /// Which approval.
+        approval: String,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+        /// Who said it, as the operating system knows them.
+        by: String,
+        /// Why, in their words, kept up to 256 bytes. The caller is told.
+        reason: String,
+    },
+    /// Nobody decided in time, or what was approved was not called in time.
+    ApprovalExpired {
+        /// Which approval.
+        approval: String,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+    },
+    /// An operator stopped calls. Mirrors the kills of the state.
+    Killed {
+        /// Which change of the kills this was; 0 where the host did it by itself, which nothing has to remember.
+        change: u64,
+        /// What is stopped: `all`, `writes`, `plugin:NAME`, `tool:NAME` or `caller:NAME`.
+        target: String,
+        /// Who did it.
+        by: String,
+        /// Why, in their words, kept up to 256 bytes.
+        reason: String,
+        /// Until when, if it ends by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    /// An operator lifted a kill.
+    Revived {
+        /// As in [`Self::Killed`].
+        change: u64,
+        /// What is stopped no more.
+        target: String,
+        /// Who did it.
+        by: String,
+        /// Why, in their words, kept up to 256 bytes.
+        reason: String,
+    },
+    /// The host stopped a caller or a plugin by itself, for a time.
+    Braked {
+        /// As in [`Self::Killed`].
+        target: String,
+        /// What there was too much of.
+        reason: String,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A kill came to its end by time alone.
+    KillEnded {
+        /// What is stopped no more by it.
+        target: String,
+        /// Whether it was one of the host's own.
+        #[serde(default)]
+        brake: bool,
+    },
 }
 
 /// What a revocation takes back.
@@ -110,6 +201,8 @@ pub enum Revoked {
 
 const WORD_BYTES: usize = 128;
 const TEXT_BYTES: usize = 256;
+/// The longest target there is: `caller:` and a name of 1,024 bytes. One that is cut would stop somebody else.
+const TARGET_BYTES: usize = 1_031;
 const MAX_SIGNERS: usize = 16;
 
 impl Event {
@@ -128,6 +221,14 @@ impl Event {
             Self::StateReset { .. } => "state-reset",
             Self::TornTail { .. } => "torn-tail",
             Self::Unfinished { .. } => "unfinished",
+            Self::ApprovalAsked { .. } => "approval-asked",
+            Self::Approved { .. } => "approved",
+            Self::ApprovalDenied { .. } => "approval-denied",
+            Self::ApprovalExpired { .. } => "approval-expired",
+            Self::Killed { .. } => "killed",
+            Self::Revived { .. } => "revived",
+            Self::Braked { .. } => "braked",
+            Self::KillEnded { .. } => "kill-ended",
         }
     }
 
@@ -155,6 +256,24 @@ impl Event {
                 tidy(tool, WORD_BYTES);
                 tidy(user, WORD_BYTES);
             }
+            Self::ApprovalAsked { approval, tool, user, .. } | Self::ApprovalExpired { approval, tool, user } => {
+                [approval, tool, user].into_iter().for_each(|word| tidy(word, WORD_BYTES));
+            }
+            Self::Approved { approval, tool, user, by, reason }
+            | Self::ApprovalDenied { approval, tool, user, by, reason } => {
+                [approval, tool, user, by].into_iter().for_each(|word| tidy(word, WORD_BYTES));
+                tidy(reason, TEXT_BYTES);
+            }
+            Self::Killed { target, by, reason, .. } | Self::Revived { target, by, reason, .. } => {
+                tidy(target, TARGET_BYTES);
+                tidy(by, WORD_BYTES);
+                tidy(reason, TEXT_BYTES);
+            }
+            Self::Braked { target, reason, .. } => {
+                tidy(target, TARGET_BYTES);
+                tidy(reason, TEXT_BYTES);
+            }
+            Self::KillEnded { target, .. } => tidy(target, TARGET_BYTES),
             Self::PluginRemoved { reason, .. } => tidy(reason, WORD_BYTES),
             Self::ReloadRefused { reason } => tidy(reason, TEXT_BYTES),
             Self::TrustAccepted { .. } | Self::Revoked { target: Revoked::Component(_), .. } => {}

@@ -27,8 +27,10 @@ pub use journal::{
 };
 pub use line::Phase;
 pub use query::{About, Follow, Query, Record, Scan, query, scan, tail};
-pub use record::{ClaimedClient, Closing, Intent, MAX_HOSTS, MAX_NOTES, MAX_TOUCHED, Origin, Refusal};
-pub use replay::{Replay, Served};
+pub use record::{
+    ClaimedClient, Closing, Confirmed, Intent, MAX_HOSTS, MAX_NOTES, MAX_TOUCHED, Means, Origin, Refusal,
+};
+pub use replay::{Killing, Replay, Served};
 pub use segment::{Damaged, ReadError};
 pub use sink::{Change, Changed, Files, Sink};
 pub use trust::{Fault, Untrusted};

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use wardkeep_model::{Blame, CorrelationId, Digest, Effect, Egress, Note, Outcome};
 
-use crate::Event;
+use crate::{Confirmed, Event};
 
 /// What kind of line it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -167,6 +167,8 @@ pub(crate) struct Unmapped<'a> {
     pub(crate) rule: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resumes: Option<CorrelationId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) confirmed: Option<Cow<'a, Confirmed>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authenticated: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use wardkeep_model::{CorrelationId, Egress, Note, Outcome};
 
 use crate::{
-    Event, Phase, ReadError,
+    Confirmed, Event, Phase, ReadError,
     chain::Damage,
     line::{CLAIMED, Line, NAMED, Resource},
     segment::{self, Lines, Next},
@@ -44,6 +44,9 @@ pub struct Record {
     pub rule: Option<String>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// Who said yes to it, where somebody had to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Confirmed>,
     /// The host's word for what went wrong.
     pub error_class: Option<String>,
     /// How many refusals a line counts.
@@ -103,7 +106,13 @@ impl Query {
             wanted.is_none_or(|wanted| found.contains(&Some(wanted)))
         }
         let event = match &record.event {
-            Some(Event::Unfinished { tool, user, .. }) => Some((tool, user)),
+            Some(
+                Event::Unfinished { tool, user, .. }
+                | Event::ApprovalAsked { tool, user, .. }
+                | Event::Approved { tool, user, .. }
+                | Event::ApprovalDenied { tool, user, .. }
+                | Event::ApprovalExpired { tool, user, .. },
+            ) => Some((tool, user)),
             _ => None,
         };
         asked(self.user.as_ref(), &[record.user.as_ref(), event.map(|(_, user)| user)])
@@ -262,6 +271,7 @@ impl Record {
             tool: is_call.then(|| api.operation.into_owned()),
             plugin,
             rule: unmapped.rule.map(|rule| rule.into_owned()),
+            confirmed: unmapped.confirmed.map(|confirmed| confirmed.into_owned()),
             outcome: unmapped.outcome,
             error_class: status_detail.map(|detail| detail.into_owned()),
             count,

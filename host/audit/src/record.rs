@@ -1,6 +1,7 @@
 //! What callers of the journal hand in: an intent, its closing, a refusal. Strings of others are capped and escaped here, on
 //! the caller's thread, so that nothing behind this file sees a raw one. Arguments and results have no field to be put in.
 
+use serde::{Deserialize, Serialize};
 use wardkeep_model::{
     CorrelationId, Cost, Digest, Effect, Egress, Limits, Note, Outcome, PluginName, Principal, PublishedName, ToolName,
     tidy,
@@ -48,6 +49,30 @@ pub struct Origin {
     pub trace_id: Option<String>,
 }
 
+/// Whose yes a call runs by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// The principal whose client said so, or the operator as the operating system knows them; kept up to 128 bytes.
+    pub by: String,
+    /// On which way.
+    pub how: Means,
+    /// The call in which it was asked for.
+    pub asked: CorrelationId,
+    /// The operator's approval, by its name, kept up to 64 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+}
+
+/// How a yes was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Means {
+    /// By the person behind the client, as that client tells.
+    Client,
+    /// By the operator, past the client.
+    Operator,
+}
+
 /// Everything that is known of a call before it runs.
 #[derive(Debug, Clone)]
 pub struct Intent {
@@ -81,6 +106,8 @@ pub struct Intent {
     pub limits: Limits,
     /// The call that this one goes on with, after the plugin's questions were answered: always the first of them.
     pub resumes: Option<CorrelationId>,
+    /// Who said yes to it, where somebody had to.
+    pub confirmed: Option<Confirmed>,
 }
 
 /// How a call ended.
@@ -148,6 +175,10 @@ impl Intent {
         tidy(&mut self.rule, NAME_BYTES);
         tidy_principal(&mut self.principal);
         self.origin.tidy();
+        if let Some(confirmed) = &mut self.confirmed {
+            tidy(&mut confirmed.by, NAME_BYTES);
+            confirmed.approval.iter_mut().for_each(|approval| tidy(approval, WORD_BYTES));
+        }
         self.resources.truncate(MAX_TOUCHED);
         for (place, id) in &mut self.resources {
             tidy(place, NAME_BYTES);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use wardkeep_model::{Digest, PluginName};
 
 use crate::{Event, Revoked};
@@ -17,6 +18,10 @@ pub struct Replay {
     pub trust: Option<(u64, Digest)>,
     /// What the last run serves, or served last: every plugin that it loaded and did not take out of service since.
     pub serving: BTreeMap<PluginName, Served>,
+    /// What was killed last and not revived since, nor ended on record, by target. Brakes are not among them.
+    pub kills: BTreeMap<String, Killing>,
+    /// The last change of the kills that is on record.
+    pub kill_change: u64,
     /// Records in the journal; a home whose journal holds any was in use.
     pub records: u64,
 }
@@ -30,8 +35,21 @@ pub struct Served {
     pub manifest: Digest,
 }
 
+/// A kill that is on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Killing {
+    /// Why.
+    pub reason: String,
+    /// Who did it.
+    pub by: String,
+    /// When it was recorded.
+    pub since: Timestamp,
+    /// Until when.
+    pub until: Option<Timestamp>,
+}
+
 impl Replay {
-    pub(crate) fn apply(&mut self, event: &Event) {
+    pub(crate) fn apply(&mut self, event: &Event, time: Timestamp) {
         match event {
             Event::Started { .. } | Event::Stopped { .. } => self.serving.clear(),
             Event::PluginLoaded { plugin, version, serial, manifest, .. } => {
@@ -53,6 +71,20 @@ impl Replay {
             Event::StateReset { .. } => {
                 self.plugins.clear();
                 self.trust = None;
+            }
+            // What the host stopped by itself is no change of the operator's, and is judged anew at every start.
+            Event::Killed { change: 0, .. } | Event::Revived { change: 0, .. } => {}
+            Event::Killed { change, target, by, reason, until } => {
+                let killing = Killing { reason: reason.clone(), by: by.clone(), since: time, until: *until };
+                self.kills.insert(target.clone(), killing);
+                self.kill_change = self.kill_change.max(*change);
+            }
+            Event::Revived { change, target, .. } => {
+                self.kills.remove(target);
+                self.kill_change = self.kill_change.max(*change);
+            }
+            Event::KillEnded { target, brake: false } => {
+                self.kills.remove(target);
             }
             _ => {}
         }

@@ -65,6 +65,7 @@ pub(crate) fn intent(number: u128, effect: Effect) -> Intent {
         resources: vec![("/owner".to_owned(), "acme".to_owned())],
         limits: Limits::DEFAULT,
         resumes: None,
+        confirmed: None,
     }
 }
 

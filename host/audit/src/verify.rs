@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, fmt, path::Path};
 
+use jiff::Timestamp;
 use wardkeep_model::{CorrelationId, Digest};
 
 use crate::{
@@ -169,7 +170,8 @@ impl Walk {
         self.open.apply(&line)?;
         self.replay.records += 1;
         if let Some(event) = &line.unmapped.event {
-            self.replay.apply(event);
+            let time = Timestamp::from_millisecond(line.time).unwrap_or_default();
+            self.replay.apply(event, time);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use wardkeep_model::{CorrelationId, Outcome};
 use wardkeep_policy::{Denial, Mismatch, Rule};
 use wardkeep_sandbox::NotAdmitted;
 
-use crate::{Answer, META, Refused, Throttled, asking::seal::StateFault, legs::elicitation};
+use crate::{Answer, Killed, META, Refused, Throttled, confirmation::Unconfirmed, legs::elicitation, seal::StateFault};
 
 /// A call that ended before its tool could answer.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +26,15 @@ pub enum NoAnswer {
     /// Too often, or too much.
     #[error("{0}")]
     Throttled(#[from] Throttled),
+    /// It was killed while it waited; nothing of it runs.
+    #[error("{0}")]
+    Killed(#[from] Killed),
     /// Too many calls at once, or a plugin that is out of service.
     #[error("{0}")]
     NotAdmitted(#[from] NotAdmitted),
+    /// Somebody has to say yes to it, and has not.
+    #[error("{0}")]
+    Unconfirmed(#[from] Unconfirmed),
     /// The client brings answers to questions that were not asked here.
     #[error("the request state is no good: {0}")]
     State(#[from] StateFault),
@@ -58,6 +64,8 @@ impl NoAnswer {
         match self {
             Self::Denied(_) | Self::State(_) | Self::Elicitation => Outcome::Denied,
             Self::Unanswered => Outcome::Cancelled,
+            Self::Unconfirmed(unconfirmed) => unconfirmed.outcome(),
+            Self::Killed(_) => Outcome::Killed,
             Self::Arguments(_) | Self::Answers(_) => Outcome::InvalidArguments,
             Self::Throttled(_) | Self::NotAdmitted(NotAdmitted::Throttled { .. }) => Outcome::Throttled,
             Self::NotAdmitted(NotAdmitted::OutOfService) | Self::NotRecorded(_) | Self::Withheld(_) | Self::Stuck => {
@@ -89,6 +97,8 @@ impl NoAnswer {
                 Err(Refused::new(ErrorCode::INVALID_PARAMS, text, data))
             }
             Self::Answers(what) => Ok(failed(what, id)),
+            Self::Unconfirmed(unconfirmed) => unconfirmed.into_answer(id),
+            Self::Killed(_) => Ok(failed("the tool was taken out of service while the call waited".to_owned(), id)),
             Self::Unanswered => Ok(failed("the tool's question was not answered".to_owned(), id)),
             Self::Elicitation => {
                 let mut refused = Refused::missing_required_client_capability(elicitation());

@@ -2,9 +2,8 @@
 //!
 //! A question is a form of flat fields (MCP, Elicitation). It is bounded and free of hidden characters before anybody sees it, and says
 //! which plugin asks. An answer reaches the plugin only if it fits the form that was shown. What has to be known until then is an
-//! [`Asked`]: with a client of revision 2026-07-28 it travels through the client, [sealed](seal); with an older one it waits here.
+//! [`Asked`]: with a client of revision 2026-07-28 it travels through the client, [sealed](crate::seal); with an older one it waits here.
 
-pub(crate) mod seal;
 pub(crate) mod thinking;
 
 use std::collections::{BTreeMap, HashSet};
@@ -17,7 +16,10 @@ use serde_json::Value;
 use wardkeep_model::{Action, Answered, CorrelationId, Digest, Pause, PluginName, Question, Resumption, hidden, shown};
 use wardkeep_policy::{Arguments, Schema, Tool};
 
-use seal::{Nonce, StateFault};
+use crate::{
+    confirmation::Kept,
+    seal::{Nonce, StateFault},
+};
 
 /// How often one call may ask.
 const ROUNDS: u8 = 8;
@@ -49,6 +51,8 @@ pub(crate) struct Asked {
     arguments: Digest,
     questions: Vec<Asking>,
     state: Vec<u8>,
+    /// The yes that the call runs by, where it needs one: an answer to these questions is none.
+    kept: Option<Kept>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -88,6 +92,7 @@ impl Asked {
         before: Option<&Self>,
         of: &Belongs<'_>,
         nonce: Nonce,
+        kept: Option<Kept>,
     ) -> Result<Self, &'static str> {
         let round = before.map_or(1, |before| before.round.saturating_add(1));
         if round > ROUNDS {
@@ -118,6 +123,7 @@ impl Asked {
             arguments: Digest::of(of.arguments.text().as_bytes()),
             questions,
             state: pause.state,
+            kept,
         })
     }
 
@@ -141,6 +147,10 @@ impl Asked {
 
     pub(crate) const fn nonce(&self) -> &Nonce {
         &self.nonce
+    }
+
+    pub(crate) const fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
     }
 
     /// The questions as requests to the client, by their ids.

@@ -1,6 +1,11 @@
 //! One request's caller: who it is, and what it claims of itself.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::IpAddr,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,6 +19,19 @@ pub struct Caller {
     pub principal: Principal,
     /// Where the request came from.
     pub origin: Origin,
+    /// The connection that it came over, if that lasts longer than the request: what the person is asked there is answered there.
+    pub connection: Option<Connection>,
+}
+
+/// Tells one lasting connection from all others of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection(u64);
+
+impl Connection {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// The address that a connection came from.
@@ -36,6 +54,9 @@ pub struct ToolCall {
     /// What it was asked before, if it comes again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// The approval that it was told to come back with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
 }
 
 /// A client of revision 2026-07-28 that comes back from its person.

@@ -21,13 +21,14 @@ use rmcp::{
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use wardkeep_audit::{ClaimedClient, Origin};
 
 use crate::{
     Caller, Entrance, Refused, Response, Retry, ToolCall, ToolView,
-    caller::{Peer, trace_id},
+    caller::{self, Peer, trace_id},
     identity::Identity,
     line,
 };
@@ -38,6 +39,9 @@ pub(crate) const REVISIONS: [ProtocolVersion; 3] =
 
 /// How long a client may keep a list before it asks again (2026-07-28, `ttlMs`): grants change by a file that an admin signs.
 const LIST_TTL_MS: u64 = 5_000;
+
+/// Where a client names the approval that it comes back with, in a call's `_meta`.
+const APPROVAL: &str = "dev.wardkeep/approval";
 
 /// Subscriptions of one connection. A client needs one.
 const SUBSCRIPTIONS: usize = 8;
@@ -53,6 +57,8 @@ pub(crate) struct Handler {
 
 /// What all clones of a handler share; gone with the last of them.
 struct Connection {
+    /// Over HTTP each request of revision 2026-07-28 stands alone.
+    id: Option<caller::Connection>,
     /// Its session has ended: what runs in it is cancelled.
     session_ended: CancellationToken,
     ended: CancellationToken,
@@ -75,6 +81,7 @@ impl Handler {
         session_ended: CancellationToken,
     ) -> Self {
         let connection = Connection {
+            id: (transport != "http").then(caller::Connection::new),
             session_ended,
             ended: CancellationToken::new(),
             initialized: AtomicBool::new(false),
@@ -95,7 +102,7 @@ impl Handler {
             request_id: Some(cx.id.to_string()),
             trace_id: cx.meta.get_traceparent().and_then(trace_id),
         };
-        Caller { principal: identity.principal.clone(), origin }
+        Caller { principal: identity.principal.clone(), origin, connection: self.connection.id }
     }
 }
 
@@ -139,7 +146,8 @@ impl ServerHandler for Handler {
             }
             (state, answers) => Some(Retry { state, answers: answers.unwrap_or_default() }),
         };
-        let call = ToolCall { tool: name.into_owned(), arguments: arguments.unwrap_or_default(), retry };
+        let approval = cx.meta.0.get(APPROVAL).and_then(Value::as_str).map(str::to_owned);
+        let call = ToolCall { tool: name.into_owned(), arguments: arguments.unwrap_or_default(), retry, approval };
         let (line, client) = line::of(&cx);
         let mut calling = pin!(client.hear(self.entrance.call(self.caller(&cx), call, line, cx.ct.clone())));
         let response = tokio::select! {

@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     future::pending,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -11,25 +11,28 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wardkeep_audit::{Journal, Origin};
+use wardkeep_audit::{Closing, Journal, NotRecorded, Origin, Recorded};
 use wardkeep_model::{Authenticated, CorrelationId, Digest, Principal};
 use wardkeep_policy::{Permit, Tool, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
-    Answer, Caller, Line, Moment, NoAnswer, Refused, Response, Throttled, ToolCall, ToolView,
+    Answer, Approvals, Caller, Line, Moment, NoAnswer, Refused, Response, Throttled, ToolCall, ToolView, Tripped,
     admission::{Admission, Admitted, Arrived, Wanted},
-    asking::{seal::Seals, thinking::Thinking},
+    asking::thinking::Thinking,
+    brakes::Brakes,
     checks::Checks,
+    confirmation,
     identity::{Credential, Unauthenticated},
     legs, listing,
     present::Present,
     record,
     running::{Entered, Running},
+    seal::{Purpose, Seals},
 };
 
 /// Once the journal has failed, a call gets this long to say so itself.
@@ -46,11 +49,17 @@ pub struct Host {
     /// How often and how much each has called. Beside the moment: no reload fills a bucket.
     admission: Admission,
     running: Running,
+    /// What brakes are put on by.
+    brakes: Brakes,
+    tripped: Mutex<Option<mpsc::Receiver<Tripped>>>,
     /// Rings when what somebody may see has perhaps changed; holds when it did so last.
     bell: watch::Sender<Option<Instant>>,
     checks: Checks,
     /// What plugins ask, on its way through clients.
     seals: Seals,
+    /// The host's own question whether a call may run, likewise.
+    confirmations: Seals,
+    approvals: Arc<Approvals>,
     /// Calls of older clients that wait for a person.
     thinking: Thinking,
     /// Every call's task, until its record is closed.
@@ -64,7 +73,8 @@ pub struct Host {
 impl Host {
     /// A host over loaded plugins and an open journal.
     #[must_use]
-    pub fn new(moment: Moment, journal: Journal) -> Arc<Self> {
+    pub fn new(moment: Moment, journal: Journal, approvals: Arc<Approvals>) -> Arc<Self> {
+        let (brakes, tripped) = Brakes::new();
         Arc::new(Self {
             moment: ArcSwap::from_pointee(moment),
             kills: ArcSwap::from_pointee(Kills::none()),
@@ -72,9 +82,13 @@ impl Host {
             journal,
             admission: Admission::new(Instant::now()),
             running: Running::default(),
+            brakes,
+            tripped: Mutex::new(Some(tripped)),
             bell: watch::Sender::new(None),
             checks: Checks::new(),
-            seals: Seals::new(),
+            seals: Seals::new(Purpose::Questions),
+            confirmations: confirmation::seals(),
+            approvals,
             thinking: Thinking::default(),
             calls: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -119,14 +133,64 @@ impl Host {
         self.moment.load().next_change(now)
     }
 
-    /// Enters a call among those that run. One whose plugin may not be served any more is ended before it begins: what is in
-    /// place is looked at after the call can be seen by whoever changes it.
-    pub(crate) fn enter(&self, permit: &Permit, token: &CallToken) -> Entered<'_> {
-        let entered = self.running.enter(permit.terms(), token);
+    /// Puts other kills in place of those before. New calls that they stop are refused from now on, and those that are under way end,
+    /// each recorded as killed: how many.
+    pub fn stop(&self, kills: Kills) -> usize {
+        let kills = Arc::new(kills);
+        self.kills.store(Arc::clone(&kills));
+        let ended = self.running.stop(&kills, Timestamp::now());
+        // refused already; what waited must not go on when the kill is lifted
+        let approvals = Arc::clone(&self.approvals);
+        tokio::spawn(async move { approvals.stop(&kills).await });
+        self.bell.send_replace(Some(Instant::now()));
+        ended
+    }
+
+    /// How many calls are under way that are stopped already, and have not come to their end yet.
+    #[must_use]
+    pub fn ending(&self) -> usize {
+        self.running.stopping(&self.kills.load(), Timestamp::now())
+    }
+
+    /// How many kills and brakes hold.
+    pub(crate) fn stopped(&self, now: Timestamp) -> usize {
+        self.kills.load().iter().filter(|kill| kill.holds(now)).count()
+    }
+
+    /// Callers and plugins that have gone too far, as they do: to be stopped by whoever keeps the kills. Given once.
+    #[must_use]
+    pub fn tripped(&self) -> Option<mpsc::Receiver<Tripped>> {
+        self.tripped.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Enters a call among those that are under way. One that is stopped by now ends here: what is in place is looked at after the call
+    /// can be seen by whoever changes it.
+    pub(crate) fn enter(&self, caller: &Arc<Caller>, tool: &Arc<Tool>) -> Entered<'_> {
+        let entered = self.running.enter(caller, tool);
+        if self.kills.load().covers(tool, &caller.principal, Timestamp::now()).is_some() {
+            entered.kill();
+        }
+        entered
+    }
+
+    /// Its guest is about to run. One whose plugin may not be served any more is ended before it begins, for the same reason.
+    pub(crate) fn runs(&self, entered: &Entered<'_>, permit: &Permit, token: &CallToken) {
+        entered.runs(permit.terms(), token);
         if self.moment.load().fleet.snapshot().objection(permit.terms(), Timestamp::now()).is_some() {
             token.kill();
         }
-        entered
+    }
+
+    /// Closes the record of a call that ran, and counts what the brakes look at.
+    pub(crate) async fn close_record(
+        &self,
+        caller: &Caller,
+        tool: &Tool,
+        recorded: Recorded,
+        closing: Closing,
+    ) -> Result<(), NotRecorded> {
+        self.brakes.ran(&self.moment.load().brakes, &caller.principal.name, tool, &closing);
+        self.record.outcome(recorded, closing).await
     }
 
     /// Takes a call on, if its caller has one left and the host has room for it.
@@ -138,12 +202,11 @@ impl Host {
     pub(crate) fn let_in(
         &self,
         present: &Present,
-        caller: &Caller,
+        name: &str,
         tool: &Tool,
         goes_on: bool,
     ) -> Result<Admitted, Throttled> {
-        let (name, wanted) = (&caller.principal.name, Wanted::of(tool, goes_on));
-        self.admission.enter(name, wanted, &present.moment.allowances, Instant::now())
+        self.admission.enter(name, Wanted::of(tool, goes_on), &present.moment.allowances, Instant::now())
     }
 
     pub(crate) fn bell(&self) -> watch::Receiver<Option<Instant>> {
@@ -250,7 +313,7 @@ impl Host {
             }
         };
         let (answer, mut answered) = oneshot::channel();
-        let path = Arc::clone(self).path(caller, id.clone(), request, line, gone, (arrived, answer));
+        let path = Arc::clone(self).path(Arc::new(caller), id.clone(), request, line, gone, (arrived, answer));
         self.fleet().spawn(self.calls.track_future(path));
         let response = tokio::select! {
             biased;
@@ -270,7 +333,7 @@ impl Host {
     /// A call from its request to its answer, and what is left to clear away after it.
     async fn path(
         self: Arc<Self>,
-        caller: Caller,
+        caller: Arc<Caller>,
         id: CorrelationId,
         request: ToolCall,
         line: Line,
@@ -305,6 +368,7 @@ impl Host {
         id: &CorrelationId,
         none: NoAnswer,
     ) -> Result<Answer, Refused> {
+        self.brakes.refused(&self.moment.load().brakes, &caller.principal.name, &none);
         if let Some(refusal) = record::refusal(id, caller, tool, &none)
             && let Err(error) = journal.refusal(refusal).await
         {
@@ -317,14 +381,26 @@ impl Host {
         &self.thinking
     }
 
+    /// Seals plugins' questions.
     pub(crate) fn seals(&self) -> &Seals {
         &self.seals
     }
 
-    /// Records that a client came back without the answers that it was asked for.
-    pub(crate) async fn note_unanswered(&self, caller: &Caller, tool: &str, id: &CorrelationId) {
-        if let Err(error) = self.record.refusal(record::unanswered(id, caller, tool)).await {
-            tracing::error!(%error, correlation = %id, "a retry without answers could not be recorded");
+    /// Seals the host's own questions.
+    pub(crate) fn confirmations(&self) -> &Seals {
+        &self.confirmations
+    }
+
+    /// Calls that wait for the operator.
+    #[must_use]
+    pub fn approvals(&self) -> &Arc<Approvals> {
+        &self.approvals
+    }
+
+    /// Records that a client is asked something, and comes again.
+    pub(crate) async fn note_asked(&self, caller: &Caller, tool: &str, id: &CorrelationId, rule: &str) {
+        if let Err(error) = self.record.refusal(record::asks(id, caller, tool, rule)).await {
+            tracing::error!(%error, correlation = %id, "a question could not be recorded");
         }
     }
 

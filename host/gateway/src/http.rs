@@ -244,6 +244,7 @@ async fn ready(State(host): State<Arc<Host>>) -> Response {
         "tools": snapshot.tool_count(),
         "rejected": moment.rejected,
         "out_of_service": snapshot.plugin_count() - serving,
+        "stopped": host.stopped(now),
     });
     json_response(status, &body)
 }

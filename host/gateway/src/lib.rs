@@ -7,10 +7,12 @@
 mod admission;
 mod answer;
 mod asking;
+mod brakes;
 mod call;
 mod caller;
 mod checks;
 mod client;
+mod confirmation;
 mod entrance;
 mod handler;
 mod host;
@@ -21,12 +23,14 @@ mod line;
 mod listing;
 mod lists;
 mod moment;
+mod order;
 mod output;
 mod present;
 mod record;
 mod relay;
 mod running;
 mod screen;
+mod seal;
 mod serve;
 mod session;
 mod socket;
@@ -36,16 +40,23 @@ mod wire;
 
 pub use admission::{Allowance, Allowances, Limit, Throttled};
 pub use answer::NoAnswer;
-pub use asking::seal::StateFault;
-pub use caller::{Caller, Retry, ToolCall};
+pub use brakes::{BrakeTerms, Counted, Most, Tripped};
+pub use caller::{Caller, Connection, Retry, ToolCall};
 pub use client::{Called, Client, ClientError};
+pub use confirmation::{
+    Approval, ApprovalId, ApprovalLimits, Approvals, Decided, Decision, InvalidApprovalId, Keep, Matter, NotApproved,
+    NotDecided, NotKept, Shown, Standing, Unapproved, Unconfirmed, Undecided,
+};
 pub use entrance::{Entrance, EntranceSwitch};
 pub use host::Host;
 pub use http::{HttpOptions, HttpServer};
 pub use identity::{ApiKey, Callers};
 pub use line::Line;
 pub use moment::Moment;
+pub use order::{ApprovalOrder, Done, Order, Orders, Placed, Undone};
 pub use relay::{Relay, RelayError};
+pub use running::Killed;
+pub use seal::StateFault;
 pub use serve::ServeError;
 pub use socket::SocketServer;
 pub use stdio::serve_stdio;

@@ -51,6 +51,16 @@ pub(crate) enum Person {
     Now(mpsc::Sender<Inquiry>),
 }
 
+impl Person {
+    /// Whether the host has a way to ask somebody.
+    pub(crate) const fn can_be_asked(&self) -> bool {
+        match self {
+            Self::Nobody | Self::Undeclared => false,
+            Self::Later | Self::Now(_) => true,
+        }
+    }
+}
+
 /// One question on its way to an older client.
 #[derive(Debug)]
 pub(crate) struct Inquiry {

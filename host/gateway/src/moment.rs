@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use wardkeep_policy::Confirming;
 use wardkeep_sandbox::Fleet;
 
-use crate::{Allowances, Callers};
+use crate::{Allowances, ApprovalLimits, BrakeTerms, Callers};
 
 /// Plugins and callers of one moment.
 pub struct Moment {
@@ -18,6 +18,10 @@ pub struct Moment {
     pub allowances: Allowances,
     /// Whom the host can ask for a confirmation.
     pub confirming: Confirming,
+    /// How many calls may wait for the operator, and how long.
+    pub approvals: ApprovalLimits,
+    /// When a caller or a plugin is stopped by itself.
+    pub brakes: BrakeTerms,
     /// How many plugins of the home were refused; for `/ready`.
     pub rejected: usize,
 }

@@ -2,12 +2,18 @@
 
 use wardkeep_audit::{Closing, Intent, Origin, Refusal};
 use wardkeep_model::{CorrelationId, Outcome};
-use wardkeep_policy::Permit;
 use wardkeep_sandbox::{NotAdmitted, Ran};
 
-use crate::{Caller, NoAnswer, identity::Unauthenticated};
+use crate::{Caller, NoAnswer, confirmation::Consent, identity::Unauthenticated};
 
-pub(crate) fn intent(id: &CorrelationId, caller: &Caller, permit: &Permit, resumes: Option<&CorrelationId>) -> Intent {
+/// From a consent alone: what nobody said yes to is not recorded as about to run, and what is not recorded does not run.
+pub(crate) fn intent(
+    id: &CorrelationId,
+    caller: &Caller,
+    consent: &Consent<'_>,
+    resumes: Option<&CorrelationId>,
+) -> Intent {
+    let permit = consent.permit();
     let tool = permit.tool();
     Intent {
         correlation: id.clone(),
@@ -25,6 +31,7 @@ pub(crate) fn intent(id: &CorrelationId, caller: &Caller, permit: &Permit, resum
         resources: permit.resources().iter().map(|(place, id)| (place.as_str().to_owned(), id.clone())).collect(),
         limits: *permit.limits(),
         resumes: resumes.cloned(),
+        confirmed: consent.confirmed().cloned(),
     }
 }
 
@@ -42,10 +49,12 @@ pub(crate) fn refusal(id: &CorrelationId, caller: &Caller, tool: &str, none: &No
         NoAnswer::Throttled(throttled) => throttled.limit.as_str(),
         NoAnswer::NotAdmitted(NotAdmitted::Throttled { .. }) => "concurrency",
         NoAnswer::NotAdmitted(NotAdmitted::OutOfService) => "out-of-service",
+        NoAnswer::Killed(_) => "killed",
         NoAnswer::State(fault) => fault.rule(),
         NoAnswer::Answers(_) => "answers",
         NoAnswer::Unanswered => "unanswered",
         NoAnswer::Elicitation => "no-elicitation",
+        NoAnswer::Unconfirmed(unconfirmed) => unconfirmed.rule(),
         NoAnswer::NotRecorded(_) | NoAnswer::Withheld(_) | NoAnswer::Stuck => return None,
     };
     Some(Refusal {
@@ -58,13 +67,13 @@ pub(crate) fn refusal(id: &CorrelationId, caller: &Caller, tool: &str, none: &No
     })
 }
 
-/// A client that came back without the answers that it was asked for, and is asked again.
-pub(crate) fn unanswered(id: &CorrelationId, caller: &Caller, tool: &str) -> Refusal {
+/// A client that is asked, under a rule that says what is waited for, and comes again.
+pub(crate) fn asks(id: &CorrelationId, caller: &Caller, tool: &str, rule: &str) -> Refusal {
     Refusal {
         correlation: id.clone(),
         principal: Some(caller.principal.clone()),
         tool: Some(tool.to_owned()),
-        rule: "answers".to_owned(),
+        rule: rule.to_owned(),
         outcome: Outcome::InputRequired,
         origin: caller.origin.clone(),
     }

@@ -25,7 +25,7 @@ use tokio_util::{
 use wardkeep_model::Progress;
 
 use crate::{
-    Caller, Line, Refused, Response, ToolCall, ToolView,
+    Caller, Done, Line, Order, Refused, Response, ToolCall, ToolView, Undone,
     line::{Inquiry, Person},
     wire::{Ask, Claims, Greeting, LONGEST, Reach, Tale, Told},
 };
@@ -156,9 +156,7 @@ impl Relay {
         match self.0.ask(id, ask, Line::default(), CancellationToken::new()).await? {
             Tale::Tools(tools) => Ok(tools),
             Tale::Refused(refused) => Err(refused),
-            Tale::Answer(_) | Tale::InputRequired(_) | Tale::Progress(_) | Tale::Inquiry(_) | Tale::Changed => {
-                Err(lost())
-            }
+            _ => Err(lost()),
         }
     }
 
@@ -177,7 +175,22 @@ impl Relay {
             Tale::Answer(answer) => Ok(Response::Complete(*answer)),
             Tale::Refused(refused) => Err(refused),
             Tale::InputRequired(questions) => Ok(Response::InputRequired(*questions)),
-            Tale::Tools(_) | Tale::Progress(_) | Tale::Inquiry(_) | Tale::Changed => Err(lost()),
+            _ => Err(lost()),
+        }
+    }
+
+    /// Has the owner carry out an order, and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// See [`Undone`]; [`Undone::Late`] after this long.
+    pub async fn order(&self, order: Order, within: Duration) -> Result<Done, Undone> {
+        let id = self.0.id();
+        let asked = self.0.ask(id, Ask::Order { id, order }, Line::default(), CancellationToken::new());
+        match timeout(within, asked).await {
+            Ok(Ok(Tale::Ordered(done))) => done,
+            Ok(_) => Err(Undone::Lost),
+            Err(_) => Err(Undone::Late),
         }
     }
 }

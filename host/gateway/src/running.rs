@@ -1,16 +1,24 @@
-//! The calls that run now, and the end of those that may not go on.
+//! The calls that are under way now, and the end of those that may not go on.
 //!
-//! A call is entered before it looks a last time whether it may run, and a change is put in place before the calls are gone
+//! A call is entered before it looks a last time whether it may go on, and a change is put in place before the calls are gone
 //! through: whichever comes first, none slips between. The lock is held for one insertion or removal in a map, and by a change
-//! for a walk over at most as many calls as may run at once.
+//! for a walk over at most as many calls as may be under way at once.
+//!
+//! A call is under way from when its tool is known until it is answered: while it waits for a place, for the log or for a person as well
+//! as while its guest runs. Two things can end it. A kill ends it wherever it stands; what is served in a plugin's place ends only what
+//! runs, since a call that waits is decided again.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use wardkeep_policy::PluginTerms;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use wardkeep_policy::{PluginTerms, Tool, kill::Kills};
 use wardkeep_sandbox::CallToken;
+
+use crate::Caller;
 
 #[derive(Default)]
 pub(crate) struct Running(Mutex<Calls>);
@@ -18,38 +26,83 @@ pub(crate) struct Running(Mutex<Calls>);
 #[derive(Default)]
 struct Calls {
     next: u64,
-    running: HashMap<u64, Call>,
+    under_way: HashMap<u64, Call>,
 }
 
 struct Call {
-    terms: Arc<PluginTerms>,
-    token: CallToken,
+    caller: Arc<Caller>,
+    tool: Arc<Tool>,
+    /// Ends what it waits for.
+    killed: CancellationToken,
+    /// Its guest, once there is one.
+    guest: Option<(Arc<PluginTerms>, CallToken)>,
 }
 
-/// A call's place among those that run; left when dropped.
+impl Call {
+    fn kill(&self) {
+        self.killed.cancel();
+        if let Some((_, token)) = &self.guest {
+            token.kill();
+        }
+    }
+
+    fn is_among(&self, kills: &Kills, now: Timestamp) -> bool {
+        kills.covers(&self.tool, &self.caller.principal, now).is_some()
+    }
+}
+
+/// A call's place among those that are under way; left when dropped.
 pub(crate) struct Entered<'r> {
     running: &'r Running,
     number: u64,
+    killed: CancellationToken,
 }
 
+/// The call was killed while it waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the call was killed while it waited")]
+pub struct Killed;
+
 impl Running {
-    pub(crate) fn enter(&self, terms: &Arc<PluginTerms>, token: &CallToken) -> Entered<'_> {
-        let call = Call { terms: Arc::clone(terms), token: token.clone() };
+    pub(crate) fn enter(&self, caller: &Arc<Caller>, tool: &Arc<Tool>) -> Entered<'_> {
+        let killed = CancellationToken::new();
+        let call = Call { caller: Arc::clone(caller), tool: Arc::clone(tool), killed: killed.clone(), guest: None };
         let mut calls = self.calls();
         let number = calls.next;
         calls.next += 1;
-        calls.running.insert(number, call);
-        Entered { running: self, number }
+        calls.under_way.insert(number, call);
+        Entered { running: self, number, killed }
     }
 
-    /// Ends every call whose plugin's terms are among those. How many.
+    /// Ends every call whose guest runs under terms that are among those. How many.
     pub(crate) fn end(&self, may_not_go_on: impl Fn(&Arc<PluginTerms>) -> bool) -> usize {
         let mut ended = 0;
-        for call in self.calls().running.values().filter(|call| may_not_go_on(&call.terms)) {
-            call.token.kill();
-            ended += 1;
+        for call in self.calls().under_way.values() {
+            if let Some((terms, token)) = &call.guest
+                && may_not_go_on(terms)
+            {
+                token.kill();
+                ended += 1;
+            }
         }
         ended
+    }
+
+    /// Ends every call that these stop, wherever it stands. How many.
+    pub(crate) fn stop(&self, kills: &Kills, now: Timestamp) -> usize {
+        let mut ended = 0;
+        for call in self.calls().under_way.values().filter(|call| call.is_among(kills, now)) {
+            if !call.killed.is_cancelled() {
+                ended += 1;
+            }
+            call.kill();
+        }
+        ended
+    }
+
+    /// How many calls are still under way that these stop.
+    pub(crate) fn stopping(&self, kills: &Kills, now: Timestamp) -> usize {
+        self.calls().under_way.values().filter(|call| call.is_among(kills, now)).count()
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {
@@ -57,8 +110,30 @@ impl Running {
     }
 }
 
+impl Entered<'_> {
+    /// What the future gives, unless the call is killed before. It is dropped then: give it only what may be dropped.
+    pub(crate) async fn unless_killed<F: Future>(&self, waits: F) -> Result<F::Output, Killed> {
+        self.killed.run_until_cancelled(waits).await.ok_or(Killed)
+    }
+
+    /// Its guest is about to run: from here on the token ends it.
+    pub(crate) fn runs(&self, terms: &Arc<PluginTerms>, token: &CallToken) {
+        if let Some(call) = self.running.calls().under_way.get_mut(&self.number) {
+            call.guest = Some((Arc::clone(terms), token.clone()));
+        }
+        // killed before the token stood there
+        if self.killed.is_cancelled() {
+            token.kill();
+        }
+    }
+
+    pub(crate) fn kill(&self) {
+        self.killed.cancel();
+    }
+}
+
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        self.running.calls().running.remove(&self.number);
+        self.running.calls().under_way.remove(&self.number);
     }
 }

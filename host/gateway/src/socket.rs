@@ -29,7 +29,8 @@ use wardkeep_model::Authenticated;
 use wardkeep_sandbox::Reporter;
 
 use crate::{
-    Caller, Host, Line, Refused, Response, ServeError,
+    Caller, Host, Line, Order, Orders, Refused, Response, ServeError, Undone,
+    caller::Connection,
     identity::Credential,
     line::{self, Inquiry},
     lists::HostLists,
@@ -49,6 +50,7 @@ pub struct SocketServer {
     path: PathBuf,
     listener: UnixListener,
     host: Arc<Host>,
+    orders: Orders,
 }
 
 impl SocketServer {
@@ -57,7 +59,7 @@ impl SocketServer {
     /// # Errors
     ///
     /// [`ServeError::Socket`].
-    pub fn bind(path: &Path, host: Arc<Host>) -> Result<Self, ServeError> {
+    pub fn bind(path: &Path, host: Arc<Host>, orders: Orders) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Socket { path: path.to_owned(), source };
         match fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
@@ -65,7 +67,7 @@ impl SocketServer {
         }
         let listener = UnixListener::bind(path).map_err(failed)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), listener, host })
+        Ok(Self { path: path.to_owned(), listener, host, orders })
     }
 
     /// Serves until it is stopped.
@@ -79,7 +81,7 @@ impl SocketServer {
             while peers.try_join_next().is_some() {}
             match accepted {
                 Ok((stream, _)) if same_user(&stream) => {
-                    peers.spawn(serve_peer(stream, Arc::clone(&self.host), stop.clone()));
+                    peers.spawn(serve_peer(stream, Arc::clone(&self.host), self.orders.clone(), stop.clone()));
                 }
                 Ok(_) => tracing::warn!("a process of another user knocked at the home's socket and was not heard"),
                 Err(error) => {
@@ -101,7 +103,7 @@ fn same_user(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
 }
 
-async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken) {
+async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: CancellationToken) {
     let (read, write) = stream.into_split();
     let mut lines = FramedRead::new(read, LinesCodec::new_with_max_length(LONGEST));
     let mut sink = FramedWrite::new(write, LinesCodec::new());
@@ -136,6 +138,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
             }
         }
     });
+    let connection = Connection::new();
     let mut running: HashMap<u64, Running> = HashMap::new();
     let mut calls = JoinSet::new();
     loop {
@@ -152,7 +155,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
         let Some(Ok(line)) = line else { break };
         match serde_json::from_str(&line) {
             Ok(Ask::List { id, claims }) => {
-                let tale = match caller(&host, claims).await {
+                let tale = match caller(&host, claims, connection).await {
                     Ok(caller) => Tale::Tools(host.tools(&caller.principal)),
                     Err(refused) => Tale::Refused(refused),
                 };
@@ -166,7 +169,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
                 calls.spawn(async move {
                     let (reporter, reports) = progress.then(Reporter::new).unzip();
                     let answering = async {
-                        let caller = caller(&host, claims).await?;
+                        let caller = caller(&host, claims, connection).await?;
                         let (person, inquiries) = person.person();
                         let calling = host.call(caller, call, Line { reporter, person }, cancelled);
                         asking(id, calling, &told, inquiries, answered).await
@@ -192,6 +195,21 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, stop: CancellationToken
                 if let Some(running) = running.get(&id) {
                     running.cancelled.cancel();
                 }
+            }
+            Ok(Ask::Order { id, order }) => {
+                let (orders, told, stop, host) = (orders.clone(), told.clone(), stop.clone(), Arc::clone(&host));
+                calls.spawn(async move {
+                    // a host that ends does not wait for what an order waits for
+                    let doing = async {
+                        match order {
+                            Order::Approvals(order) => order.by(&host).await,
+                            order => orders.place(order).await,
+                        }
+                    };
+                    let done = stop.run_until_cancelled(doing).await.unwrap_or(Err(Undone::Lost));
+                    let _ = told.send(Told { id, told: Tale::Ordered(done) }).await;
+                    id
+                });
             }
             Ok(Ask::Answered { id, answer }) => {
                 if let Some(running) = running.get(&id) {
@@ -249,9 +267,9 @@ async fn greet(lines: &mut Lines, sink: &mut Sink) -> bool {
     theirs && sink.send(ours).await.is_ok()
 }
 
-async fn caller(host: &Host, claims: Claims) -> Result<Caller, Refused> {
+async fn caller(host: &Host, claims: Claims, connection: Connection) -> Result<Caller, Refused> {
     match host.moment().callers.local(Authenticated::Socket) {
-        Ok(principal) => Ok(Caller { principal, origin: claims.into() }),
+        Ok(principal) => Ok(Caller { principal, origin: claims.into(), connection: Some(connection) }),
         Err(why) => {
             host.record_unauthenticated(why, claims.into()).await;
             Err(Refused::invalid_request("not authenticated", None))

@@ -9,7 +9,7 @@ use wardkeep_audit::{ClaimedClient, Origin};
 use wardkeep_model::Progress;
 
 use crate::{
-    Answer, Refused, ToolCall, ToolView,
+    Answer, Done, Order, Refused, ToolCall, ToolView, Undone,
     line::{Inquiry, Person},
 };
 
@@ -53,6 +53,11 @@ pub(crate) enum Ask {
     },
     Cancel {
         id: u64,
+    },
+    /// Of a command of the operator.
+    Order {
+        id: u64,
+        order: Order,
     },
 }
 
@@ -145,6 +150,8 @@ pub(crate) enum Tale {
     /// Of a call that waits for the answer.
     Inquiry(Box<ElicitRequestParams>),
     Refused(Refused),
+    /// What became of an order.
+    Ordered(Result<Done, Undone>),
     /// What the relay's principal may see has changed.
     Changed,
 }

@@ -85,6 +85,7 @@ pub struct Tool {
     limits: Limits,
     asks: bool,
     confirm: Confirm,
+    side_effects: Option<String>,
     resources: Vec<Pointer>,
     only: Vec<Only>,
     returns: Returns,
@@ -116,6 +117,7 @@ impl Tool {
             limits: wanted(manifest, terms).capped(&host.ceilings),
             asks: terms.asks,
             confirm: terms.confirm,
+            side_effects: terms.side_effects.clone(),
             resources: terms.resources.clone(),
             only: terms.only.clone(),
             returns: terms.returns.clone(),
@@ -214,6 +216,12 @@ impl Tool {
     #[must_use]
     pub const fn rate(&self) -> &Rates {
         &self.rate
+    }
+
+    /// What it does to the world, in the words of the manifest; nothing is said of a tool that only reads.
+    #[must_use]
+    pub fn side_effects(&self) -> &str {
+        self.side_effects.as_deref().unwrap_or_default()
     }
 
     /// What of its answers leaves the host.

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        audit, call, check, client_config, completions, diff, draft, init, inspect, install, keys, remove, secrets,
-        serve, sign, state, tools, verify,
+        approvals, audit, call, check, client_config, completions, diff, draft, init, inspect, install, keys, kill,
+        kills, remove, revive, secrets, serve, sign, state, tools, verify,
     },
     compiling, demo,
     screen::Screen,
@@ -82,9 +82,18 @@ enum Command {
     ClientConfig(client_config::Args),
     /// Show secrets: where they come from, when they are due, who uses them; never a value
     Secrets(secrets::Args),
+    /// Calls that wait for the operator's yes: list, show, approve, deny
+    #[command(subcommand)]
+    Approvals(approvals::Command),
     /// API keys for callers over HTTP
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Stop calls at once: all, all writes, a plugin, a tool or a caller
+    Kill(kill::Args),
+    /// Lift a kill or a brake
+    Revive(revive::Args),
+    /// Show what is stopped, by whom, why and until when
+    Kills(kills::Args),
     /// The host's own memory of serials and revocations
     #[command(subcommand)]
     State(state::Command),
@@ -134,7 +143,11 @@ impl Cli {
             Command::Tools(args) => tools::run(globals, args).await,
             Command::ClientConfig(args) => client_config::run(globals, &args),
             Command::Secrets(_) => secrets::run(globals).await,
+            Command::Approvals(command) => approvals::run(globals, command).await,
             Command::Keys(command) => keys::run(globals, command),
+            Command::Kill(args) => kill::run(globals, args).await,
+            Command::Revive(args) => revive::run(globals, args).await,
+            Command::Kills(_) => kills::run(globals).await,
             Command::State(command) => state::run(globals, command).await,
             Command::Audit(command) => audit::run(globals, command).await,
             Command::Completions(args) => completions::run(&args),

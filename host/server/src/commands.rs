@@ -1,5 +1,6 @@
 //! One file a command: its arguments, and what it prints.
 
+pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod check;
@@ -11,7 +12,10 @@ pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod install;
 pub(crate) mod keys;
+pub(crate) mod kill;
+pub(crate) mod kills;
 pub(crate) mod remove;
+pub(crate) mod revive;
 pub(crate) mod secrets;
 pub(crate) mod serve;
 pub(crate) mod sign;

@@ -1,7 +1,9 @@
 //! The operator's file, `wardkeep.toml`: who may call, where to listen, which directories exist, how much is allowed at most. It
 //! can grant nothing. Read strictly, all faults at once; no environment is interpolated.
 
+mod brakes;
 mod caller;
+mod confirmation;
 mod edit;
 mod egress;
 mod key_name;
@@ -15,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wardkeep_gateway::{Allowances, Callers};
+use wardkeep_gateway::{Allowances, BrakeTerms, Callers};
 use wardkeep_model::{CompileLimits, Digest, Limits, RootName};
 use wardkeep_policy::{
     Faults, HostTerms,
@@ -23,6 +25,7 @@ use wardkeep_policy::{
     manifest::limits_patch,
 };
 
+pub(crate) use confirmation::Confirmation;
 pub(crate) use edit::{NewKey, add_key, remove_key};
 pub(crate) use egress::Egress;
 pub(crate) use key_name::KeyName;
@@ -48,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) callers: Callers,
     /// How often and how much callers may.
     pub(crate) allowances: Allowances,
+    /// Whom the host asks for a yes.
+    pub(crate) confirmation: Confirmation,
     /// Directories that manifests may name.
     pub(crate) roots: BTreeMap<RootName, PathBuf>,
     /// Where values of secrets come from.
@@ -58,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) ceilings: Limits,
     /// What compiling one component may use.
     pub(crate) compile: CompileLimits,
+    /// When a caller or a plugin is stopped by itself.
+    pub(crate) brakes: BrakeTerms,
     /// When a record counts as committed.
     pub(crate) sync: wardkeep_audit::Sync,
     /// Where each key stands.
@@ -87,6 +94,10 @@ impl Config {
                 Some(item) => item.table().and_then(limits::read),
                 None => Some(Allowances::default()),
             };
+            let confirmation = match table.optional("confirmation") {
+                Some(item) => item.table().and_then(confirmation::read),
+                None => Some(Confirmation::default()),
+            };
             let roots = match table.optional("roots") {
                 Some(item) => item.table().and_then(|roots| read_roots(roots, directory)),
                 None => Some(BTreeMap::new()),
@@ -108,6 +119,10 @@ impl Config {
                 Some(item) => item.table().and_then(compile),
                 None => Some(CompileLimits::default()),
             };
+            let brakes = match table.optional("brakes") {
+                Some(item) => item.table().and_then(brakes::read),
+                None => Some(BrakeTerms::default()),
+            };
             let sync = match table.optional("audit") {
                 Some(item) => item.table().and_then(audit),
                 None => Some(wardkeep_audit::Sync::Writes),
@@ -119,11 +134,13 @@ impl Config {
                 listen: listen?,
                 callers: callers?,
                 allowances: allowances?,
+                confirmation: confirmation?,
                 roots: roots?,
                 sources: sources?,
                 egress: egress?,
                 ceilings: ceilings?,
                 compile: compile?,
+                brakes: brakes?,
                 sync: sync?,
                 lines,
             })

@@ -77,6 +77,24 @@ impl Home {
         std::path::absolute(&path).map_err(|_| HomeError::NoCurrentDirectory(path))
     }
 
+    /// Opens a home to stop something in it: also one whose own documents are gone while a host goes on with those that it has read.
+    /// Only what is written to is asked who else may write there.
+    pub(crate) fn open_to_stop(asked: Option<&Path>) -> Result<Self, HomeError> {
+        let directory = Self::locate(asked)?;
+        if directory.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Err(HomeError::Absent(directory));
+        }
+        let directory = check_directory(&directory)?;
+        let there = |name: &&str| directory.join(name).symlink_metadata().is_ok();
+        if ![CONFIG, TRUST, "state", "audit", "keys"].iter().any(there) {
+            return Err(HomeError::NotAHome(directory));
+        }
+        if there(&"state") {
+            check_directory(&directory.join("state"))?;
+        }
+        Ok(Self { directory })
+    }
+
     /// Opens an existing home: refused where anybody else could write to it or to a directory above it.
     pub(crate) fn open(asked: Option<&Path>) -> Result<Self, HomeError> {
         let directory = Self::locate(asked)?;

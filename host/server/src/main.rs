@@ -1,5 +1,6 @@
 //! The `wardkeep` binary: wiring and commands. The only place that makes concrete journals, engines and servers.
 
+mod approvals;
 mod approved;
 mod ask;
 mod bundle;
@@ -12,8 +13,10 @@ mod demo;
 mod document;
 mod home;
 mod journal;
+mod kills;
 mod load;
 mod log;
+mod orders;
 mod owner;
 mod reload;
 mod screen;

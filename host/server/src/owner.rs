@@ -8,17 +8,19 @@ use std::{
 
 use anyhow::Context;
 use jiff::Timestamp;
-use wardkeep_audit::{Event, Journal, Opened};
-use wardkeep_gateway::{CancellationToken, Host, Moment, SocketServer};
+use tokio::task::JoinHandle;
+use wardkeep_audit::{Event, Journal, Opened, Replay};
+use wardkeep_gateway::{Approvals, CancellationToken, Host, Moment, Orders, SocketServer};
 use wardkeep_model::Digest;
-use wardkeep_policy::{Confirming, Faults, manifest::Manifest};
+use wardkeep_policy::{Faults, manifest::Manifest};
 use wardkeep_sandbox::Engine;
 
 use crate::{
-    approved,
+    approvals, approved,
     compiling::{self, Keep},
     home::{self, Home, Owner, create_directory},
     journal,
+    kills::{self, Keeper},
     load::{self, Loaded, Rejected, Served, Terms},
     reload::{Reloader, Told, Watch, rejection},
     screen::note,
@@ -42,8 +44,33 @@ pub(crate) struct Owned {
     journal: Journal,
     socket: PathBuf,
     reloader: Option<Reloader>,
+    orders: Orders,
+    keeping: Keeping,
     // The last to go: whoever waits for the home finds everything closed.
     _lock: Owner,
+}
+
+/// The task that keeps the kills.
+struct Keeping {
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Keeping {
+    /// Begins once what is stopped is in force.
+    async fn begin(home: &Home, journal: &Journal, host: &Arc<Host>, replay: &Replay) -> (Orders, Self) {
+        let (orders, placed) = Orders::new();
+        let keeper = Keeper::new(kills::Store::new(home.state()), journal.clone(), Arc::clone(host), replay).await;
+        let stop = CancellationToken::new();
+        (orders, Self { task: tokio::spawn(keeper.run(placed, stop.clone())), stop })
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            note(format!("what keeps the kills ended unexpectedly: {error}"));
+        }
+    }
 }
 
 /// What loading a home leaves behind besides the plugins.
@@ -52,6 +79,7 @@ struct Opening {
     state: State,
     engine: Engine,
     loaded: Loaded,
+    approvals: Arc<Approvals>,
 }
 
 impl Owned {
@@ -69,8 +97,9 @@ impl Owned {
         let terms = Arc::new(Terms::read(home, now)?);
         let in_use = home.keys().exists();
         let (journal, opened) = journal::open(home, terms.config.sync).await?;
+        let replay = opened.replay.clone();
         let opened_well = Self::load(home, &terms, &journal, (opened, in_use), engine, now).await;
-        let Opening { store, state, engine, loaded } = match opened_well {
+        let Opening { store, state, engine, loaded, approvals } = match opened_well {
             Ok(opening) => opening,
             Err(error) => {
                 journal.shutdown().await;
@@ -80,9 +109,19 @@ impl Owned {
         let Loaded { fleet, served, rejected, strays, .. } = loaded;
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
         let (callers, allowances) = (terms.config.callers.clone(), terms.config.allowances.clone());
+        let confirmation = terms.config.confirmation;
         let host = Host::new(
-            Moment { fleet, callers, allowances, confirming: Confirming::NOBODY, rejected: rejected.len() },
+            Moment {
+                fleet,
+                callers,
+                allowances,
+                confirming: confirmation.confirming,
+                approvals: confirmation.limits,
+                brakes: terms.config.brakes,
+                rejected: rejected.len(),
+            },
             journal.clone(),
+            approvals,
         );
         let socket = socket(home.path())?;
         let reloader = Reloader {
@@ -102,7 +141,21 @@ impl Owned {
             told: Told::default(),
         };
         let reloader = Some(reloader);
-        Ok(Self { host, terms, rejected, strays, tools, plugins, journal, socket, reloader, _lock: lock })
+        let (orders, keeping) = Keeping::begin(home, &journal, &host, &replay).await;
+        Ok(Self {
+            host,
+            terms,
+            rejected,
+            strays,
+            tools,
+            plugins,
+            journal,
+            socket,
+            reloader,
+            orders,
+            keeping,
+            _lock: lock,
+        })
     }
 
     async fn load(
@@ -149,7 +202,8 @@ impl Owned {
         if state != before {
             store.write(&state)?;
         }
-        Ok(Opening { store, state, engine, loaded })
+        let approvals = Arc::new(approvals::open(home, journal)?);
+        Ok(Opening { store, state, engine, loaded, approvals })
     }
 
     /// Reloads whenever there is a reason, until it is stopped. A command that ends soon does without.
@@ -168,7 +222,15 @@ impl Owned {
             create_directory(parent)?;
             home::check_directory(parent)?;
         }
-        Ok(tokio::spawn(SocketServer::bind(&self.socket, Arc::clone(&self.host))?.run(stop)))
+        let server = SocketServer::bind(&self.socket, Arc::clone(&self.host), self.orders.clone())?;
+        let approvals = Arc::clone(self.host.approvals());
+        Ok(tokio::spawn(async move {
+            tokio::select! {
+                () = server.run(stop) => {}
+                // what expires is on record soon, also where nobody asks
+                () = approvals.watch() => {}
+            }
+        }))
     }
 
     /// Ends the calls, then closes the journal; then the lock is given back.
@@ -177,6 +239,7 @@ impl Owned {
         if !self.host.close(CALLS).await {
             note("some calls did not end in time: they stand in the audit log without outcome");
         }
+        self.keeping.end().await;
         if let Err(error) = self.journal.event(Event::Stopped { reason: reason.to_owned() }).await {
             note(format!("the end could not be recorded: {error}"));
         }
@@ -245,7 +308,8 @@ pub(crate) fn loaded_event(served: &Served) -> Event {
     }
 }
 
-fn tell(opened: &Opened) {
+/// Tells what the end of the journal says of the host before.
+pub(crate) fn tell(opened: &Opened) {
     if let Some(torn) = &opened.torn {
         note(format!(
             "the audit journal ended in an incomplete line ({} bytes): it was cut, and the cut recorded",

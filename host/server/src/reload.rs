@@ -15,7 +15,7 @@ use tokio::task::{JoinHandle, block_in_place};
 use wardkeep_audit::{Event, Journal};
 use wardkeep_gateway::{CancellationToken, Host, Moment};
 use wardkeep_model::{Digest, PluginName};
-use wardkeep_policy::{Confirming, Snapshot};
+use wardkeep_policy::Snapshot;
 use wardkeep_sandbox::Engine;
 
 use crate::{
@@ -176,9 +176,16 @@ impl Reloader {
     /// Puts these plugins and the callers of this moment in place. How many running calls ended by it.
     fn swap(&self, snapshot: &Arc<Snapshot>, served: &[Served]) -> usize {
         let fleet = load::fleet(&self.engine, snapshot, served, &self.terms);
-        let (callers, allowances) = (self.terms.config.callers.clone(), self.terms.config.allowances.clone());
-        let rejected = self.rejected.len();
-        self.host.replace(Moment { fleet, callers, allowances, confirming: Confirming::NOBODY, rejected })
+        let config = &self.terms.config;
+        self.host.replace(Moment {
+            fleet,
+            callers: config.callers.clone(),
+            allowances: config.allowances.clone(),
+            confirming: config.confirmation.confirming,
+            approvals: config.confirmation.limits,
+            brakes: config.brakes,
+            rejected: self.rejected.len(),
+        })
     }
 
     /// The documents that hold from now on: those of the home, or the old ones with the home's revocations where something is wrong

@@ -74,6 +74,8 @@ impl<'a> Line<'a> {
             Event::PluginRejected { .. }
             | Event::ReloadRefused { .. }
             | Event::Revoked { .. }
+            | Event::Killed { .. }
+            | Event::Braked { .. }
             | Event::TornTail { .. } => MEDIUM,
             _ => INFORMATIONAL,
         };
@@ -85,7 +87,7 @@ impl<'a> Line<'a> {
                 | Event::Unfinished { .. }
         );
         line.status(if failed { (2, "Failure") } else { (1, "Success") });
-        if let Event::Unfinished { correlation, .. } = event {
+        if let Event::Unfinished { correlation, .. } | Event::ApprovalAsked { correlation, .. } = event {
             line.metadata.correlation_uid = Some(correlation.clone());
         }
         line.unmapped.event = Some(Cow::Borrowed(event));
@@ -111,6 +113,7 @@ impl<'a> Line<'a> {
         line.unmapped.contract = Some(intent.contract_digest);
         line.unmapped.rule = Some(Cow::Borrowed(&intent.rule));
         line.unmapped.resumes.clone_from(&intent.resumes);
+        line.unmapped.confirmed = intent.confirmed.as_ref().map(Cow::Borrowed);
         let named = |(place, id): &'a (String, String)| Resource {
             uid: Cow::Borrowed(id),
             r#type: Cow::Owned(format!("{NAMED}{place}")),
@@ -164,6 +167,7 @@ impl<'a> Line<'a> {
                 contract: None,
                 rule: None,
                 resumes: None,
+                confirmed: None,
                 authenticated: None,
                 client: None,
                 protocol: None,

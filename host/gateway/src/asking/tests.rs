@@ -1,7 +1,8 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{seal::Seals, *};
+use super::*;
+use crate::seal::{Purpose, Seals};
 
 fn asked() -> Asked {
     let form = json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
@@ -16,6 +17,7 @@ fn asked() -> Asked {
         arguments: Digest::of(b"{}"),
         questions: vec![asking(question, &"asks".parse().unwrap()).unwrap()],
         state: vec![0, 255],
+        kept: None,
     }
 }
 
@@ -25,31 +27,35 @@ fn at(second: i64) -> Timestamp {
 
 #[test]
 fn a_state_is_good_for_five_minutes_under_the_key_that_sealed_it() {
-    let seals = Seals::new();
+    let seals = Seals::new(Purpose::Questions);
     let state = seals.seal(&asked(), at(0)).unwrap();
-    assert_eq!(seals.open(&state, at(299)).unwrap().state, [0, 255]);
-    assert_eq!(seals.open(&state, at(300)).unwrap_err(), StateFault::Expired);
-    assert_eq!(Seals::new().open(&state, at(0)).unwrap_err(), StateFault::Altered);
+    assert_eq!(seals.open::<Asked>(&state, at(299)).unwrap().state, [0, 255]);
+    assert_eq!(seals.open::<Asked>(&state, at(300)).unwrap_err(), StateFault::Expired);
+    assert_eq!(Seals::new(Purpose::Questions).open::<Asked>(&state, at(0)).unwrap_err(), StateFault::Altered);
     assert_ne!(state, seals.seal(&asked(), at(0)).unwrap(), "no two states are the same");
 }
 
 #[test]
 fn no_character_of_a_state_can_be_changed_left_out_or_added() {
-    let seals = Seals::new();
+    let seals = Seals::new(Purpose::Questions);
     let state = seals.seal(&asked(), at(0)).unwrap();
     for index in 0..state.len() {
         let mut altered = state.clone().into_bytes();
         altered[index] = if altered[index] == b'A' { b'B' } else { b'A' };
         let altered = String::from_utf8(altered).unwrap();
-        assert_eq!(seals.open(&altered, at(0)).unwrap_err(), StateFault::Altered, "{index}");
-        assert_eq!(seals.open(state.get(..index).unwrap(), at(0)).unwrap_err(), StateFault::Altered, "{index}");
+        assert_eq!(seals.open::<Asked>(&altered, at(0)).unwrap_err(), StateFault::Altered, "{index}");
+        assert_eq!(
+            seals.open::<Asked>(state.get(..index).unwrap(), at(0)).unwrap_err(),
+            StateFault::Altered,
+            "{index}"
+        );
     }
-    assert_eq!(seals.open(&format!("{state}A"), at(0)).unwrap_err(), StateFault::Altered);
+    assert_eq!(seals.open::<Asked>(&format!("{state}A"), at(0)).unwrap_err(), StateFault::Altered);
 }
 
 #[test]
 fn a_round_is_used_up_once() {
-    let seals = Seals::new();
+    let seals = Seals::new(Purpose::Questions);
     assert!(seals.spend(&[1; 16], at(0)));
     assert!(!seals.spend(&[1; 16], at(299)));
     assert!(seals.spend(&[2; 16], at(299)));

@@ -1,5 +1,8 @@
 //! What a swap and the clock do to running calls and to those who listen. The plugins have terms and no component: nothing is run.
 
+mod kills;
+mod orders;
+
 use std::{
     future::poll_fn,
     io,
@@ -22,7 +25,7 @@ use wardkeep_policy::{
 use wardkeep_sandbox::{Engine, EngineOptions, Outside, Roots};
 
 use super::*;
-use crate::{Allowances, ApiKey, Callers, lists::HostLists};
+use crate::{Allowances, ApiKey, Approval, ApprovalLimits, BrakeTerms, Callers, Keep, lists::HostLists};
 
 struct Fixture {
     key: KeyPair,
@@ -87,6 +90,17 @@ impl Sink for Hangs {
     }
 }
 
+/// A queue that is kept nowhere.
+fn approvals(journal: Journal) -> Arc<Approvals> {
+    struct Nowhere;
+    impl Keep for Nowhere {
+        fn keep(&self, _: &[Approval]) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    Arc::new(Approvals::new(Vec::new(), Box::new(Nowhere), journal))
+}
+
 impl Fixture {
     fn new() -> Self {
         Self::on(|options| Journal::open(options).unwrap().0)
@@ -108,9 +122,11 @@ impl Fixture {
             callers: callers(),
             allowances: Allowances::default(),
             confirming: Confirming::NOBODY,
+            approvals: ApprovalLimits::default(),
+            brakes: BrakeTerms::default(),
             rejected: 0,
         };
-        Self { key, trust, engine, host: Host::new(moment, journal), _directory: directory }
+        Self { key, trust, engine, host: Host::new(moment, journal.clone(), approvals(journal)), _directory: directory }
     }
 
     /// A plugin that `user:me` may call, approved two days ago.
@@ -156,8 +172,17 @@ impl Fixture {
             callers: callers(),
             allowances: Allowances::default(),
             confirming: Confirming::NOBODY,
+            approvals: ApprovalLimits::default(),
+            brakes: BrakeTerms::default(),
             rejected: 0,
         })
+    }
+
+    /// A call whose guest is about to run.
+    fn entered(&self, permit: &Permit, token: &CallToken) -> Entered<'_> {
+        let entered = self.host.enter(&me(), permit.tool());
+        self.host.runs(&entered, permit, token);
+        entered
     }
 
     /// A permit of the plugin that serves, as of a time.
@@ -169,6 +194,11 @@ impl Fixture {
         let tool = fleet.snapshot().find(&case, "eye_look").unwrap();
         authorize(fleet.snapshot(), &case, tool, &tool.check(Map::new()).unwrap()).unwrap()
     }
+}
+
+fn me() -> Arc<Caller> {
+    let principal = callers().keys.remove(0).principal;
+    Arc::new(Caller { principal, origin: Origin::default(), connection: None })
 }
 
 fn fleet(engine: &Engine, snapshot: Snapshot) -> Arc<Fleet> {
@@ -185,8 +215,8 @@ async fn a_call_goes_on_when_its_plugin_is_replaced_and_ends_when_it_is_removed(
     fixture.serve(vec![fixture.plugin(1, &day(100))]);
     let (running, over) = (token(), token());
     let permit = fixture.permit(Timestamp::now());
-    let _entered = fixture.host.enter(&permit, &running);
-    drop(fixture.host.enter(&permit, &over));
+    let _entered = fixture.entered(&permit, &running);
+    drop(fixture.entered(&permit, &over));
     assert_eq!(fixture.serve(vec![fixture.plugin(2, &day(100))]), 0);
     assert_eq!(running.state(), None);
     assert_eq!(fixture.serve(vec![]), 1);
@@ -201,7 +231,7 @@ async fn a_call_that_was_permitted_before_a_swap_and_enters_after_it_does_not_sl
     let permit = fixture.permit(Timestamp::now());
     assert_eq!(fixture.serve(vec![]), 0, "nobody runs yet");
     let late = token();
-    let _entered = fixture.host.enter(&permit, &late);
+    let _entered = fixture.entered(&permit, &late);
     assert_eq!(late.state().map(|stop| stop.to_string()), Some("it was killed".into()));
 }
 
@@ -214,7 +244,8 @@ async fn when_a_manifest_expires_its_running_calls_end_and_the_clock_knows_when_
     let permit = fixture.permit(Timestamp::now() - 47.hours());
     let running = token();
     // as if it had entered in time
-    let _entered = fixture.host.running.enter(permit.terms(), &running);
+    let entered = fixture.host.running.enter(&me(), permit.tool());
+    entered.runs(permit.terms(), &running);
     assert_eq!(running.state(), None);
     assert_eq!(fixture.host.settle(), 1);
     assert_eq!(running.state().map(|stop| stop.to_string()), Some("it was killed".into()));
@@ -242,8 +273,15 @@ async fn a_bell_wakes_only_who_sees_something_else_than_before() {
     assert!(!wakes(&mut me).await, "nothing is different");
     // a key that is gone
     let fleet = fixture.host.fleet();
-    let (callers, allowances) = (Callers::default(), Allowances::default());
-    fixture.host.replace(Moment { fleet, callers, allowances, confirming: Confirming::NOBODY, rejected: 0 });
+    fixture.host.replace(Moment {
+        fleet,
+        callers: Callers::default(),
+        allowances: Allowances::default(),
+        confirming: Confirming::NOBODY,
+        approvals: ApprovalLimits::default(),
+        brakes: BrakeTerms::default(),
+        rejected: 0,
+    });
     assert!(!me.changed().await && !you.changed().await, "the end");
 }
 
@@ -273,8 +311,8 @@ async fn a_call_whose_thread_hangs_in_the_log_is_answered_all_the_same() {
     hangs.store(true, Ordering::SeqCst);
     let call = || {
         let principal = fixture.host.moment().callers.keys[0].principal.clone();
-        let caller = Caller { principal, origin: Origin::default() };
-        let request = ToolCall { tool: "nothing".to_owned(), arguments: Map::new(), retry: None };
+        let caller = Caller { principal, origin: Origin::default(), connection: None };
+        let request = ToolCall { tool: "nothing".to_owned(), arguments: Map::new(), retry: None, approval: None };
         fixture.host.call(caller, request, Line::default(), CancellationToken::new())
     };
     let refused = timeout(Duration::from_secs(20), call()).await.expect("an answer").unwrap_err();

@@ -6,7 +6,7 @@ use wardkeep_policy::{Arguments, Permit};
 use wardkeep_sandbox::Ran;
 
 use super::{Rejected, Verdict, guard, pinned, withheld};
-use crate::{asking::Asked, call::Step, record};
+use crate::{asking::Asked, call::Step, record, running::Entered};
 
 /// What the plugin asks, if it asks and its manifest lets it; else the run as it was.
 #[expect(clippy::result_large_err, reason = "both are the run")]
@@ -26,17 +26,21 @@ pub(crate) fn pause(permit: &Permit, mut ran: Ran) -> Result<(Pause, Ran), Ran> 
 }
 
 /// Questions that may be asked; or, where they may not, the answer in their place.
-pub(crate) fn filter(
+pub(crate) fn filter<'h>(
     permit: &Permit,
     id: &CorrelationId,
     ran: Ran,
     arguments: &Arguments,
     asked: Result<Asked, &'static str>,
-) -> (Step, Closing) {
+    entered: Entered<'h>,
+) -> (Step<'h>, Closing) {
     match asked {
         Ok(asked) => {
             let arguments = arguments.value().as_object().cloned().unwrap_or_default();
-            (Step::Asks(asked, arguments), record::closing(Outcome::InputRequired, None, ran, Vec::new()))
+            (
+                Step::Asks(Box::new(asked), arguments, entered),
+                record::closing(Outcome::InputRequired, None, ran, Vec::new()),
+            )
         }
         Err(class) => {
             let Verdict { outcome, class, answer } = withheld(permit.tool(), id, Rejected::Question(class));

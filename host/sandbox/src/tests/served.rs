@@ -159,6 +159,7 @@ allow = ["user:me"]
             resources: Vec::new(),
             limits: *permit.limits(),
             resumes: None,
+            confirmed: None,
         };
         self.journal.intent(intent).await.unwrap()
     }

@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// Its arguments, a JSON object; `-` reads them from standard input
     #[arg(default_value = "{}")]
     arguments: String,
+    /// The approval to come back with; without it, the same call finds its own
+    #[arg(long, value_name = "APPROVAL")]
+    approval: Option<String>,
 }
 
 pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
@@ -45,7 +48,7 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let Some(door) = Door::open(&home, &stop).await? else {
         bail!("stopped before the call was made");
     };
-    let call = ToolCall { tool: args.tool, arguments, retry: None };
+    let call = ToolCall { tool: args.tool, arguments, retry: None, approval: args.approval };
     let answer = door.entrance.call(door.caller(), call, Line::default(), stop).await;
     door.close().await;
     match answer {
@@ -173,7 +176,11 @@ impl Door {
     }
 
     pub(crate) fn caller(&self) -> Caller {
-        Caller { principal: self.principal.clone(), origin: Origin { transport: "command", ..Origin::default() } }
+        Caller {
+            principal: self.principal.clone(),
+            origin: Origin { transport: "command", ..Origin::default() },
+            connection: None,
+        }
     }
 
     pub(crate) async fn close(self) {

@@ -6,13 +6,14 @@ use anyhow::bail;
 use jiff::Timestamp;
 use serde::Serialize;
 use wardkeep_model::{Effect, Principal};
-use wardkeep_policy::{Case, Confirming, Tool, kill::Kills};
+use wardkeep_policy::{Case, Tool};
 
 use super::{check::loaded, serve::NO_STDIO};
 use crate::{
     cli::Globals,
     config::Config,
     home::Home,
+    kills::{self, Store},
     owner::tell_rejected,
     screen::{Ink, escaped, note},
 };
@@ -43,8 +44,9 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let (terms, loaded) = loaded(&home, now).await?;
     tell_rejected(&terms, &loaded.rejected, &loaded.strays);
     let principal = principal(&terms.config, args.principal.as_deref())?;
-    let kills = Kills::none();
-    let case = Case { principal: &principal, kills: &kills, confirming: Confirming::NOBODY, now };
+    let kills = kills::in_force(&Store::new(home.state()), now);
+    let confirming = terms.config.confirmation.confirming;
+    let case = Case { principal: &principal, kills: &kills, confirming, now };
     let tools: Vec<_> = loaded.fleet.snapshot().list(&case).cloned().collect();
     let screen = globals.screen();
     if screen.is_json() {

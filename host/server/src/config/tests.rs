@@ -123,3 +123,19 @@ fn the_page_on_limits_shows_a_file_that_is_accepted_and_the_defaults_that_there_
     told("`limits.concurrency` |", format!("| {} |", each.concurrency));
     told("`limits.calls`", format!("| {calls} |"));
 }
+
+#[test]
+fn brakes_are_on_unless_the_file_says_otherwise_and_each_number_can_be_changed() {
+    let with = |more: &str| parse(&format!("format = 1\n[trust]\nroot_sha256 = \"{}\"\n{more}", Digest::of(b"t")));
+    assert_eq!(with("").unwrap().brakes, BrakeTerms::default());
+    assert!(BrakeTerms::default().enabled);
+    assert!(!with("[brakes]\nenabled = false\n").unwrap().brakes.enabled);
+    let text = "[brakes]\nwindow = \"10s\"\nhold = \"7d\"\ncaller = { denials = 1 }\nplugin = { writes = 1_000_000 }\n";
+    let brakes = with(text).unwrap().brakes;
+    assert_eq!((brakes.window.as_secs(), brakes.hold.as_secs()), (10, 7 * 86_400), "at the limits");
+    assert_eq!((brakes.caller.denials.get(), brakes.plugin.writes.get()), (1, 1_000_000));
+    assert_eq!(brakes.caller.writes, BrakeTerms::default().caller.writes, "what is not named stays");
+    for beyond in ["window = \"9s\"", "window = \"25h\"", "hold = \"8d\"", "caller = { writes = 0 }"] {
+        assert!(with(&format!("[brakes]\n{beyond}\n")).is_err(), "{beyond}");
+    }
+}

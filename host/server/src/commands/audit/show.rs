@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wardkeep_audit::{About, Event, Phase, Record, Revoked};
+use wardkeep_audit::{About, Confirmed, Event, Means, Phase, Record, Revoked};
 use wardkeep_model::{Blame, Egress, Note, NoteKind, Outcome};
 
 use crate::screen::{Ink, Screen, escaped};
@@ -33,6 +33,16 @@ pub(super) fn line(screen: Screen, record: &Record) -> String {
         && let Some(rule) = &record.rule
     {
         line.push_str(&format!("  by {}", escaped(rule)));
+    }
+    if record.phase != Phase::Outcome
+        && let Some(Confirmed { by, how, approval, .. }) = &record.confirmed
+    {
+        let how = match how {
+            Means::Client => "through the client",
+            Means::Operator => "the operator",
+        };
+        let approval = approval.as_deref().map_or_else(String::new, |approval| format!(", {}", escaped(approval)));
+        line.push_str(&format!("  confirmed by {} ({how}{approval})", escaped(by)));
     }
     if let Some(class) = &record.error_class {
         line.push_str(&format!("  {}", escaped(class)));
@@ -108,5 +118,25 @@ fn event_text(event: &Event) -> String {
         Event::Unfinished { correlation, tool, user } => {
             format!("{} by {}, call {correlation}: nobody knows how it ended", escaped(tool), escaped(user))
         }
+        Event::ApprovalAsked { approval, correlation, tool, user, .. } => {
+            format!("{}: {} for {}, call {correlation}", escaped(approval), escaped(tool), escaped(user))
+        }
+        Event::Approved { approval, tool, user, by, reason }
+        | Event::ApprovalDenied { approval, tool, user, by, reason } => {
+            let reason = if reason.is_empty() { String::new() } else { format!(": {}", escaped(reason)) };
+            format!("{}: {} for {} by {}{reason}", escaped(approval), escaped(tool), escaped(user), escaped(by))
+        }
+        Event::ApprovalExpired { approval, tool, user } => {
+            format!("{}: {} for {}", escaped(approval), escaped(tool), escaped(user))
+        }
+        Event::Killed { target, by, reason, until, .. } => {
+            let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+            format!("{}{until}, by {}: {}", escaped(target), escaped(by), escaped(reason))
+        }
+        Event::Revived { target, by, reason, .. } => {
+            format!("{}, by {}: {}", escaped(target), escaped(by), escaped(reason))
+        }
+        Event::Braked { target, reason, until } => format!("{} until {until}: {}", escaped(target), escaped(reason)),
+        Event::KillEnded { target, brake } => format!("{}{}", escaped(target), if *brake { " (brake)" } else { "" }),
     }
 }

@@ -1,6 +1,9 @@
 //! What a client of revision 2026-07-28 carries between a question and its answer (`requestState`): encrypted and authenticated, so that
 //! it can neither be read nor changed; good for five minutes and for one answer.
 //!
+//! What plugins ask and what the host asks are sealed apart, each with a key and for a purpose of its own: the answer to a plugin's
+//! question can never be taken for a confirmation, whatever the plugin has asked.
+//!
 //! The key is this process's own and never leaves it. A restart, or another process that takes the home over, ends what was asked
 //! before: what was answered already is remembered in memory only, and a key that outlived it would let an answer count twice.
 
@@ -15,9 +18,7 @@ use chacha20poly1305::{
     aead::{Aead as _, Payload},
 };
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use super::Asked;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Seconds from a question to its answer.
 pub(crate) const EXPIRY: i64 = 5 * 60;
@@ -25,8 +26,6 @@ pub(crate) const EXPIRY: i64 = 5 * 60;
 const REMEMBERED: usize = 100_000;
 /// So many at least are remembered before any is forgotten.
 const FEW: usize = 1_024;
-/// Apart from whatever else may once be sealed with such a key.
-const PURPOSE: &[u8] = b"wardkeep request state 1";
 const NONCE: usize = 24;
 /// Bytes of a state; the longest that is sealed has some 130 KiB.
 const LONGEST: usize = 256 << 10;
@@ -64,8 +63,41 @@ impl StateFault {
     }
 }
 
+/// What a seal is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A plugin's questions.
+    Questions,
+    /// The host's own question whether a call may run.
+    Confirmation,
+}
+
+impl Purpose {
+    const fn bound(self) -> &'static [u8] {
+        match self {
+            Self::Questions => b"wardkeep request state 1",
+            Self::Confirmation => b"wardkeep confirmation 1",
+        }
+    }
+
+    /// How the text begins. It only leads to the right key; a text that begins otherwise than it was sealed opens with none.
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::Questions => "",
+            // no character of the encoding
+            Self::Confirmation => "confirm.",
+        }
+    }
+
+    /// What this text says that it is.
+    pub(crate) fn of(state: &str) -> Self {
+        if state.starts_with(Self::Confirmation.mark()) { Self::Confirmation } else { Self::Questions }
+    }
+}
+
 /// Seals what is asked, and remembers what was answered.
 pub(crate) struct Seals {
+    purpose: Purpose,
     /// None where the operating system gave no random key: then nothing can be sealed.
     cipher: Option<XChaCha20Poly1305>,
     answered: Mutex<Answered>,
@@ -80,22 +112,22 @@ struct Answered {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Sealed {
+struct Sealed<T> {
     expires: i64,
-    asked: Asked,
+    asked: T,
 }
 
 impl Seals {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(purpose: Purpose) -> Self {
         let mut key = [0; 32];
         let cipher = match getrandom::fill(&mut key) {
             Ok(()) => Some(XChaCha20Poly1305::new(&Key::from(key))),
             Err(error) => {
-                tracing::error!(%error, "the operating system gives no random bytes; plugins cannot ask questions");
+                tracing::error!(%error, "the operating system gives no random bytes; nobody can be asked questions");
                 None
             }
         };
-        Self { cipher, answered: Mutex::default() }
+        Self { purpose, cipher, answered: Mutex::default() }
     }
 
     /// A fresh name for a round of questions.
@@ -105,26 +137,27 @@ impl Seals {
     }
 
     /// The text that the client carries.
-    pub(crate) fn seal(&self, asked: &Asked, now: Timestamp) -> Option<String> {
-        let sealed = Sealed { expires: now.as_second().saturating_add(EXPIRY), asked: asked.clone() };
+    pub(crate) fn seal<T: Serialize>(&self, asked: &T, now: Timestamp) -> Option<String> {
+        let sealed = Sealed { expires: now.as_second().saturating_add(EXPIRY), asked };
         let text = serde_json::to_vec(&sealed).ok()?;
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).ok()?;
-        let payload = Payload { msg: &text, aad: PURPOSE };
+        let payload = Payload { msg: &text, aad: self.purpose.bound() };
         let mut bytes = nonce.to_vec();
         bytes.extend(self.cipher.as_ref()?.encrypt(&XNonce::from(nonce), payload).ok()?);
-        Some(BASE64.encode(bytes))
+        Some(format!("{}{}", self.purpose.mark(), BASE64.encode(bytes)))
     }
 
     /// What was sealed, if it is whole and not too old.
-    pub(crate) fn open(&self, state: &str, now: Timestamp) -> Result<Asked, StateFault> {
+    pub(crate) fn open<T: DeserializeOwned>(&self, state: &str, now: Timestamp) -> Result<T, StateFault> {
         let altered = StateFault::Altered;
         if state.len() > LONGEST {
             return Err(altered);
         }
+        let state = state.strip_prefix(self.purpose.mark()).ok_or(altered)?;
         let bytes = BASE64.decode(state).map_err(|_| altered)?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or(altered)?;
-        let payload = Payload { msg: sealed, aad: PURPOSE };
+        let payload = Payload { msg: sealed, aad: self.purpose.bound() };
         let text = self.cipher.as_ref().ok_or(altered)?.decrypt(&XNonce::from(*nonce), payload).map_err(|_| altered)?;
         let Sealed { expires, asked } = serde_json::from_slice(&text).map_err(|_| altered)?;
         if now.as_second() >= expires { Err(StateFault::Expired) } else { Ok(asked) }
@@ -156,8 +189,53 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sealed_for_one_purpose_opens_for_no_other() {
+        let at = Timestamp::from_second(0).unwrap();
+        let [questions, confirmation] = [Purpose::Questions, Purpose::Confirmation].map(Seals::new);
+        // even under one key
+        let same =
+            Seals { purpose: Purpose::Confirmation, cipher: questions.cipher.clone(), answered: Mutex::default() };
+        let state = questions.seal(&7, at).unwrap();
+        assert_eq!(Purpose::of(&state), Purpose::Questions);
+        for state in [state.clone(), format!("confirm.{state}")] {
+            for other in [&confirmation, &same] {
+                assert_eq!(other.open::<i32>(&state, at), Err(StateFault::Altered), "{state}");
+            }
+        }
+        let state = same.seal(&7, at).unwrap();
+        assert_eq!((Purpose::of(&state), same.open(&state, at)), (Purpose::Confirmation, Ok(7)));
+        for state in [state.as_str(), state.strip_prefix("confirm.").unwrap()] {
+            assert_eq!(questions.open::<i32>(state, at), Err(StateFault::Altered), "{state}");
+        }
+        let late = Timestamp::from_second(EXPIRY).unwrap();
+        assert_eq!(same.open::<i32>(&state, late), Err(StateFault::Expired));
+    }
+
+    #[test]
+    fn of_a_hundred_thousand_who_race_for_one_answer_one_wins() {
+        const THREADS: usize = 8;
+        let seals = Seals::new(Purpose::Confirmation);
+        let now = Timestamp::from_second(0).unwrap();
+        for round in 0..100 {
+            let gate = std::sync::Barrier::new(THREADS);
+            let won: usize = std::thread::scope(|scope| {
+                let racing: Vec<_> = (0..THREADS)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            gate.wait();
+                            (0..125).filter(|_| seals.spend(&nonce(round), now)).count()
+                        })
+                    })
+                    .collect();
+                racing.into_iter().map(|racer| racer.join().unwrap()).sum()
+            });
+            assert_eq!(won, 1, "round {round}");
+        }
+    }
+
+    #[test]
     fn an_answer_is_remembered_until_it_has_expired_and_not_long_after() {
-        let seals = Seals::new();
+        let seals = Seals::new(Purpose::Questions);
         // one a second, for a day
         for second in 0..86_400 {
             let (now, number) = (Timestamp::from_second(second).unwrap(), second.unsigned_abs());
@@ -172,7 +250,7 @@ mod tests {
 
     #[test]
     fn so_many_answers_at_once_are_remembered_and_no_more_and_expire_all_the_same() {
-        let seals = Seals::new();
+        let seals = Seals::new(Purpose::Questions);
         let at = |second| Timestamp::from_second(second).unwrap();
         let count = (0..).take_while(|number| seals.spend(&nonce(*number), at(0))).count();
         assert_eq!(count, REMEMBERED);

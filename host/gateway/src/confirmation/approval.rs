@@ -1,0 +1,158 @@
+//! One call that waits for the operator's yes, has it, or had it.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use wardkeep_model::CorrelationId;
+
+use super::{Matter, Shown};
+
+/// Names an approval, to the caller who repeats the call and to the operator who decides. It proves nothing: whoever brings it must be the
+/// caller who was given it, with the same call.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ApprovalId(String);
+
+const PREFIX: &str = "apv-";
+const DIGITS: usize = 16;
+
+/// Text that names no approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an approval is named `apv-` and 16 lower-case hexadecimal digits")]
+pub struct InvalidApprovalId;
+
+impl ApprovalId {
+    pub(crate) fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(format!("{PREFIX}{:016x}", u64::from_be_bytes(bytes)))
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ApprovalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for ApprovalId {
+    type Err = InvalidApprovalId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidApprovalId> {
+        let digits = text.strip_prefix(PREFIX).ok_or(InvalidApprovalId)?;
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let valid = digits.len() == DIGITS && digits.bytes().all(hex);
+        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidApprovalId) }
+    }
+}
+
+impl TryFrom<String> for ApprovalId {
+    type Error = InvalidApprovalId;
+
+    fn try_from(text: String) -> Result<Self, InvalidApprovalId> {
+        text.parse()
+    }
+}
+
+impl From<ApprovalId> for String {
+    fn from(id: ApprovalId) -> Self {
+        id.0
+    }
+}
+
+/// A call and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// Its name.
+    pub id: ApprovalId,
+    /// The call.
+    pub matter: Matter,
+    /// The same for people.
+    pub shown: Shown,
+    /// The call in which it was asked for.
+    pub correlation: CorrelationId,
+    /// When.
+    pub asked: Timestamp,
+    /// Until when it can be decided, or where it is approved, used.
+    pub until: Timestamp,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
+/// Where an approval stands. Nothing leads back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is", deny_unknown_fields)]
+pub enum Standing {
+    /// Nobody has decided yet.
+    Pending,
+    /// It may run, once.
+    Approved(Decided),
+    /// It may not.
+    Denied(Decided),
+    /// It was about to run: whether it did stands in the audit log under that call.
+    Used {
+        /// Who approved it.
+        by: String,
+        /// When it was used.
+        at: Timestamp,
+        /// The call that used it.
+        call: CorrelationId,
+    },
+    /// Nobody decided in time, or it was not used in time.
+    Expired,
+}
+
+/// Who decided, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decided {
+    /// As the operating system knows them, or the host itself.
+    pub by: String,
+    /// In their words; the caller is told the reason of a denial.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Standing {
+    /// In a word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved(_) => "approved",
+            Self::Denied(_) => "denied",
+            Self::Used { .. } => "used",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Whether somebody can still do something with it.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self, Self::Pending | Self::Approved(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_approval_is_named_in_one_way_only() {
+        let id = ApprovalId::from_bytes([0, 1, 2, 3, 4, 5, 6, 255]);
+        assert_eq!(id.as_str(), "apv-00010203040506ff");
+        assert_eq!(id.as_str().parse(), Ok(id));
+        for text in
+            ["", "apv-", "apv-00010203040506f", "apv-00010203040506FF", "00010203040506ff", "apv-00010203040506ff "]
+        {
+            assert_eq!(text.parse::<ApprovalId>(), Err(InvalidApprovalId), "{text}");
+        }
+    }
+}

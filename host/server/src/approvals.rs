@@ -1,0 +1,141 @@
+//! The operator's queue as it lies in a home: `state/approvals.json`, for its owner alone, replaced whole and synced at every change.
+
+use std::{io, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use wardkeep_audit::Journal;
+use wardkeep_gateway::{Approval, Approvals, Keep};
+
+use crate::{
+    home::{Home, ReadError, cap, create_directory, read_file, write_durable},
+    screen::Told as _,
+};
+
+const FILE: &str = "approvals.json";
+const FORMAT: u32 = 1;
+
+/// Approvals that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApprovalsError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("`{}` is damaged: {error}\n  mend: move it away; calls that waited are asked for anew", .path.told())]
+    Damaged { path: PathBuf, error: serde_json::Error },
+    #[error(
+        "`{}` has format {found}, this host reads {FORMAT}\n  mend: use the version of wardkeep that wrote it, or a newer one", .path.told()
+    )]
+    Format { path: PathBuf, found: u32 },
+}
+
+#[derive(Serialize)]
+struct Writing<'a> {
+    format: u32,
+    approvals: &'a [Approval],
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(rename = "format")]
+    _format: u32,
+    approvals: Vec<Approval>,
+}
+
+/// The file. Only whoever holds the home's lock writes it.
+struct File(PathBuf);
+
+impl Keep for File {
+    fn keep(&self, approvals: &[Approval]) -> io::Result<()> {
+        if let Some(directory) = self.0.parent() {
+            create_directory(directory).map_err(io::Error::other)?;
+        }
+        let mut bytes = serde_json::to_vec_pretty(&Writing { format: FORMAT, approvals })?;
+        bytes.push(b'\n');
+        write_durable(&self.0, &bytes, 0o600).map_err(io::Error::other)
+    }
+}
+
+/// What was kept, oldest first. One that was lost approves nothing: what waited is asked for anew.
+pub(crate) fn read(home: &Home) -> Result<Vec<Approval>, ApprovalsError> {
+    let path = home.state().join(FILE);
+    let bytes = match read_file(&path, cap::STATE) {
+        Ok(bytes) => bytes,
+        Err(ReadError::Absent(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let damaged = |error| ApprovalsError::Damaged { path: path.clone(), error };
+    // The format is asked first, so that a newer file is called newer and not damaged.
+    let Format { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
+    if format != FORMAT {
+        return Err(ApprovalsError::Format { path, found: format });
+    }
+    let Written { approvals, .. } = serde_json::from_slice(&bytes).map_err(damaged)?;
+    Ok(approvals)
+}
+
+/// The queue of a home whose lock this process holds.
+pub(crate) fn open(home: &Home, journal: &Journal) -> Result<Approvals, ApprovalsError> {
+    let file = File(home.state().join(FILE));
+    Ok(Approvals::new(read(home)?, Box::new(file), journal.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, Home) {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(directory.path().join("wardkeep.toml"), "").unwrap();
+        let home = Home::open(Some(directory.path())).unwrap();
+        (directory, home)
+    }
+
+    const ONE: &str = r#"{ "format": 1, "approvals": [{
+        "id": "apv-00000000000000ff",
+        "matter": { "principal": "service:ci", "tool": "files_write", "plugin": "files", "version": "1.0.0",
+            "contract": "0000000000000000000000000000000000000000000000000000000000000001",
+            "manifest": "0000000000000000000000000000000000000000000000000000000000000002",
+            "arguments": "0000000000000000000000000000000000000000000000000000000000000003" },
+        "shown": { "effect": "write", "side_effects": "writes", "resources": [], "arguments": ["path: \"a\""] },
+        "correlation": "00000000000000000000000000000001",
+        "asked": "2026-11-23T06:00:00Z", "until": "2026-11-23T07:00:00Z",
+        "standing": { "is": "pending" } }] }"#;
+
+    #[test]
+    fn approvals_are_read_as_they_were_written_for_their_owner_alone() {
+        let (directory, home) = home();
+        assert!(read(&home).unwrap().is_empty());
+        fs::create_dir(home.state()).unwrap();
+        let path = home.state().join(FILE);
+        fs::write(&path, ONE).unwrap();
+        let known = read(&home).unwrap();
+        assert_eq!(known[0].id.as_str(), "apv-00000000000000ff");
+        fs::remove_file(&path).unwrap();
+        File(path.clone()).keep(&known).unwrap();
+        assert_eq!(read(&home).unwrap(), known);
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        drop(directory);
+    }
+
+    #[test]
+    fn a_damaged_queue_is_not_taken_for_an_empty_one() {
+        let (_directory, home) = home();
+        fs::create_dir(home.state()).unwrap();
+        let path = home.state().join(FILE);
+        for text in
+            ["", "{", r#"{"format":1}"#, &ONE.replace("pending", "yes"), &ONE.replace("\"is\"", "\"x\": 1, \"is\"")]
+        {
+            fs::write(&path, text).unwrap();
+            assert!(matches!(read(&home), Err(ApprovalsError::Damaged { .. })), "{text}");
+        }
+        fs::write(&path, ONE.replace("\"format\": 1", "\"format\": 2")).unwrap();
+        assert!(matches!(read(&home), Err(ApprovalsError::Format { found: 2, .. })));
+    }
+}
