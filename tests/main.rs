@@ -14,11 +14,13 @@
 mod approvals;
 mod attackers;
 mod bounds;
+mod callers;
 mod careless_admin;
 mod clients;
 mod code_cache;
 mod confirming;
 mod conformance;
+mod deciding;
 mod displays;
 mod documents;
 mod durability;

@@ -45,10 +45,16 @@ fn here() -> Vec<String> {
     let Value::Object(arguments) = calls::arguments() else { panic!("no object") };
     let served = Arc::new(runtime.block_on(Served::of(&calls::home(), &calls::arguments())));
     let header = format!("Bearer {KEY}");
-    let key = ApiKey { name: "me".to_owned(), sha256: Digest::of(KEY.as_bytes()), principal: me(), expires: None };
+    let key = ApiKey {
+        name: "me".to_owned(),
+        sha256: Digest::of(KEY.as_bytes()),
+        principal: me(),
+        expires: None,
+        owner: None,
+    };
     let moment = Moment {
         fleet: Arc::clone(&served.fleet),
-        callers: Callers { stdio: None, keys: vec![key] },
+        callers: Callers { keys: vec![key], ..Callers::default() },
         allowances: Allowances::default(),
         confirming: Confirming::default(),
         approvals: ApprovalLimits::default(),
@@ -80,7 +86,7 @@ impl Keep for Nowhere {
 
 /// As a transport does it that has read a request.
 async fn call(host: &Arc<Host>, authorization: &[u8], arguments: Map<String, Value>) -> Value {
-    let principal = host.bearer(authorization).expect("a known key");
+    let principal = host.bearer(authorization).await.expect("a known key");
     let client = ClaimedClient { name: "wardkeep-bench".to_owned(), version: "1".to_owned() };
     let origin = Origin {
         transport: "http",

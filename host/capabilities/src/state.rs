@@ -7,7 +7,7 @@ use std::{
 };
 
 use wardkeep_model::{Effect, Egress, Limits, Note, NoteKind, RootName};
-use wardkeep_policy::{Access, FilesGrant, Grants, HttpRule};
+use wardkeep_policy::{Access, FilesGrant, Grants, HttpRule, SecretTerms};
 use wasmtime::component::ResourceTable;
 
 use crate::{
@@ -134,6 +134,11 @@ impl CallState {
         self
     }
 
+    /// Whether the tool's own words stay inside.
+    pub(crate) const fn hides_words(&self) -> bool {
+        self.log.hides_words
+    }
+
     /// The same with somebody who wants to know how far the call is.
     #[must_use]
     pub fn reporting(mut self, reporter: Option<Reporter>) -> Self {
@@ -173,6 +178,19 @@ impl CallState {
         &self.token
     }
 
+    /// Has the values of all secrets of the plugin looked for, before anything of it runs: an upstream may know one that no call has opened yet.
+    /// Nothing is left to be done once that was done. The future fails if the call had to end meanwhile.
+    pub fn expect_secrets(
+        &self,
+        all: &[Arc<SecretTerms>],
+    ) -> Option<impl Future<Output = Result<(), EndCall>> + Send + use<>> {
+        if self.reach.secrets.has_looked_at(all) {
+            return None;
+        }
+        let (reach, pool, token, all) = (Arc::clone(&self.reach), self.pool.clone(), self.token.clone(), all.to_vec());
+        Some(async move { pool.run(&token, move || reach.secrets.look_at(&all)).await })
+    }
+
     /// What finds the values of this plugin's secrets in what comes from outside, if any were read.
     pub(crate) fn guard(&self) -> Option<Arc<Guard>> {
         self.reach.secrets.guard()
@@ -199,13 +217,15 @@ impl CallState {
     }
 
     /// Keeps in the record that the guest asked for what its tool was not granted.
-    pub(crate) fn note_denied(&mut self, capability: &'static str, detail: &str) {
-        self.note(NoteKind::Denied, capability, detail);
+    pub(crate) fn note_denied(&mut self, capability: &'static str, plain: &str, detail: &str) {
+        self.note(NoteKind::Denied, capability, plain, detail);
     }
 
-    /// Keeps something in the record. The words may be the guest's own: no value of a secret goes on record with them.
-    pub(crate) fn note(&mut self, kind: NoteKind, capability: &'static str, detail: &str) {
+    /// Keeps something in the record. The words of `detail` may be the guest's own: no value of a secret goes on record with them, and
+    /// where the manifest keeps a tool's words inside, `plain` stands in their place. It holds a function, a grant and the host's words.
+    pub(crate) fn note(&mut self, kind: NoteKind, capability: &'static str, plain: &str, detail: &str) {
         match self.guard() {
+            _ if self.hides_words() => self.notes.add(kind, capability, plain),
             Some(guard) => self.notes.add(kind, capability, &guard.without(detail)),
             None => self.notes.add(kind, capability, detail),
         }

@@ -9,6 +9,8 @@ mod egress;
 mod key_name;
 mod limits;
 mod listen;
+mod oauth;
+mod proxies;
 mod sources;
 mod template;
 
@@ -30,6 +32,7 @@ pub(crate) use edit::{NewKey, add_key, remove_key};
 pub(crate) use egress::Egress;
 pub(crate) use key_name::KeyName;
 pub(crate) use listen::Listen;
+pub(crate) use oauth::{Issuer, Jwks};
 pub(crate) use sources::Sources;
 pub(crate) use template::render;
 
@@ -51,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) callers: Callers,
     /// How often and how much callers may.
     pub(crate) allowances: Allowances,
+    /// Whose access tokens are taken.
+    pub(crate) issuers: Vec<Issuer>,
     /// Whom the host asks for a yes.
     pub(crate) confirmation: Confirmation,
     /// Directories that manifests may name.
@@ -87,8 +92,11 @@ impl Config {
                 None => Some(Listen::default()),
             };
             let callers = match table.optional("callers") {
-                Some(item) => item.table().and_then(caller::read),
-                None => Some(Callers::default()),
+                Some(item) => {
+                    let public_url = listen.as_ref().and_then(|listen| listen.public_url.as_deref());
+                    item.table().and_then(|table| caller::read(table, directory, public_url))
+                }
+                None => Some((Callers::default(), Vec::new())),
             };
             let allowances = match table.optional("limits") {
                 Some(item) => item.table().and_then(limits::read),
@@ -128,12 +136,14 @@ impl Config {
                 None => Some(wardkeep_audit::Sync::Writes),
             };
             drop(table);
+            let (callers, issuers) = callers?;
             Some(Self {
                 deployment: deployment.map_or(Some(None), |read| read.map(Some))?,
                 root: root?,
                 listen: listen?,
-                callers: callers?,
+                callers,
                 allowances: allowances?,
+                issuers,
                 confirmation: confirmation?,
                 roots: roots?,
                 sources: sources?,

@@ -108,7 +108,7 @@ impl Owned {
         };
         let Loaded { fleet, served, rejected, strays, .. } = loaded;
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
-        let (callers, allowances) = (terms.config.callers.clone(), terms.config.allowances.clone());
+        let (callers, allowances) = (terms.callers(), terms.config.allowances.clone());
         let confirmation = terms.config.confirmation;
         let host = Host::new(
             Moment {

@@ -179,7 +179,7 @@ impl Reloader {
         let config = &self.terms.config;
         self.host.replace(Moment {
             fleet,
-            callers: config.callers.clone(),
+            callers: self.terms.callers(),
             allowances: config.allowances.clone(),
             confirming: config.confirmation.confirming,
             approvals: config.confirmation.limits,
@@ -234,7 +234,7 @@ impl Reloader {
             Terms::clone(&self.terms)
         });
         if let Ok(config) = block_in_place(|| Terms::config(&self.home)) {
-            terms.config.callers = config.callers;
+            terms.take_callers(config);
         }
         terms
     }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, os::unix::ffi::OsStrExt as _, path::Path, sync:
 
 use jiff::Timestamp;
 use wardkeep_audit::Revoked;
+use wardkeep_gateway::Callers;
 use wardkeep_model::Digest;
 use wardkeep_policy::{
     Fault, Faults, HostTerms, REVOKE_NAMESPACE, Remembered, Revocation, Revocations, Trust, verify_signature,
@@ -18,7 +19,7 @@ use crate::{
     state::State,
 };
 
-use super::{World, candidate::fault};
+use super::{Tokens, World, candidate::fault};
 
 /// The documents of a home that bear on every plugin.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub(crate) struct Terms {
     pub(crate) trust_signatures: Signatures,
     pub(crate) roots: Roots,
     pub(crate) world: World,
+    /// What access tokens are held against.
+    pub(crate) tokens: Tokens,
     /// Verified revocations of this home's files; those that only the state remembers are not among them.
     pub(crate) revoking: Vec<Revoking>,
     /// What is wrong without stopping the rest: directories that are not there, revocations that do not count.
@@ -61,10 +64,12 @@ impl Terms {
         trust.check_pin(config.root)?;
         let trust_signatures = document::signatures(&home.trust())?;
         let mut faults = Faults::none();
-        let (roots, host) = roots(&config, &mut faults);
+        let (roots, host) = roots(home, &config, &mut faults);
         let world = World::new(&config, &mut faults);
+        let tokens = Tokens::new(&config, &world);
         let revoking = revoking(home, &trust, now, &mut faults)?;
-        Ok(Self { config, host, trust: Arc::new(trust), trust_bytes, trust_signatures, roots, world, revoking, faults })
+        let trust = Arc::new(trust);
+        Ok(Self { config, host, trust, trust_bytes, trust_signatures, roots, world, tokens, revoking, faults })
     }
 
     /// The operator's file alone.
@@ -74,7 +79,23 @@ impl Terms {
 
     /// The same with the connections and tokens of what was read before, unless what they stand on has changed.
     pub(crate) fn after(self, before: &Self) -> Self {
-        Self { world: self.world.or(&before.world), ..self }
+        let world = self.world.or(&before.world);
+        // Made anew where the world is: they hold the one that they were made with.
+        let tokens = Tokens::new(&self.config, &world).or(&before.tokens);
+        Self { world, tokens, ..self }
+    }
+
+    /// Who may call.
+    pub(crate) fn callers(&self) -> Callers {
+        Callers { oauth: self.tokens.oauth(), ..self.config.callers.clone() }
+    }
+
+    /// The callers of another reading of the operator's file, and nothing else of it.
+    pub(crate) fn take_callers(&mut self, config: Config) {
+        let Config { callers, issuers, .. } = config;
+        self.config.callers = callers;
+        self.config.issuers = issuers;
+        self.tokens = Tokens::new(&self.config, &self.world).or(&self.tokens);
     }
 
     /// The same documents with the revocations that lie in the home now: they count whatever became of the others.
@@ -120,26 +141,39 @@ impl Terms {
     }
 }
 
-/// Whether a tool that is granted this root could read values of secrets as files: they would be in its memory.
-fn holds_secrets(config: &Config, root: &Path) -> bool {
+/// Why no manifest may name this directory, whatever it grants there.
+fn forbidden(home: &Home, config: &Config, root: &Path) -> Option<(&'static str, &'static str)> {
     let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
-    let secrets = config.sources.file.as_deref().and_then(real);
-    secrets.zip(real(root)).is_some_and(|(secrets, root)| secrets.starts_with(&root) || root.starts_with(&secrets))
+    // One that is not there cannot be opened, and is told as that.
+    let root = root.canonicalize().ok()?;
+    let meets = |other: &Path| real(other).is_some_and(|other| other.starts_with(&root) || root.starts_with(&other));
+    // A tool that may write there could approve itself; one that reads would have the host's keys.
+    if meets(home.path()) {
+        let why =
+            "holds this home, or is part of it: tools would read the host's own keys there, and write what it trusts";
+        return Some((why, "the home"));
+    }
+    // Values of secrets would be in a guest's memory.
+    if config.sources.file.as_deref().is_some_and(meets) {
+        return Some((
+            "holds the directory of `sources.file`, or is part of it: tools would read credentials there",
+            "the secrets",
+        ));
+    }
+    None
 }
 
 /// Opens each directory. One that is not there takes its name away from manifests, and nothing else.
-fn roots(config: &Config, faults: &mut Faults) -> (Roots, HostTerms) {
+fn roots(home: &Home, config: &Config, faults: &mut Faults) -> (Roots, HostTerms) {
     let mut there = BTreeMap::new();
     for (name, path) in &config.roots {
-        if holds_secrets(config, path) {
+        if let Some((why, apart)) = forbidden(home, config, path) {
             let key = format!("roots.{name}");
-            let message = format!(
-                "`{}` holds the directory of `sources.file`, or is part of it: tools would read credentials there",
-                path.told()
-            );
+            let message = format!("`{}` {why}", path.told());
             let fault = Fault::of(home::CONFIG, message).at(config.lines.of_key(&key), &key);
-            faults
-                .push(fault.mend("name a directory apart from the secrets; until then no manifest may name this root"));
+            faults.push(
+                fault.mend(format!("name a directory apart from {apart}; until then no manifest may name this root")),
+            );
             continue;
         }
         match Roots::open([(name.clone(), path.clone())]) {
