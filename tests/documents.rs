@@ -33,6 +33,7 @@ fn every_page_that_a_page_links_to_is_there() {
         "docs/plugins.md",
         "docs/secrets.md",
         "docs/audit.md",
+        "docs/limits.md",
         "docs/security-model.md",
         "docs/confirmation.md",
         "plugins/files/README.md",

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     guests,
-    home::{Home, Plugin},
+    home::{Home, Plugin, sha256},
     http::Mcp,
     serving::Serving,
 };
@@ -22,8 +22,12 @@ use crate::support::{
 const LOOPING: usize = 8;
 
 /// A home with a well-behaved plugin and `LOOPING` that are not.
+///
+/// One caller does it all, and may: these are promises between plugins, and it is tests/limits.rs that tells callers apart.
 fn home(deadline: &str) -> Home {
     let home = Home::new();
+    let limits = "[limits]\nconcurrency = 1000\nfuel_per_minute = 100_000_000_000_000\n";
+    home.write("wardkeep.toml", &home.operator_file(&sha256(&home.read("trust.toml")), limits));
     home.install(&Plugin::plain("fixture", &guests::path("fixture"), &["echo", "slow"]));
     let component = guests::path("hostile");
     let limits = format!("fuel = 20_000_000_000\ndeadline = \"{deadline}\"\nconcurrency = 32\nmemory = \"16MiB\"\n");

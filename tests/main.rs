@@ -38,6 +38,7 @@ mod hostile_stdio;
 mod http_edge;
 mod installing;
 mod kills;
+mod limits;
 mod one_home;
 mod operations;
 mod progress;

@@ -14,6 +14,8 @@
     reason = "what goes wrong ends the measurement"
 )]
 
+mod around;
+mod callers;
 mod calls;
 mod cost;
 mod fetch;
@@ -44,13 +46,15 @@ use page::Table;
 /// A part by its name.
 type Part = (&'static str, fn() -> Table);
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 10] = [
     ("sandbox", sandbox::table),
     ("http", calls::http),
     ("stdio", calls::stdio),
     ("always", calls::always),
     ("fetch", fetch::table),
+    ("around", around::table),
     ("load", load::table),
+    ("callers", callers::table),
     ("start", start::table),
     ("memory", memory::table),
 ];
@@ -61,6 +65,7 @@ fn main() {
     match wanted.first().map(String::as_str) {
         Some(floor::HTTP) => return floor::serve_http(),
         Some(floor::STDIO) => return floor::serve_stdio(),
+        Some(floor::SANDBOX) => return floor::serve_sandbox(),
         Some(upstream::UPSTREAM) => return upstream::serve(),
         Some(other) if !PARTS.iter().any(|(name, _)| *name == other) => {
             let names: Vec<_> = PARTS.iter().map(|(name, _)| *name).collect();

@@ -15,6 +15,10 @@ impl Samples {
         self.at(50, 100)
     }
 
+    pub fn mean(&self) -> Duration {
+        self.0.iter().sum::<Duration>() / u32::try_from(self.0.len()).unwrap()
+    }
+
     pub fn p99(&self) -> Duration {
         self.at(99, 100)
     }

@@ -7,9 +7,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
 use wardkeep_audit::{Intent, Journal, Options, Origin, Recorded};
-use wardkeep_model::{Authenticated, CorrelationId, Limits, Principal};
+use wardkeep_model::{Authenticated, CorrelationId, Limits, Principal, Reply};
 use wardkeep_policy::{
     Arguments, Candidate, Case, Confirming, Evidence, HostTerms, Permit, Revocations, Snapshot, Trust, approve,
     authorize, kill::Kills,
@@ -92,21 +93,36 @@ impl Bare {
     }
 }
 
-struct Served {
-    engine: Engine,
+/// A plugin as the host serves it, and one permit and one record for all calls of one tool.
+pub struct Served {
+    pub engine: Engine,
     inspected: Inspected,
-    fleet: Fleet,
-    permit: Permit,
+    pub fleet: Arc<Fleet>,
+    pub permit: Permit,
     arguments: Arguments,
-    recorded: Recorded,
-    _journal: Journal,
+    pub recorded: Recorded,
+    pub journal: Journal,
     _audit: tempfile::TempDir,
+}
+
+/// Who calls.
+pub fn me() -> Principal {
+    Principal {
+        name: "user:me".to_owned(),
+        groups: Vec::new(),
+        authenticated: Authenticated::ApiKey,
+        writes: false,
+        human: false,
+        unconfirmed_writes: false,
+        scopes: None,
+        actors: Vec::new(),
+    }
 }
 
 impl Served {
     /// The home's one plugin behind its signed manifest, as the host loads it, and one permit for all calls: what decides and what
     /// records is measured elsewhere.
-    async fn of(home: &Home, arguments: &Value) -> Self {
+    pub async fn of(home: &Home, arguments: &Value) -> Self {
         let engine = Engine::new(EngineOptions::default()).unwrap();
         let component = fs::read(guests::path("fixture")).unwrap();
         let inspected = engine.inspect(component.into()).await.unwrap();
@@ -127,23 +143,14 @@ impl Served {
         let terms = Arc::new(approved.with_component(evidence, &host, &revocations).unwrap());
         let plugin = engine.load(&inspected, &terms).unwrap();
         let snapshot = Arc::new(Snapshot::new(vec![terms], &trust, &revocations).unwrap());
-        let me = Principal {
-            name: "user:me".to_owned(),
-            groups: Vec::new(),
-            authenticated: Authenticated::Stdio,
-            writes: false,
-            human: false,
-            unconfirmed_writes: false,
-            scopes: None,
-            actors: Vec::new(),
-        };
+        let me = me();
         let kills = Kills::none();
         let case = Case { principal: &me, kills: &kills, confirming: Confirming::default(), now };
         let tool = Arc::clone(snapshot.find(&case, "fixture_echo").unwrap());
         let Value::Object(arguments) = arguments.clone() else { panic!("no object: {arguments}") };
         let arguments = tool.check(arguments).unwrap();
         let permit = authorize(&snapshot, &case, &tool, &arguments).unwrap();
-        let fleet = Fleet::new(&engine, snapshot, vec![plugin], Roots::default(), &Outside::closed());
+        let fleet = Arc::new(Fleet::new(&engine, snapshot, vec![plugin], Roots::default(), &Outside::closed()));
         let audit = tempfile::tempdir().unwrap();
         let (journal, _) = Journal::open(Options::new(audit.path().join("audit"))).unwrap();
         let intent = Intent {
@@ -165,7 +172,24 @@ impl Served {
             confirmed: None,
         };
         let recorded = journal.intent(intent).await.unwrap();
-        Self { engine, inspected, fleet, permit, arguments, recorded, _journal: journal, _audit: audit }
+        Self { engine, inspected, fleet, permit, arguments, recorded, journal, _audit: audit }
+    }
+
+    /// What the tool answers to these arguments: checked, run on the guests' threads and answered, as the host does it, and nothing else.
+    pub async fn answer(self: Arc<Self>, arguments: Map<String, Value>) -> Value {
+        let (tell, told) = oneshot::channel();
+        let path = Arc::clone(&self);
+        self.fleet.spawn(async move {
+            let arguments = path.permit.tool().check(arguments).unwrap();
+            let ticket = path.fleet.admit(&path.permit).await.unwrap();
+            let token = CallToken::new(path.permit.limits().deadline);
+            let (ran, remains) = path.fleet.run(&path.permit, ticket, &path.recorded, &arguments, &token).await;
+            let Ok(Ok(Reply::Complete(output))) = ran.result else { panic!("{ran:?}") };
+            let structured = output.structured.expect("the tool answers in structure");
+            tell.send(serde_json::from_str(&structured).unwrap()).unwrap();
+            drop(remains);
+        });
+        told.await.unwrap()
     }
 
     async fn call(self: Arc<Self>) -> Duration {

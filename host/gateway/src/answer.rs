@@ -3,6 +3,8 @@
 //! Three audiences: the caller reads a short public sentence with the correlation id, the same for "forbidden" and for "does not
 //! exist"; the record keeps rule and detail; nothing of the operator's documents is ever told to the caller.
 
+use std::time::Duration;
+
 use rmcp::model::{ContentBlock, ErrorCode, MetaObject};
 use serde_json::{Value, json};
 use wardkeep_audit::NotRecorded;
@@ -10,7 +12,7 @@ use wardkeep_model::{CorrelationId, Outcome};
 use wardkeep_policy::{Denial, Mismatch, Rule};
 use wardkeep_sandbox::NotAdmitted;
 
-use crate::{Answer, Killed, META, Refused, confirmation::Unconfirmed, legs::elicitation, seal::StateFault};
+use crate::{Answer, Killed, META, Refused, Throttled, confirmation::Unconfirmed, legs::elicitation, seal::StateFault};
 
 /// A call that ended before its tool could answer.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,9 @@ pub enum NoAnswer {
     /// The arguments break the tool's schema.
     #[error("{0}")]
     Arguments(#[from] Mismatch),
+    /// Too often, or too much.
+    #[error("{0}")]
+    Throttled(#[from] Throttled),
     /// It was killed while it waited; nothing of it runs.
     #[error("{0}")]
     Killed(#[from] Killed),
@@ -62,7 +67,7 @@ impl NoAnswer {
             Self::Unconfirmed(unconfirmed) => unconfirmed.outcome(),
             Self::Killed(_) => Outcome::Killed,
             Self::Arguments(_) | Self::Answers(_) => Outcome::InvalidArguments,
-            Self::NotAdmitted(NotAdmitted::Throttled { .. }) => Outcome::Throttled,
+            Self::Throttled(_) | Self::NotAdmitted(NotAdmitted::Throttled { .. }) => Outcome::Throttled,
             Self::NotAdmitted(NotAdmitted::OutOfService) | Self::NotRecorded(_) | Self::Withheld(_) | Self::Stuck => {
                 Outcome::HostError
             }
@@ -106,12 +111,9 @@ impl NoAnswer {
                 Err(Refused::internal_error("this tool is out of service", data))
             }
             Self::NotAdmitted(NotAdmitted::Throttled { retry_after }) => {
-                let seconds = retry_after.as_secs().max(1);
-                let text = format!("too many calls at once; try again in {seconds} s");
-                let mut answer = failed(text, id);
-                answer.meta.get_or_insert_default().0.insert(format!("{META}retry-after-seconds"), seconds.into());
-                Ok(answer)
+                Ok(later("too many calls at once", retry_after, id))
             }
+            Self::Throttled(Throttled { limit, retry_after }) => Ok(later(limit.told(), retry_after, id)),
             Self::NotRecorded(error) => {
                 tracing::error!(%error, correlation = %id, "a call was refused because it could not be recorded");
                 Err(Refused::internal_error("the call could not be recorded, so it was not run", data))
@@ -132,6 +134,14 @@ impl NoAnswer {
             }
         }
     }
+}
+
+/// An answer that says when to come again: in whole seconds, and not before there is room.
+fn later(why: &str, retry_after: Duration, id: &CorrelationId) -> Answer {
+    let seconds = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0)).max(1);
+    let mut answer = failed(format!("{why}; try again in {seconds} s"), id);
+    answer.meta.get_or_insert_default().0.insert(format!("{META}retry-after-seconds"), seconds.into());
+    answer
 }
 
 /// An answer that says that the call failed (MCP, Tools, Error Handling: `isError`).

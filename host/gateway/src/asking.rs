@@ -136,6 +136,11 @@ impl Asked {
         if same { Ok(()) } else { Err(StateFault::OtherCall) }
     }
 
+    /// Whether they were asked of this caller by this tool. Their call was counted when it began.
+    pub(crate) fn is_of(&self, principal: &str, tool: &Tool) -> bool {
+        self.principal == principal && self.tool == tool.published().as_str()
+    }
+
     pub(crate) const fn first(&self) -> &CorrelationId {
         &self.first
     }

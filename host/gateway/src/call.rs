@@ -3,7 +3,7 @@
 //! Each step takes what only the step before can give: no `Permit` without `authorize`, no `Ticket` without a permit, no
 //! `Recorded` without a committed intent, and the sandbox can be entered with all three only.
 
-use std::{collections::BTreeMap, pin::pin, sync::Arc};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Instant};
 
 use serde_json::{Map, Value};
 use wardkeep_model::{CorrelationId, Pause};
@@ -57,11 +57,15 @@ pub(crate) async fn call<'h>(
     let present = host.present();
     let (fleet, snapshot, case) = (present.fleet(), present.snapshot(), present.case(&caller.principal));
     let tool = snapshot.find(&case, tool)?;
+    // limit: before anything is done for it
+    let name = &caller.principal.name;
+    let answers = back.as_ref().is_some_and(|(asked, _)| asked.is_of(name, tool));
+    let mut admitted = host.let_in(&present, name, tool, answers || plea.goes_on(host, name, tool).await)?;
     // from here on a kill ends it, whatever it waits for
     let entered = host.enter(caller, tool);
     // check
     let arguments = entered.unless_killed(host.checks().arguments(tool, arguments)).await??;
-    let belongs = Belongs { principal: &caller.principal.name, tool, arguments: &arguments };
+    let belongs = Belongs { principal: name, tool, arguments: &arguments };
     back.as_ref().map_or(Ok(()), |(asked, _)| asked.belongs(&belongs))?;
     // decide: asked afresh for every call, since manifests, approvers and trust expire
     let permit = authorize(snapshot, &case, tool, &arguments)?;
@@ -97,6 +101,7 @@ pub(crate) async fn call<'h>(
     let resume = resumed.as_ref().map(|resumed| resumed.resumption.clone());
     let leg = sandbox::Leg { arguments: &arguments, resume, reporter };
     let (ran, remains) = until_gone(gone, &token, fleet.run(&permit, ticket, &recorded, leg, &token)).await;
+    admitted.used(ran.cost.fuel, Instant::now());
     // filter
     let (step, closing) = match questions::pause(&permit, ran) {
         Ok((pause, ran)) => {

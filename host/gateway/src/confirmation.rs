@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wardkeep_audit::{Confirmed, Means};
 use wardkeep_model::{CorrelationId, Digest};
-use wardkeep_policy::{self as policy, Arguments, Permit};
+use wardkeep_policy::{self as policy, Arguments, Permit, Tool};
 
 pub use approval::{Approval, ApprovalId, Decided, InvalidApprovalId, Standing};
 pub use approvals::{Approvals, Keep, NotApproved, NotDecided, NotKept};
@@ -41,6 +41,17 @@ pub(crate) struct Plea {
     pub approval: Option<String>,
     /// Whether there is a way to a person.
     pub can_ask: bool,
+}
+
+impl Plea {
+    /// Whether it goes on with a call of this caller to this tool, which was counted when it began. What merely says so does not.
+    pub(crate) async fn goes_on(&self, host: &Host, principal: &str, tool: &Tool) -> bool {
+        match (&self.said, &self.approval) {
+            (Some((question, _)), _) => question.is_of(principal, tool),
+            (None, Some(id)) => host.approvals().is_open(id, principal, tool).await,
+            (None, None) => false,
+        }
+    }
 }
 
 /// The yes of an earlier leg of the same call, kept with the questions of its plugin.

@@ -21,7 +21,8 @@ use wardkeep_policy::{Permit, Rule, Tool, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
-    Answer, Approvals, Caller, Line, Moment, NoAnswer, Refused, Response, ToolCall, ToolView, Tripped,
+    Answer, Approvals, Caller, Line, Moment, NoAnswer, Refused, Response, Throttled, ToolCall, ToolView, Tripped,
+    admission::{Admission, Admitted, Arrived, Wanted},
     asking::thinking::Thinking,
     brakes::Brakes,
     checks::Checks,
@@ -47,6 +48,8 @@ pub struct Host {
     journal: Journal,
     /// The same for calls, whose threads may wait for the device.
     record: Journal,
+    /// How often and how much each has called. Beside the moment: no reload fills a bucket.
+    admission: Admission,
     running: Running,
     /// What brakes are put on by.
     brakes: Brakes,
@@ -80,6 +83,7 @@ impl Host {
             kills: ArcSwap::from_pointee(Kills::none()),
             record: journal.here(),
             journal,
+            admission: Admission::new(Instant::now()),
             running: Running::default(),
             brakes,
             tripped: Mutex::new(Some(tripped)),
@@ -223,6 +227,22 @@ impl Host {
         self.record.outcome(recorded, closing).await
     }
 
+    /// Takes a call on, if its caller has one left and the host has room for it.
+    fn arrive(&self, caller: &Caller) -> Result<Arrived, Throttled> {
+        self.admission.arrive(&caller.principal.name, &self.moment.load().allowances, Instant::now())
+    }
+
+    /// Lets a call in, or one more leg of one, as far as this moment's allowances and the tool's rates go.
+    pub(crate) fn let_in(
+        &self,
+        present: &Present,
+        name: &str,
+        tool: &Tool,
+        goes_on: bool,
+    ) -> Result<Admitted, Throttled> {
+        self.admission.enter(name, Wanted::of(tool, goes_on), &present.moment.allowances, Instant::now())
+    }
+
     pub(crate) fn bell(&self) -> watch::Receiver<Option<Instant>> {
         self.bell.subscribe()
     }
@@ -263,6 +283,12 @@ impl Host {
 
     pub(crate) const fn checks(&self) -> &Checks {
         &self.checks
+    }
+
+    /// Whom an `authorization` header stands for now, as HTTP asks; for measurements of that.
+    pub async fn bearer(&self, header: &[u8]) -> Option<Principal> {
+        let identity = self.moment().callers.bearer(header, Timestamp::now()).await.ok()?;
+        Some(identity.principal)
     }
 
     /// Is there a caller for standard input and for the home's own socket.
@@ -312,8 +338,15 @@ impl Host {
                 Some(json!({ "correlationId": id })),
             ));
         }
+        let arrived = match self.arrive(&caller) {
+            Ok(arrived) => arrived,
+            Err(throttled) => {
+                let refused = self.refuse(&self.journal, &caller, &request.tool, &id, throttled.into()).await;
+                return refused.map(Response::Complete);
+            }
+        };
         let (answer, mut answered) = oneshot::channel();
-        let path = Arc::clone(self).path(Arc::new(caller), id.clone(), request, line, gone, answer);
+        let path = Arc::clone(self).path(Arc::new(caller), id.clone(), request, line, gone, (arrived, answer));
         self.fleet().spawn(self.calls.track_future(path));
         let response = tokio::select! {
             biased;
@@ -338,7 +371,7 @@ impl Host {
         request: ToolCall,
         line: Line,
         gone: CancellationToken,
-        answer: oneshot::Sender<Result<Response, Refused>>,
+        (arrived, answer): (Arrived, oneshot::Sender<Result<Response, Refused>>),
     ) {
         let name = request.tool.clone();
         let called = tokio::select! {
@@ -349,19 +382,28 @@ impl Host {
         let (response, remains) = match called {
             Ok((response, remains)) => (Ok(response), remains),
             Err((id, none)) => {
-                (self.refuse(&caller, &name, &id, none).await.map(Response::Complete), Remains::default())
+                (self.refuse(&self.record, &caller, &name, &id, none).await.map(Response::Complete), Remains::default())
             }
         };
+        // before the answer: who asks one thing after the other has never two under way
+        drop(arrived);
         // nobody need be there any more
         let _ = answer.send(response);
         drop(remains);
     }
 
     /// Records why there is no answer, then says so. A refusal that can't be recorded is still a refusal.
-    async fn refuse(&self, caller: &Caller, tool: &str, id: &CorrelationId, none: NoAnswer) -> Result<Answer, Refused> {
+    async fn refuse(
+        &self,
+        journal: &Journal,
+        caller: &Caller,
+        tool: &str,
+        id: &CorrelationId,
+        none: NoAnswer,
+    ) -> Result<Answer, Refused> {
         self.brakes.refused(&self.moment.load().brakes, &caller.principal.name, &none);
         if let Some(refusal) = record::refusal(id, caller, tool, &none)
-            && let Err(error) = self.record.refusal(refusal).await
+            && let Err(error) = journal.refusal(refusal).await
         {
             tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
         }

@@ -4,6 +4,7 @@
 //! guest's behalf (capabilities does) and remembers nothing (audit does). [`Host`] is the fleet and the callers of the [`Moment`] with their
 //! journal; [`Entrance`] is what a transport talks to: this process's own host, or the one of the process that owns the home.
 
+mod admission;
 mod answer;
 mod asking;
 mod brakes;
@@ -37,6 +38,7 @@ mod stdio;
 mod versions;
 mod wire;
 
+pub use admission::{Allowance, Allowances, Limit, Throttled};
 pub use answer::NoAnswer;
 pub use brakes::{BrakeTerms, Counted, Most, Tripped};
 pub use caller::{Caller, Connection, Retry, ToolCall};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use wardkeep_policy::Confirming;
 use wardkeep_sandbox::Fleet;
 
-use crate::{ApprovalLimits, BrakeTerms, Callers};
+use crate::{Allowances, ApprovalLimits, BrakeTerms, Callers};
 
 /// Plugins and callers of one moment.
 #[derive(Clone)]
@@ -15,6 +15,8 @@ pub struct Moment {
     pub fleet: Arc<Fleet>,
     /// Who may call.
     pub callers: Callers,
+    /// How often and how much they may. What they have called already is counted elsewhere, and stays.
+    pub allowances: Allowances,
     /// Whom the host can ask for a confirmation.
     pub confirming: Confirming,
     /// How many calls may wait for the operator, and how long.

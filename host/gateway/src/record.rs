@@ -46,6 +46,7 @@ pub(crate) fn refusal(id: &CorrelationId, caller: &Caller, tool: &str, none: &No
     let rule = match none {
         NoAnswer::Denied(denial) => denial.rule.as_str(),
         NoAnswer::Arguments(_) => "schema",
+        NoAnswer::Throttled(throttled) => throttled.limit.as_str(),
         NoAnswer::NotAdmitted(NotAdmitted::Throttled { .. }) => "concurrency",
         NoAnswer::NotAdmitted(NotAdmitted::OutOfService) => "out-of-service",
         NoAnswer::Killed(_) => "killed",

@@ -7,6 +7,7 @@ mod confirmation;
 mod edit;
 mod egress;
 mod key_name;
+mod limits;
 mod listen;
 mod oauth;
 mod proxies;
@@ -18,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wardkeep_gateway::{BrakeTerms, Callers};
+use wardkeep_gateway::{Allowances, BrakeTerms, Callers};
 use wardkeep_model::{CompileLimits, Digest, Limits, RootName};
 use wardkeep_policy::{
     Faults, HostTerms,
@@ -51,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Who may call.
     pub(crate) callers: Callers,
+    /// How often and how much callers may.
+    pub(crate) allowances: Allowances,
     /// Whom the host asks for a yes.
     pub(crate) confirmation: Confirmation,
     /// Whose access tokens are taken.
@@ -95,6 +98,10 @@ impl Config {
                 }
                 None => Some((Callers::default(), Vec::new())),
             };
+            let allowances = match table.optional("limits") {
+                Some(item) => item.table().and_then(limits::read),
+                None => Some(Allowances::default()),
+            };
             let confirmation = match table.optional("confirmation") {
                 Some(item) => item.table().and_then(confirmation::read),
                 None => Some(Confirmation::default()),
@@ -135,6 +142,7 @@ impl Config {
                 root: root?,
                 listen: listen?,
                 callers,
+                allowances: allowances?,
                 issuers,
                 confirmation: confirmation?,
                 roots: roots?,

@@ -108,11 +108,13 @@ impl Owned {
         };
         let Loaded { fleet, served, rejected, strays, .. } = loaded;
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
-        let (callers, confirmation) = (terms.callers(), terms.config.confirmation);
+        let (callers, allowances) = (terms.callers(), terms.config.allowances.clone());
+        let confirmation = terms.config.confirmation;
         let host = Host::new(
             Moment {
                 fleet,
                 callers,
+                allowances,
                 confirming: confirmation.confirming,
                 approvals: confirmation.limits,
                 brakes: terms.config.brakes,

@@ -180,6 +180,7 @@ impl Reloader {
         self.host.replace(Moment {
             fleet,
             callers: self.terms.callers(),
+            allowances: config.allowances.clone(),
             confirming: config.confirmation.confirming,
             approvals: config.confirmation.limits,
             brakes: config.brakes,

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 use wardkeep_audit::{Confirmed, Event, Journal, NotRecorded};
 use wardkeep_model::{CorrelationId, tidy};
-use wardkeep_policy::kill::{Kills, Target};
+use wardkeep_policy::{
+    Tool,
+    kill::{Kills, Target},
+};
 
 use super::{
     Approval, ApprovalId, ApprovalLimits, Decided, Decision, Matter, Shown, Unapproved, Undecided, book::Book,
@@ -93,6 +96,12 @@ impl Approvals {
     /// One of them.
     pub async fn get(&self, id: &ApprovalId) -> Option<Approval> {
         self.swept().await.get(id).cloned()
+    }
+
+    /// Whether a call of this caller to this tool waits under this name, or may run by it.
+    pub(crate) async fn is_open(&self, id: &str, principal: &str, tool: &Tool) -> bool {
+        let open = |approval: &Approval| approval.standing.is_open() && approval.matter.is_of(principal, tool);
+        self.book.lock().await.approvals().iter().any(|approval| approval.id.as_str() == id && open(approval))
     }
 
     /// The approved one that this call may use; else it is asked for, or the caller is told what became of it.

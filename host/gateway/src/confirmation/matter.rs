@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wardkeep_model::{Digest, Digester, PluginName, PublishedName};
-use wardkeep_policy::{Arguments, Permit};
+use wardkeep_policy::{Arguments, Permit, Tool};
 
 /// The call that a confirmation belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,13 @@ impl Matter {
             manifest: tool.manifest_digest(),
             arguments: digest(arguments.value()),
         }
+    }
+}
+
+impl Matter {
+    /// Whether it is a call of this caller to this tool as it is approved now, whatever its arguments.
+    pub(crate) fn is_of(&self, principal: &str, tool: &Tool) -> bool {
+        self.principal == principal && self.tool == *tool.published() && self.manifest == tool.manifest_digest()
     }
 }
 

@@ -9,6 +9,7 @@ use rmcp::model::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wardkeep_model::CorrelationId;
+use wardkeep_policy::Tool;
 
 use super::{Matter, Shown};
 use crate::{
@@ -66,6 +67,11 @@ impl Question {
     pub(crate) fn belongs(&self, matter: &Matter, connection: Option<Connection>) -> Result<(), StateFault> {
         let same = self.matter == *matter && self.connection == connection;
         if same { Ok(()) } else { Err(StateFault::OtherCall) }
+    }
+
+    /// Whether it was asked of this caller about this tool.
+    pub(crate) fn is_of(&self, principal: &str, tool: &Tool) -> bool {
+        self.matter.is_of(principal, tool)
     }
 
     /// As a request to the client; nothing only if the form were none.

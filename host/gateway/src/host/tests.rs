@@ -25,7 +25,7 @@ use wardkeep_policy::{
 use wardkeep_sandbox::{Engine, EngineOptions, Outside, Roots};
 
 use super::*;
-use crate::{ApiKey, Approval, ApprovalLimits, BrakeTerms, Callers, Keep, lists::HostLists};
+use crate::{Allowances, ApiKey, Approval, ApprovalLimits, BrakeTerms, Callers, Keep, lists::HostLists};
 
 struct Fixture {
     key: KeyPair,
@@ -121,6 +121,7 @@ impl Fixture {
         let moment = Moment {
             fleet: fleet(&engine, Snapshot::empty()),
             callers: callers(),
+            allowances: Allowances::default(),
             confirming: Confirming::NOBODY,
             approvals: ApprovalLimits::default(),
             brakes: BrakeTerms::default(),
@@ -170,6 +171,7 @@ impl Fixture {
         self.host.replace(Moment {
             fleet: fleet(&self.engine, snapshot),
             callers: callers(),
+            allowances: Allowances::default(),
             confirming: Confirming::NOBODY,
             approvals: ApprovalLimits::default(),
             brakes: BrakeTerms::default(),
@@ -275,6 +277,7 @@ async fn a_bell_wakes_only_who_sees_something_else_than_before() {
     fixture.host.replace(Moment {
         fleet,
         callers: Callers::default(),
+        allowances: Allowances::default(),
         confirming: Confirming::NOBODY,
         approvals: ApprovalLimits::default(),
         brakes: BrakeTerms::default(),

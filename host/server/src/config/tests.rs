@@ -1,5 +1,6 @@
 use std::{fs, path::Path};
 
+use wardkeep_gateway::Allowance;
 use wardkeep_model::{Authenticated, Digest, Limits};
 
 use super::*;
@@ -35,6 +36,7 @@ fn the_file_that_init_writes_is_accepted_and_names_the_user() {
     assert_eq!(config.listen, Listen::default());
     assert_eq!(config.ceilings, Limits::CEILING);
     assert_eq!(config.compile, CompileLimits::default());
+    assert_eq!(config.allowances, Allowances::default());
     let stdio = config.callers.stdio.unwrap();
     assert_eq!((stdio.name.as_str(), stdio.authenticated, stdio.writes), ("user:me", Authenticated::Stdio, false));
 }
@@ -49,6 +51,9 @@ fn what_init_writes_as_a_comment_is_accepted_once_it_is_none() {
     assert_eq!(config.deployment.as_deref(), Some("prod"));
     assert_eq!(config.ceilings, Limits::CEILING);
     assert_eq!(config.compile, CompileLimits::default());
+    let ci = Allowance { rate: "10/s".parse().unwrap(), ..Allowance::DEFAULT };
+    let allowances = Allowances { apart: [("service:ci".to_owned(), ci)].into(), ..Allowances::default() };
+    assert_eq!(config.allowances, allowances, "the template tells the defaults");
     assert_eq!(config.roots.values().collect::<Vec<_>>(), [Path::new("/srv/reports")]);
     assert_eq!(config.callers.keys.len(), 1);
     assert_eq!(config.sources, Sources { file: Some("/run/secrets/wardkeep".into()), env: true });
@@ -83,6 +88,40 @@ fn a_key_ends_with_its_last_day_and_roots_are_relative_to_the_file() {
     let config = parse(&text).unwrap();
     assert_eq!(config.callers.keys[0].expires, Some("2027-02-01T00:00:00Z".parse().unwrap()));
     assert_eq!(config.roots.values().next().unwrap(), Path::new("/home/me/wardkeep/data"));
+}
+
+#[test]
+fn who_is_set_apart_has_what_is_said_of_it_and_the_rest_of_what_all_have() {
+    let text = format!(
+        "format = 1\n[trust]\nroot_sha256 = \"{}\"\n[limits]\nrate = \"5/s\"\nconcurrency = 4\ncalls = 8\n\
+         [limits.callers.\"user:me\"]\nwrites = \"1/min\"\nconcurrency = 2\n",
+        Digest::of(b"t")
+    );
+    let Allowances { each, apart, calls } = parse(&text).unwrap().allowances;
+    assert_eq!(calls, 8);
+    let rate = "5/s".parse().unwrap();
+    assert_eq!(each, Allowance { rate, concurrency: 4, ..Allowance::DEFAULT });
+    let me = Allowance { writes: "1/min".parse().unwrap(), concurrency: 2, ..each };
+    assert_eq!(apart, [("user:me".to_owned(), me)].into());
+}
+
+#[test]
+fn the_page_on_limits_shows_a_file_that_is_accepted_and_the_defaults_that_there_are() {
+    let page = include_str!("../../../../docs/limits.md");
+    let shown = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let text = format!("format = 1\n[trust]\nroot_sha256 = \"{}\"\n{shown}", Digest::of(b"t"));
+    assert_ne!(parse(&text).unwrap().allowances, Allowances::default());
+    let Allowances { each, calls, .. } = Allowances::default();
+    let told = |key: &str, default: String| {
+        let row = page.lines().find(|line| line.contains(key)).unwrap_or_else(|| panic!("no row of {key}"));
+        let plain = row.replace(['_', ','], "");
+        assert!(plain.contains(&default), "{row}: the default is {default}");
+    };
+    told("`limits.rate`", format!("`\"{}\"`", each.rate));
+    told("`limits.writes`", format!("`\"{}\"`", each.writes));
+    told("`limits.fuel_per_minute`", format!("`{}`", each.fuel_per_minute));
+    told("`limits.concurrency` |", format!("| {} |", each.concurrency));
+    told("`limits.calls`", format!("| {calls} |"));
 }
 
 #[test]
