@@ -19,6 +19,7 @@ mod clients;
 mod code_cache;
 mod confirming;
 mod conformance;
+mod deciding;
 mod displays;
 mod documents;
 mod durability;

@@ -58,6 +58,7 @@ fn a_redacted_value_leaves_on_no_way_out() {
         assert_eq!(ends, ["ok", "ok", "tool-error", "partial", "output-rejected"], "{returns}");
         let notes = outcomes(&home)[0]["unmapped"]["notes"].to_string();
         assert!(notes.contains("altered") && notes.contains("text: left out"), "{notes}");
+        assert!(notes.contains("touched: left out"), "{notes}");
         assert_eq!(outcomes(&home)[4]["status_detail"], "asks-hidden");
     }
 }
@@ -75,6 +76,7 @@ fn an_answer_that_nothing_is_kept_of_leaves_as_the_plugin_gave_it() {
     assert!(told(&serving, "partial").contains(EMAIL) && serving.stderr().contains(EMAIL));
     serving.terminate();
     assert_eq!(outcomes(&home)[0]["unmapped"].get("notes"), None);
+    assert!(outcomes(&home)[0].to_string().contains(EMAIL), "what it claims to have touched");
 }
 
 #[test]

@@ -76,6 +76,8 @@ struct Known<'a> {
 
 pub struct Home {
     dir: TempDir,
+    /// A root lies apart from the home: one in it is refused.
+    root: TempDir,
     pub approver: Approver,
 }
 
@@ -84,8 +86,9 @@ impl Home {
         let approver = Approver::new("tess", 7);
         let dir = tempfile::Builder::new().prefix("wk-").tempdir().expect("a temporary directory");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let home = Self { dir, approver };
-        for folder in ["plugins", "audit", "state", "keys", "cache", "revoked", "root"] {
+        let root = tempfile::Builder::new().prefix("wk-root-").tempdir().expect("a temporary directory");
+        let home = Self { dir, root, approver };
+        for folder in ["plugins", "audit", "state", "keys", "cache", "revoked"] {
             fs::create_dir(home.path().join(folder)).unwrap();
             fs::set_permissions(home.path().join(folder), fs::Permissions::from_mode(0o700)).unwrap();
         }
@@ -107,8 +110,9 @@ impl Home {
             "format = 1\n[trust]\nroot_sha256 = \"{root}\"\n[listen]\nhttp = \"127.0.0.1:0\"\n\
              [callers.stdio]\nprincipal = \"user:me\"\ngroups = [\"engineering\"]\n\
              [callers.keys.test]\nsha256 = \"{}\"\nprincipal = \"service:test\"\ngroups = [\"tests\"]\n\
-             [roots]\ntree = \"root\"\n{more}",
-            sha256(KEY.as_bytes())
+             [roots]\ntree = {:?}\n{more}",
+            sha256(KEY.as_bytes()),
+            self.tree()
         )
     }
 
@@ -118,7 +122,7 @@ impl Home {
 
     /// The directory that the root `tree` stands for.
     pub fn tree(&self) -> PathBuf {
-        self.path().join("root")
+        self.root.path().to_path_buf()
     }
 
     pub fn write(&self, file: &str, text: &str) {

@@ -58,7 +58,7 @@ impl CallState {
             return Ok(Arc::clone(&held.directory));
         }
         // The record says so, whatever the guest makes of it: no root is named to it that it does not hold.
-        self.note_denied("files", &format!("{root}/{detail}"));
+        self.note_denied("files", function, &format!("{root}/{detail}"));
         Err(Error::Denied)
     }
 

@@ -118,7 +118,7 @@ impl Host for CallState {
         let decision = match decide(&asked, &standing) {
             Ok(decision) => decision,
             Err(refusal) => {
-                self.note_denied("http", &refusal.record(&asked));
+                self.note_denied("http", &refusal.plain(&asked), &refusal.record(&asked));
                 return Ok(Err(match refusal {
                     policy::Refusal::Invalid(invalid) => Error::InvalidRequest(invalid.to_string()),
                     policy::Refusal::Denied(denied) => Error::Denied(denied.to_string()),
@@ -163,7 +163,10 @@ impl CallState {
         request: http::Request<Full<Bytes>>,
     ) -> Result<Result<Response, Error>, EndCall> {
         let bytes = hyper::body::Body::size_hint(request.body()).lower();
-        let line = self.http.tally.sending(&decision.target.authority(), bytes);
+        let request_method = request.method().clone();
+        // A guest may choose a name below a host, and say something by it: where its words stay inside, the grant's own name is told.
+        let to = if self.hides_words() { decision.grant.authority() } else { decision.target.authority() };
+        let line = self.http.tally.sending(&to, bytes);
         let reach = Arc::clone(&self.reach);
         let answer = self.token.race(reach.transport.send(&decision.target, request)).await;
         let answer = match answer.map_err(EndCall::Stopped)? {
@@ -172,7 +175,8 @@ impl CallState {
                 if error.is_before_sending() {
                     self.http.tally.unsent(line, bytes);
                 }
-                self.note_unsent(what, &error, decision);
+                let plain = format!("{} by grants.http.{}", request_method, decision.grant.name);
+                self.note_unsent((&plain, what), &error, decision);
                 // what a certificate names is the upstream's own word
                 return Ok(Err(match told(&error) {
                     Error::Unreachable(words) => Error::Unreachable(self.without_secrets("http", words)),
@@ -196,9 +200,10 @@ impl CallState {
 
 impl CallState {
     /// Why there is no answer, for the record: whatever becomes of the guest's own words for it, the operator finds the reason here.
-    fn note_unsent(&mut self, what: &str, error: &TransportError, decision: &Decision) {
+    fn note_unsent(&mut self, (plain, what): (&str, &str), error: &TransportError, decision: &Decision) {
         let TransportError::Forbidden { address, .. } = error else {
-            return self.note(NoteKind::Unavailable, "http", &format!("{what}: {}", with_cause(error)));
+            let plain = format!("{plain}: no answer");
+            return self.note(NoteKind::Unavailable, "http", &plain, &format!("{what}: {}", with_cause(error)));
         };
         let name = &decision.grant.name;
         let names = |networks: &[ipnet::IpNet]| networks.iter().any(|network| network.contains(address));
@@ -208,7 +213,7 @@ impl CallState {
             (true, true) => "no document can allow it".to_owned(),
             (false, false) => format!("`private` of grants.http.{name} and of [egress] would both have to name it"),
         };
-        self.note_denied("http", &format!("{what}: {error}; {lacking}"));
+        self.note_denied("http", &format!("{plain}: {lacking}"), &format!("{what}: {error}; {lacking}"));
     }
 }
 

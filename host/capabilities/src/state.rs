@@ -134,6 +134,11 @@ impl CallState {
         self
     }
 
+    /// Whether the tool's own words stay inside.
+    pub(crate) const fn hides_words(&self) -> bool {
+        self.log.hides_words
+    }
+
     /// The same with somebody who wants to know how far the call is.
     #[must_use]
     pub fn reporting(mut self, reporter: Option<Reporter>) -> Self {
@@ -199,13 +204,15 @@ impl CallState {
     }
 
     /// Keeps in the record that the guest asked for what its tool was not granted.
-    pub(crate) fn note_denied(&mut self, capability: &'static str, detail: &str) {
-        self.note(NoteKind::Denied, capability, detail);
+    pub(crate) fn note_denied(&mut self, capability: &'static str, plain: &str, detail: &str) {
+        self.note(NoteKind::Denied, capability, plain, detail);
     }
 
-    /// Keeps something in the record. The words may be the guest's own: no value of a secret goes on record with them.
-    pub(crate) fn note(&mut self, kind: NoteKind, capability: &'static str, detail: &str) {
+    /// Keeps something in the record. The words of `detail` may be the guest's own: no value of a secret goes on record with them, and
+    /// where the manifest keeps a tool's words inside, `plain` stands in their place. It holds a function, a grant and the host's words.
+    pub(crate) fn note(&mut self, kind: NoteKind, capability: &'static str, plain: &str, detail: &str) {
         match self.guard() {
+            _ if self.hides_words() => self.notes.add(kind, capability, plain),
             Some(guard) => self.notes.add(kind, capability, &guard.without(detail)),
             None => self.notes.add(kind, capability, detail),
         }

@@ -34,7 +34,7 @@ use wardkeep_policy::{Permit, Tool};
 use wardkeep_sandbox::{Ran, Stopped};
 
 use crate::{Answer, META, answer::failed, checks::Checks, listing, record};
-use changes::Changes;
+use changes::{Changes, Class};
 use rejected::Rejected;
 
 /// An answer over this many bytes is read and cleaned away from the threads that serve.
@@ -83,6 +83,11 @@ pub(crate) async fn filter(checks: &Checks, permit: &Permit, id: &CorrelationId,
         }
         Err(stopped) => stop(id, &stopped),
     };
+    // They are the plugin's own words too, which a host cannot filter.
+    if tool.returns().hides_words() {
+        changes.add_many("touched", Class::Cut, touched.len());
+        touched.clear();
+    }
     // first, so that a guest cannot crowd them out with notes of its own making
     ran.notes.splice(0..0, changes.into_notes());
     let closing = record::closing(verdict.outcome, verdict.class, ran, touched);

@@ -134,7 +134,7 @@ fn place(candidate: &Candidate<'_>, sketch: &Sketch, host: &HostTerms, faults: &
     for (key, grant) in &sketch.grants {
         match grant {
             Grant::Files(files) if !host.roots.contains(&files.root) => {
-                let message = format!("this host has no root named `{}`", files.root);
+                let message = format!("this host has no root named `{}`, or none that may be used", files.root);
                 let mend = format!("add to wardkeep.toml:\n[roots]\n{} = \"/a/directory\"", files.root);
                 faults.push(sketch.fault(&format!("grants.{key}.root"), message).mend(mend));
             }

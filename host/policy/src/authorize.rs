@@ -3,17 +3,17 @@
 use std::{fmt, sync::Arc};
 
 use serde_json::Value;
-use wardkeep_model::{Digest, Effect, Limits, PluginName, Scopes};
+use wardkeep_model::{Digest, Effect, Limits, PluginName};
 
 use crate::{
     case::{Case, Confirmation},
     decision::{Granted, decide},
-    document::{basic_string, quoted},
+    document::{Fault, basic_string, quoted},
     grants::Grants,
     manifest::{HttpRule, Only},
     plugin::{PluginTerms, Tool},
     pointer::Pointer,
-    resources,
+    reason, resources,
     schema::Arguments,
     snapshot::Snapshot,
 };
@@ -127,7 +127,8 @@ pub fn authorize(
     }
     // Here and nowhere else, so that no way to a guest goes around it.
     if let Some(only) = tool.only().iter().find(|only| !only.allows(arguments.value())) {
-        return Err(Denial::only(only, tool, arguments.value()));
+        let detail = Denial::not_listed(only, tool, arguments.value()).to_string();
+        return Err(Denial { rule: Rule::OnlyList, detail });
     }
     let requests = tool.grants().requests(tool.effect(), arguments.value());
     let resources = resources::named(tool.resources(), arguments.value());
@@ -203,70 +204,11 @@ impl Denial {
     }
 
     pub(crate) fn of(rule: Rule, tool: &Tool, case: &Case<'_>) -> Self {
-        let (manifest, principal) = (tool.manifest(), case.principal);
-        let caller = quoted(&principal.name);
-        let key = |key: &str| format!("tools.{}.{key}", tool.name());
-        let detail = match rule {
-            Rule::NotAllowed => manifest
-                .fault(&key("allow"), format!("names neither {} nor a group of theirs", caller))
-                .mend(format!("add \"{}\" or one of their groups, and sign again", principal.name))
-                .to_string(),
-            Rule::StageOff => manifest
-                .fault(&key("stage"), "the tool is off")
-                .mend("write stage = \"general\" and sign again")
-                .to_string(),
-            Rule::Expired => manifest
-                .fault("plugin.expires", format!("expired at the end of {}, UTC", manifest.expires()))
-                .mend("write a later day, raise the serial, and sign again")
-                .to_string(),
-            Rule::Revoked => manifest.fault("component.sha256", "this component is revoked").to_string(),
-            Rule::NotApproved => manifest
-                .fault("", "too few of its signers may approve now")
-                .mend(format!("have an approver sign it: wardkeep sign {}", manifest.file()))
-                .to_string(),
-            Rule::CallerMayNotWrite => {
-                format!("wardkeep.toml: {} may only read; `writes = true` at that caller would change it", caller)
-            }
-            Rule::Scope(effect) => format!(
-                "the token of {caller} does not cover a {effect} tool; a token with the scope `{}` would",
-                Scopes::name(effect)
-            ),
-            Rule::NobodyConfirms => manifest
-                .fault(
-                    &key("confirm"),
-                    format!("a call of {caller} needs an operator's yes, and the queue of approvals is closed"),
-                )
-                .mend("wardkeep.toml: approvals = true in [confirmation]")
-                .to_string(),
-            Rule::Killed => case.kills.covers(tool, principal, case.now).map_or_else(String::new, |kill| {
-                let until = kill.until.map_or_else(String::new, |until| format!(", until {until}"));
-                format!(
-                    "`{}` is stopped by {} since {}{until}: {}; `wardkeep revive {0}` would lift it",
-                    kill.target,
-                    quoted(&kill.by),
-                    kill.since,
-                    quoted(&kill.reason)
-                )
-            }),
-            Rule::StagePilot => manifest
-                .fault(&key("pilot_groups"), format!("{caller} is in none of the pilot groups"))
-                .mend("add one of their groups, or write stage = \"general\" without pilot_groups, and sign again")
-                .to_string(),
-            Rule::Unconfirmed => {
-                format!(
-                    "wardkeep.toml: {} may not write without a confirmation; `unconfirmed_writes = true` at that caller would \
-                     change it",
-                    caller
-                )
-            }
-            Rule::TrustExpired => "trust.toml is past its last day; renew it and pin the new digest".into(),
-            Rule::UnknownTool | Rule::Unchecked | Rule::OnlyList => format!("`{}`", tool.published()),
-        };
-        Self { rule, detail }
+        Self { rule, detail: reason::refusal(rule, tool, case).to_string() }
     }
 
     /// Tells the value only where the manifest has it recorded anyway: arguments are nobody's business but the tool's.
-    fn only(only: &Only, tool: &Tool, arguments: &Value) -> Self {
+    pub(crate) fn not_listed(only: &Only, tool: &Tool, arguments: &Value) -> Fault {
         let recorded = tool.resources().contains(&only.at);
         let values = resources::named(std::slice::from_ref(&only.at), arguments);
         let wrong = values.iter().map(|(_, value)| value).find(|value| !only.lists(value));
@@ -274,14 +216,12 @@ impl Denial {
             Some(value) => quoted(value),
             None => "a value that is not listed, or none".to_owned(),
         };
-        let fault = tool
-            .manifest()
+        tool.manifest()
             .fault(
                 &format!("tools.{}.only.{}", tool.name(), basic_string(only.at.as_str())),
                 format!("the call names {held}"),
             )
-            .mend("list it here, and sign again");
-        Self { rule: Rule::OnlyList, detail: fault.to_string() }
+            .mend("list it here, and sign again")
     }
 }
 

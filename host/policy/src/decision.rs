@@ -1,4 +1,4 @@
-//! The rules of a decision, in the order in which they weigh: `docs/manifest.md` tells it to people. Lists, searches, decisions and
+//! The rules of a decision, in the order in which they weigh; `docs/manifest.md` tells it to people. Lists, searches, decisions and
 //! explanations all walk this one list, and no rule stands anywhere else.
 
 use wardkeep_model::{Effect, Scopes};
@@ -16,8 +16,14 @@ use crate::{
 pub(crate) enum Step {
     /// Is it stopped.
     Kills,
-    /// Do trust, manifest and signatures hold.
-    Standing,
+    /// Does the trust hold.
+    Trust,
+    /// Is the component revoked.
+    Revocation,
+    /// Does the manifest hold.
+    Expiry,
+    /// May enough of its signers approve.
+    Signatures,
     /// Is it rolled out, and to this caller.
     Stage,
     /// Does the manifest name the caller.
@@ -25,15 +31,40 @@ pub(crate) enum Step {
     /// May the caller write at all.
     Writes,
     /// Whose yes does it need, and can they be asked.
-    Confirm,
+    Confirmation,
     /// Does the caller's token cover it. The last of all, since its refusal may be told to the caller, who then asks its issuer for more:
     /// it tells nothing of a tool that no token would open.
     Scope,
 }
 
 impl Step {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Kills, Self::Standing, Self::Stage, Self::Allow, Self::Writes, Self::Confirm, Self::Scope];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Kills,
+        Self::Trust,
+        Self::Revocation,
+        Self::Expiry,
+        Self::Signatures,
+        Self::Stage,
+        Self::Allow,
+        Self::Writes,
+        Self::Confirmation,
+        Self::Scope,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kills => "kills",
+            Self::Trust => "trust",
+            Self::Revocation => "revocation",
+            Self::Expiry => "expiry",
+            Self::Signatures => "signatures",
+            Self::Stage => "stage",
+            Self::Allow => "allow",
+            Self::Writes => "writes",
+            Self::Confirmation => "confirmation",
+            Self::Scope => "scope",
+        }
+    }
 }
 
 /// What the rules say yes to.
@@ -45,9 +76,14 @@ pub(crate) struct Granted {
     pub(crate) confirmation: Confirmation,
 }
 
+impl Granted {
+    /// Before any rule was asked.
+    pub(crate) const NOTHING: Self = Self { entry: usize::MAX, confirmation: Confirmation::Operator };
+}
+
 /// Every rule of a decision but those on arguments.
 pub(crate) fn decide(tool: &Tool, standing: &Standing, case: &Case<'_>) -> Result<Granted, Rule> {
-    let mut granted = Granted { entry: 0, confirmation: Confirmation::None };
+    let mut granted = Granted::NOTHING;
     for step in Step::ALL {
         judge(step, tool, standing, case, &mut granted)?;
     }
@@ -62,30 +98,34 @@ pub(crate) fn judge(
     case: &Case<'_>,
     granted: &mut Granted,
 ) -> Result<(), Rule> {
-    let principal = case.principal;
-    match step {
-        Step::Kills if case.kills.covers(tool, principal, case.now).is_some() => Err(Rule::Killed),
-        Step::Standing => standing.objection(case.now).map_or(Ok(()), Err),
+    let Case { principal, kills, now, .. } = case;
+    let refused = match step {
+        Step::Kills => kills.covers(tool, principal, *now).map(|_| Rule::Killed),
+        Step::Trust => standing.refuses(Rule::TrustExpired, *now),
+        Step::Revocation => standing.refuses(Rule::Revoked, *now),
+        Step::Expiry => standing.refuses(Rule::Expired, *now),
+        Step::Signatures => standing.refuses(Rule::NotApproved, *now),
         Step::Stage => match tool.stage() {
-            Stage::Off => Err(Rule::StageOff),
-            Stage::Pilot if !tool.pilots(principal) => Err(Rule::StagePilot),
-            Stage::Pilot | Stage::General => Ok(()),
+            Stage::Off => Some(Rule::StageOff),
+            Stage::Pilot if !tool.pilots(principal) => Some(Rule::StagePilot),
+            Stage::Pilot | Stage::General => None,
         },
         Step::Allow => {
-            let entry = tool.allow().iter().position(|(entry, _)| entry.admits(principal));
-            granted.entry = entry.ok_or(Rule::NotAllowed)?;
-            Ok(())
+            granted.entry =
+                tool.allow().iter().position(|(entry, _)| entry.admits(principal)).ok_or(Rule::NotAllowed)?;
+            None
         }
-        Step::Writes if tool.effect() != Effect::Read && !principal.writes => Err(Rule::CallerMayNotWrite),
-        Step::Confirm => {
+        Step::Writes => (tool.effect() != Effect::Read && !principal.writes).then_some(Rule::CallerMayNotWrite),
+        Step::Confirmation => {
             granted.confirmation = confirmation(tool, case)?;
-            Ok(())
+            None
         }
-        Step::Scope if !principal.scopes.unwrap_or(Scopes::ALL).allows(tool.effect()) => {
-            Err(Rule::Scope(tool.effect()))
+        Step::Scope => {
+            let covered = principal.scopes.unwrap_or(Scopes::ALL).allows(tool.effect());
+            (!covered).then_some(Rule::Scope(tool.effect()))
         }
-        Step::Kills | Step::Writes | Step::Scope => Ok(()),
-    }
+    };
+    refused.map_or(Ok(()), Err)
 }
 
 /// Whose yes a call needs.

@@ -22,7 +22,7 @@ use authority::Bounds;
 
 pub use authority::{Authority, Request};
 pub use contract::{Contract, ContractChange, What};
-pub use limits::{Amount, Limit, LimitChange};
+pub use limits::{Amount, Limit, LimitChange, amounts};
 pub use rest::{Rest, RestKey};
 pub use schema::{SchemaChange, SchemaWhat};
 pub use told::{Section, Weight};

@@ -117,10 +117,19 @@ fn proposed(out: &mut Lines, proposal: &Proposal<'_>) {
         "What its tools ask for. To grant one, remove the `#` of its lines, and list it in `uses` of the tool.",
     );
     for Proposed { table, lines, ask } in &proposal.tables {
-        out.comment(&format!("{}, because: {}", what(ask), quoted(why(ask))));
+        out.comment(&format!("{}, because: {}", what(ask), said(why(ask))));
         out.comment(&format!("[{table}]"));
         lines.iter().for_each(|line| out.comment(line));
     }
+}
+
+/// The component's own sentences, in quotation marks: they speak of code in backticks, which [`quoted`] would have to write out.
+fn said(text: &str) -> String {
+    let mut start: String = text.chars().take(200).collect();
+    if start.len() < text.len() {
+        start.push('…');
+    }
+    basic_string(&start)
 }
 
 pub(crate) fn what(ask: &Ask) -> String {
@@ -152,9 +161,9 @@ fn tool(out: &mut Lines, tool: &Definition, index: usize, proposal: &Proposal<'_
         ));
         return;
     };
-    out.comment(&quoted(&tool.description));
+    out.comment(&said(&tool.description));
     for ask in tool.asks.iter().filter(|ask| !proposal.answers(ask)) {
-        out.comment(&format!("It asks for: {}, because: {}", what(ask), quoted(why(ask))));
+        out.comment(&format!("It asks for: {}, because: {}", what(ask), said(why(ask))));
     }
     out.line(&format!("[tools.{name}]"));
     out.line(&format!("effect = \"{}\"", tool.effect));
@@ -170,6 +179,14 @@ fn tool(out: &mut Lines, tool: &Definition, index: usize, proposal: &Proposal<'_
         false => out.line(&format!("uses = []                     # it asks for {}", used.join(", "))),
     }
     out.line("allow = []                    # such as \"user:me\" or \"group:engineering\"");
+    if tool.effect != Effect::Read {
+        out.line("# Serve it to few people first, once the plugin's reads stand in the audit log; without these two lines to all in `allow`.");
+        out.line("# stage = \"pilot\"");
+        out.line("# pilot_groups = [\"platform\"]");
+    }
+    let (caller, all) = if tool.effect == Effect::Read { ("60/min", "600/min") } else { ("10/min", "60/min") };
+    out.line("# The most calls of one caller, and of all together:");
+    out.line(&format!("# rate = {{ caller = \"{caller}\", tool = \"{all}\" }}"));
 }
 
 #[cfg(test)]

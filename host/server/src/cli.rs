@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{
         approvals, audit, call, check, client_config, completions, diff, draft, init, inspect, install, keys, kill,
-        kills, remove, revive, secrets, serve, sign, state, tools, verify,
+        kills, remove, revive, secrets, serve, sign, state, tools, verify, why,
     },
     compiling, demo,
     screen::Screen,
@@ -78,6 +78,8 @@ enum Command {
     Call(call::Args),
     /// List what a principal may call
     Tools(tools::Args),
+    /// Explain whether a principal may call a tool, rule by rule, without running anything
+    Why(why::Args),
     /// Show what to paste into a client: Claude, VS Code, Cursor
     ClientConfig(client_config::Args),
     /// Show secrets: where they come from, when they are due, who uses them; never a value
@@ -141,6 +143,7 @@ impl Cli {
             Command::Serve(args) => serve::run(globals, args).await,
             Command::Call(args) => call::run(globals, args).await,
             Command::Tools(args) => tools::run(globals, args).await,
+            Command::Why(args) => why::run(globals, args).await,
             Command::ClientConfig(args) => client_config::run(globals, &args),
             Command::Secrets(_) => secrets::run(globals).await,
             Command::Approvals(command) => approvals::run(globals, command).await,

@@ -22,3 +22,4 @@ pub(crate) mod sign;
 pub(crate) mod state;
 pub(crate) mod tools;
 pub(crate) mod verify;
+pub(crate) mod why;

@@ -19,12 +19,14 @@ mod log;
 mod orders;
 mod owner;
 mod reload;
+mod rollout;
 mod screen;
 mod secrets;
 mod sources;
 mod staging;
 mod state;
 mod stop;
+mod subject;
 mod versions;
 mod waiting;
 

@@ -2,7 +2,7 @@
 //!
 //! | tool | does |
 //! | --- | --- |
-//! | `tell {how}` | says it in the log, in progress, and then in an `answer`, in a `failure`, in a `partial` failure or in a question (`ask`) |
+//! | `tell {how}` | says it in the log, in progress, and then in an `answer`, in a `failure`, in a `partial` failure or in a question (`ask`); what it has answered with it claims to have touched |
 
 use serde_json::Value;
 use wardkeep_sdk::{
@@ -36,7 +36,7 @@ impl Handler for Leaks {
             "answer" => {
                 let structured = format!(r#"{{"people":[{{"name":"Ada","email":"{EMAIL}"}}]}}"#);
                 let content = vec![Content::Text(format!("Ada is {EMAIL}"))];
-                Ok(Reply::Complete(Completion { content, structured: Some(structured), touched: vec![] }))
+                Ok(Reply::Complete(Completion { content, structured: Some(structured), touched: vec![EMAIL.into()] }))
             }
             "partial" => Err(Failure::partial(EMAIL, vec![EMAIL.into()], vec![EMAIL.into()])),
             "ask" => {

@@ -131,6 +131,15 @@ async fn another_root_is_denied_and_noted() {
     }
     let note = Note { kind: NoteKind::Denied, capability: "files".into(), detail: "other/a/b".into(), count: 2 };
     assert_eq!(tree.notes(), [note]);
+    // the manifest keeps the tool's words inside: what it was called by says as much as an answer
+    let mut tree = Tree::new();
+    tree.call = tree.call.hiding_words(true);
+    let denied = tree.call.read_text("ada".into(), "ada@example.com".into(), 10).await.unwrap();
+    assert_eq!(denied, Err(Error::Denied));
+    let removed = crate::bindings::writer::Host::remove(&mut tree.call, "root".into(), "ada@example.com".into());
+    assert!(removed.await.unwrap().is_err());
+    let details: Vec<_> = tree.notes().into_iter().map(|note| note.detail).collect();
+    assert_eq!(details, ["files.read-text", "files.remove root"]);
     let granted = tree.call.granted().await.unwrap();
     assert_eq!(granted.iter().map(|root| (root.name.as_str(), root.writable)).collect::<Vec<_>>(), [("root", false)]);
 }

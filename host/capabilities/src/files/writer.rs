@@ -33,7 +33,8 @@ impl CallState {
         if let Some(held) = held.filter(|held| self.may_write(held)) {
             return Ok(Arc::clone(&held.directory));
         }
-        self.note_denied("files", &format!("{function} {root}/{path}"));
+        let plain = held.map_or_else(|| function.to_owned(), |held| format!("{function} {}", held.name));
+        self.note_denied("files", &plain, &format!("{function} {root}/{path}"));
         Err(Error::Denied)
     }
 

@@ -128,6 +128,20 @@ impl Refusal {
         let host: String = asked.host.chars().take(SHOWN).collect();
         let words = match self {
             Self::Invalid(invalid) => invalid.to_string(),
+            Self::TooLarge(_) | Self::Denied(_) => self.words(),
+        };
+        format!("{} {host}{path}{more}: {words}", asked.method)
+    }
+
+    /// The same without a word of the guest's, where those are to stay inside.
+    pub(crate) fn plain(&self, asked: &Asked<'_>) -> String {
+        format!("http.send {}: {}", asked.method, self.words())
+    }
+
+    /// The host's words for it.
+    fn words(&self) -> String {
+        match self {
+            Self::Invalid(_) => "breaks a rule of the interface".into(),
             Self::TooLarge(most) => format!("its body has more than limits.request_body, {most} bytes"),
             Self::Denied(denied) => match denied {
                 Denied::Host { .. } => "no grant in the tool's `uses` has this `host`".into(),
@@ -137,8 +151,7 @@ impl Refusal {
                 Denied::Secret { grants } => format!("`secret` of {grants} is another one, or none"),
                 Denied::Cleartext { grants } => format!("{grants} has `scheme = \"http\"` and takes a secret"),
             },
-        };
-        format!("{} {host}{path}{more}: {words}", asked.method)
+        }
     }
 }
 

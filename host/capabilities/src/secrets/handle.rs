@@ -146,7 +146,7 @@ impl store::Host for CallState {
             return Ok(Err(Error::Exhausted));
         }
         let Some(Granting { terms, private }) = self.secrets.granted(&name) else {
-            self.note_denied("secrets", &name);
+            self.note_denied("secrets", "secrets.open", &name);
             return Ok(Err(Error::Denied));
         };
         let (reach, wanted) = (Arc::clone(&self.reach), Arc::clone(&terms));
@@ -179,16 +179,31 @@ impl CallState {
     /// The guest learns that there is none; why not is for the operator.
     fn unavailable(&mut self, terms: &SecretTerms, word: &str, error: &dyn std::error::Error) -> Error {
         let (name, source) = (&terms.name, &terms.source);
-        let why = crate::shown(&chain(error), 512);
+        let why = told(error);
         tracing::warn!(secret = %name, %source, if_it_fails = terms.if_it_fails, "a secret has no usable value: {why}");
-        self.note(NoteKind::Unavailable, "secrets", &format!("{name}: {word}"));
+        let detail = format!("{name}: {word}");
+        self.note(NoteKind::Unavailable, "secrets", &detail, &detail);
         Error::Unavailable
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+/// An error with its causes on one line, and what mends it on lines of their own, as the host's other texts have it. Whatever stands in
+/// them, no other line is broken.
+fn told(error: &dyn std::error::Error) -> String {
+    const MEND: &str = "\n  mend: ";
+    let (mut causes, mut mends) = (Vec::new(), String::new());
+    for cause in std::iter::successors(Some(error), |error| error.source()) {
+        let text = cause.to_string();
+        let (message, mend) = text.split_once(MEND).unwrap_or((&text, ""));
+        causes.push(message.to_owned());
+        if !mend.is_empty() {
+            mends.push_str(MEND);
+            mends.push_str(
+                &mend.lines().map(|line| crate::shown(line.trim(), 512)).collect::<Vec<_>>().join("\n        "),
+            );
+        }
+    }
+    crate::shown(&causes.join(": "), 512) + &mends
 }
 
 impl Reach {

@@ -68,7 +68,7 @@ pub(super) fn function<T: Send + 'static>(
 /// Is the running tool's clock a real one; without grant and without the inert baseline the call ends.
 fn is_real(call: &mut CallState) -> Result<bool, EndCall> {
     if !call.clock && !call.inert {
-        call.note_denied("clock", "wasi:clocks");
+        call.note_denied("clock", "wasi:clocks", "wasi:clocks");
         return Err(EndCall::Denied("clock"));
     }
     Ok(call.clock)

@@ -73,7 +73,7 @@ fn fill(call: &mut CallState, bytes: &mut [u8]) -> Result<()> {
             chunk.iter_mut().zip(number).for_each(|(byte, fixed)| *byte = fixed);
         }
     } else {
-        call.note_denied("random", "wasi:random");
+        call.note_denied("random", "wasi:random", "wasi:random");
         return Err(EndCall::Denied("random").into());
     }
     Ok(())

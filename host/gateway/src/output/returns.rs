@@ -102,12 +102,22 @@ fn metadata(structured: Option<&Value>, content: &[ContentBlock], changes: &mut 
     (Some(told), vec![ContentBlock::text(text)])
 }
 
-/// The beginning of each string.
+/// The beginning of each string, and of each key: a plugin may put into the one what it would put into the other.
 fn shorten(value: &mut Value, changes: &mut Changes) {
     match value {
         Value::String(text) => snippet(text, "structured", changes),
         Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, changes)),
-        Value::Object(map) => map.values_mut().for_each(|value| shorten(value, changes)),
+        Value::Object(map) => {
+            map.values_mut().for_each(|value| shorten(value, changes));
+            if map.keys().any(|key| key.len() > SNIPPET) {
+                let whole = std::mem::take(map);
+                // Of two that begin alike the later stays: the earlier one is left out with its key's end.
+                map.extend(whole.into_iter().map(|(mut key, value)| {
+                    snippet(&mut key, "structured", changes);
+                    (key, value)
+                }));
+            }
+        }
         _ => {}
     }
 }

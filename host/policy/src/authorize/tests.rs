@@ -120,16 +120,16 @@ fn a_write_that_is_refused_tells_the_operator_which_line_would_serve_it() {
     };
     assert_eq!(
         told(Effect::Write, "confirm = \"none\"\n", &caller(true, false)),
-        "unconfirmed-writes: wardkeep.toml: `user:me` may not write without a confirmation; `unconfirmed_writes = true` at \
-         that caller would change it"
+        "unconfirmed-writes: wardkeep.toml: unconfirmed_writes: `user:me` may not write without a confirmation\n  \
+         mend: unconfirmed_writes = true at that caller"
     );
     let closed = Served::with(Effect::Write, "confirm = \"operator\"\n");
     let me = caller(true, true);
     let case = Case { confirming: Confirming::NOBODY, ..case(&me, now()) };
     assert_eq!(
         closed.snapshot.find(&case, "x_create").unwrap_err().to_string(),
-        "nobody-confirms: m.toml:16: tools.create.confirm: a call of `user:me` needs an operator's yes, and the queue of \
-         approvals is closed\n  mend: wardkeep.toml: approvals = true in [confirmation]"
+        "nobody-confirms: m.toml:16: tools.create.confirm: a call of `user:me` needs an operator's yes, as the manifest \
+         says, and the queue of approvals is closed\n  mend: wardkeep.toml: approvals = true in [confirmation]"
     );
 }
 

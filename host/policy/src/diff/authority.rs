@@ -87,6 +87,8 @@ pub enum Authority {
     ShowsUnredacted { tool: ToolName, at: Pointer },
     /// Somebody may call a tool.
     CalledBy { tool: ToolName, who: Allowed },
+    /// A tool may be called this often by one caller, or by all together; nothing is any number of times.
+    CalledOften { tool: ToolName, by: &'static str, rate: Option<String> },
     /// A tool is served to those of this group whom `allow` names.
     Piloted { tool: ToolName, group: String },
     /// A tool is served.
@@ -131,6 +133,7 @@ impl Authority {
             | Self::ShowsField { tool, .. }
             | Self::ShowsUnredacted { tool, .. }
             | Self::CalledBy { tool, .. }
+            | Self::CalledOften { tool, .. }
             | Self::Piloted { tool, .. }
             | Self::Served { tool } => Some(tool),
             Self::SecretInQuery { .. }
@@ -178,7 +181,7 @@ fn tool(manifest: &Manifest, terms: &ToolTerms, bounds: &Bounds<'_>, all: &mut B
         allow,
         stage,
         pilot_groups,
-        rate: _,
+        rate,
         limits: _,
         asks,
         confirm,
@@ -218,6 +221,7 @@ fn tool(manifest: &Manifest, terms: &ToolTerms, bounds: &Bounds<'_>, all: &mut B
         Stage::General => drop(all.insert(Authority::Served { tool: name.clone() })),
         Stage::Pilot | Stage::Off => {}
     }
+    bounds.often(name, rate, all);
     bounds.piloted(name, *stage, pilot_groups, all);
 }
 

@@ -91,7 +91,9 @@ fn wanted(manifest: &Manifest, tool: &ToolName) -> Option<Limits> {
     manifest.tools().get(tool).map(|terms| Limits::DEFAULT.with(manifest.limits()).with(&terms.limits))
 }
 
-fn amounts(limits: &Limits) -> [(Limit, Amount); 12] {
+/// Each limit with its amount.
+#[must_use]
+pub fn amounts(limits: &Limits) -> [(Limit, Amount); 12] {
     let Limits {
         fuel,
         memory,

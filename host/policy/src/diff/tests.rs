@@ -171,6 +171,36 @@ fn every_way_to_let_more_happen_is_added_and_its_reverse_taken_away() {
     );
 }
 
+/// From each stage to the next only something is added, and back only taken; the same with rates, of which none is any.
+#[test]
+fn a_wider_stage_and_a_higher_rate_are_added_and_narrower_ones_taken_away() {
+    let with = |terms: &str| BASE.replace("effect = \"read\"\nuses", &format!("effect = \"read\"\n{terms}\nuses"));
+    let pilots = |groups: &str| with(&format!("stage = \"pilot\"\npilot_groups = {groups}"));
+    let rate = |rate: &str| with(&format!("rate = {{ {rate} }}"));
+    let served = |group: &str| format!("`search` is served to the callers of group `{group}` whom `allow` names");
+    let often = |rate: &str, by: &str| format!("`search` may be called {rate} by {by}");
+    let any = |by: &str| format!("`search` may be called by {by} as often as the operator's file lets them");
+    let (one, all) = ("one caller", "all callers together");
+    for (narrow, wide, words) in [
+        (with("stage = \"off\""), pilots("[\"a\"]"), vec![served("a")]),
+        (pilots("[\"a\"]"), pilots("[\"b\", \"a\"]"), vec![served("b")]),
+        (pilots("[\"a\"]"), with(""), vec!["`search` is served".to_owned()]),
+        (rate("caller = \"10/min\""), rate("caller = \"20/min\""), vec![often("20/min", one)]),
+        (rate("caller = \"1/s\""), rate("caller = \"60/min\""), vec![often("60/min", one)]),
+        (rate("caller = \"10/min\""), with(""), vec![any(one)]),
+        (rate("caller = \"1/s\", tool = \"5/s\""), rate("caller = \"1/s\""), vec![any(all)]),
+        (rate("caller = \"1/s\", tool = \"5/s\""), rate("tool = \"6/s\""), vec![often("6/s", all), any(one)]),
+    ] {
+        let (there, back) = (between(&narrow, &wide), between(&wide, &narrow));
+        assert_eq!((lines(&there.added), lines(&there.taken)), (words.clone(), Vec::new()), "{narrow}\n{wide}");
+        assert_eq!((lines(&back.added), lines(&back.taken)), (Vec::new(), words), "{wide}\n{narrow}");
+    }
+    let first = super::diff(None, Side { manifest: &manifest(&rate("caller = \"10/min\"")), description: None });
+    assert!(lines(&first.added).contains(&often("10/min", one)), "{first}");
+    let other = between(&pilots("[\"a\"]"), &pilots("[\"b\"]"));
+    assert_eq!((lines(&other.added), lines(&other.taken)), (vec![served("b")], vec![served("a")]));
+}
+
 /// A manifest with requests, a secret and a tool that writes.
 const REACHING: &str = r#"format = 1
 [plugin]

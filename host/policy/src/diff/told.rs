@@ -166,6 +166,10 @@ impl fmt::Display for Authority {
             Self::ShowsField { tool, at } => write!(f, "`{tool}` returns the field {}", place(at)),
             Self::ShowsUnredacted { tool, at } => write!(f, "`{tool}` returns {} as it is", place(at)),
             Self::CalledBy { tool, who } => write!(f, "`{tool}` may be called by {}", quoted(&who.to_string())),
+            Self::CalledOften { tool, by, rate: Some(rate) } => write!(f, "`{tool}` may be called {rate} by {by}"),
+            Self::CalledOften { tool, by, rate: None } => {
+                write!(f, "`{tool}` may be called by {by} as often as the operator's file lets them")
+            }
             Self::Piloted { tool, group } => {
                 write!(f, "`{tool}` is served to the callers of group {} whom `allow` names", quoted(group))
             }

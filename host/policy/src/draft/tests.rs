@@ -53,6 +53,20 @@ fn a_draft_is_a_manifest_that_grants_nothing_and_serves_nobody() {
     assert_eq!(asked, ["# [grants.files.reports]", "# [grants.files.reports-write]", "# [grants.clock.now]"]);
 }
 
+#[test]
+fn a_component_s_sentences_keep_their_backticks_and_stay_on_their_line() {
+    let mut tool = definition("search", Effect::Read, vec![Ask::Clock("for `now`\nallow = [\"user:x\"]".into())]);
+    tool.description = "Finds `needle` in `haystack`\n[tools.wipe]".into();
+    let long = definition("list", Effect::Read, Vec::new());
+    let long = Definition { description: "x".repeat(300), ..long };
+    let description = Description { name: "a".into(), version: "1.0.0".into(), tools: vec![tool, long] };
+    let text = write(&description, &[]);
+    assert!(text.contains("\n# \"Finds `needle` in `haystack`\\n[tools.wipe]\"\n[tools.search]\n"), "{text}");
+    assert!(text.contains("because: \"for `now`\\nallow = [\\\"user:x\\\"]\"\n"), "{text}");
+    assert!(text.contains(&format!("\n# \"{}…\"\n", "x".repeat(200))), "{text}");
+    assert!(!text.contains("\\u{60}"), "{text}");
+}
+
 fn http(host: &str, methods: &[&str]) -> Ask {
     let methods = methods.iter().map(|method| (*method).into()).collect();
     Ask::Http(HttpAsk { host: host.into(), methods, purpose: NASTY.into() })
@@ -70,6 +84,7 @@ fn granted(draft: &str) -> String {
         let table = bare.starts_with("[grants.") || bare.starts_with("[secrets.");
         match key {
             _ if table => bare.to_owned(),
+            "stage" | "pilot_groups" | "rate" => bare.to_owned(),
             "host" | "methods" | "paths" | "secret" | "read_only" | "root" | "access" | "source" | "inject" => {
                 bare.to_owned()
             }
@@ -109,6 +124,10 @@ fn what_a_draft_proposes_is_right_when_its_comments_are_removed() {
         let tool = manifest.tools().values().find(|tool| tool.name.as_str() == name).unwrap();
         tool.uses.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
+    for tool in manifest.tools().values() {
+        let stage = if tool.effect == Effect::Read { Stage::General } else { Stage::Pilot };
+        assert_eq!((tool.stage, tool.rate.caller.is_some(), tool.rate.tool.is_some()), (stage, true, true), "{tool:?}");
+    }
     assert_eq!(uses("list"), ["http.api-github-com-read"]);
     assert_eq!(uses("search"), ["http.api-github-com-post"]);
     assert_eq!(

@@ -72,6 +72,14 @@ impl fmt::Display for HostPattern {
     }
 }
 
+impl HttpGrant {
+    /// The host as the manifest names it and, where it is not the scheme's own, `:` and the port.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        if self.port == self.scheme.port() { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
+    }
+}
+
 /// Text that names no host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidHost {

@@ -1,6 +1,6 @@
 //! How often a tool may be called: the manifest's `rate`. Read here into plain numbers; the gateway counts.
 
-use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
+use std::{cmp::Ordering, fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
 use crate::document::Item;
 
@@ -36,6 +36,20 @@ const UNITS: [(&str, Duration); 4] = [
     ("h", Duration::from_secs(60 * 60)),
     ("d", Duration::from_secs(24 * 60 * 60)),
 ];
+
+/// The faster, and of two that are equally fast the one that lets more come at once: `60/min` lets through all that `1/s` does.
+impl Ord for Rate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let times = |count: NonZeroU32, per: Duration| u128::from(count.get()).saturating_mul(per.as_nanos());
+        times(self.count, other.per).cmp(&times(other.count, self.per)).then(self.count.cmp(&other.count))
+    }
+}
+
+impl PartialOrd for Rate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl FromStr for Rate {
     type Err = InvalidRate;
@@ -84,6 +98,13 @@ pub(super) fn rates(item: &Item<'_>) -> Option<Rates> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_faster_rate_is_more_and_so_is_a_larger_one_of_the_same_speed() {
+        let rates = ["1/d", "1/h", "59/min", "1/s", "60/min", "3600/h", "61/min", "2/s"];
+        let read: Vec<Rate> = rates.iter().map(|text| text.parse().unwrap()).collect();
+        assert!(read.is_sorted() && read.windows(2).all(|pair| pair[0] < pair[1]), "{read:?}");
+    }
 
     #[test]
     fn a_rate_is_written_in_one_way_and_holds_at_its_limit() {

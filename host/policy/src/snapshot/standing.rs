@@ -35,17 +35,34 @@ impl Standing {
 
     /// Why the plugin is not served now.
     pub(crate) fn objection(&self, now: Timestamp) -> Option<Rule> {
-        let signed = || self.people.iter().filter(|(from, until)| (*from..*until).contains(&now)).count();
-        if self.trust_ends <= now {
-            Some(Rule::TrustExpired)
-        } else if self.revoked {
-            Some(Rule::Revoked)
-        } else if self.manifest_ends <= now {
-            Some(Rule::Expired)
-        } else if signed() < self.needed {
-            Some(Rule::NotApproved)
-        } else {
-            None
-        }
+        let rules = [Rule::TrustExpired, Rule::Revoked, Rule::Expired, Rule::NotApproved];
+        rules.into_iter().find_map(|rule| self.refuses(rule, now))
+    }
+
+    /// The rule, if it is one of those above and holds now.
+    pub(crate) fn refuses(&self, rule: Rule, now: Timestamp) -> Option<Rule> {
+        let refuses = match rule {
+            Rule::TrustExpired => self.trust_ends <= now,
+            Rule::Revoked => self.revoked,
+            Rule::Expired => self.manifest_ends <= now,
+            Rule::NotApproved => self.approving(now) < self.needed,
+            _ => false,
+        };
+        refuses.then_some(rule)
+    }
+
+    /// How many of those who have signed may approve now.
+    pub(crate) fn approving(&self, now: Timestamp) -> usize {
+        self.people.iter().filter(|(from, until)| (*from..*until).contains(&now)).count()
+    }
+
+    /// How many must.
+    pub(crate) const fn needed(&self) -> usize {
+        self.needed
+    }
+
+    /// When the trust ends.
+    pub(crate) const fn trust_ends(&self) -> Timestamp {
+        self.trust_ends
     }
 }

@@ -4,10 +4,12 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use wardkeep_model::{Authenticated, Definition, Description, Digest, Effect, Limits, Principal};
+use wardkeep_model::{Authenticated, Definition, Description, Digest, Effect, Limits, Principal, Scopes};
 use wardkeep_policy::{
-    Candidate, Evidence, Faults, HostTerms, MANIFEST_NAMESPACE, PluginTerms, PublicKey, Remembered, Revocations, Trust,
-    approve, sign,
+    Candidate, Case, Confirming, Evidence, Faults, HostTerms, MANIFEST_NAMESPACE, PluginTerms, PublicKey, Remembered,
+    Revocations, Trust, approve,
+    kill::{Kill, Kills},
+    sign,
 };
 
 use crate::common;
@@ -27,6 +29,8 @@ const CLASSES: [(&str, &str); 6] = [
 /// Names that look alike among them.
 const ENTRIES: [&str; 6] = ["user:me", "user:me2", "service:ci", "group:engineering", "group:oncall", "group:user:me"];
 const GROUPS: [&str; 5] = ["engineering", "oncall", "user:me", "group:oncall", "engineerin"];
+/// Groups as `pilot_groups` may name them.
+const PILOTS: [&str; 4] = ["engineering", "oncall", "user:me", "engineerin"];
 const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
 
 /// All that a decision depends on but the call.
@@ -50,7 +54,10 @@ pub(crate) struct World {
 
 #[derive(Debug, Clone)]
 pub(crate) struct ToolSpec {
-    pub(crate) off: bool,
+    pub(crate) stage: &'static str,
+    pub(crate) pilots: Vec<&'static str>,
+    /// What `only` lists for the one argument that there is.
+    pub(crate) only: Option<&'static str>,
     pub(crate) class: (&'static str, &'static str),
     pub(crate) uses: Vec<&'static str>,
     pub(crate) allow: Vec<&'static str>,
@@ -65,6 +72,16 @@ pub(crate) struct Call {
     pub(crate) principal: Principal,
     pub(crate) tool: String,
     pub(crate) now: Timestamp,
+    pub(crate) kills: Vec<Kill>,
+    pub(crate) confirming: Confirming,
+}
+
+impl Call {
+    /// Hands the case of the call to `ask`, and the same to whoever else asks.
+    pub(crate) fn case<T>(&self, ask: impl FnOnce(&Case<'_>) -> T) -> T {
+        let kills = Kills::new(self.kills.clone());
+        ask(&Case { principal: &self.principal, kills: &kills, confirming: self.confirming, now: self.now })
+    }
 }
 
 const KEYS: [(&str, &str); 12] = [
@@ -189,9 +206,13 @@ impl World {
                 tool.class.1,
                 tool.uses,
                 tool.allow,
-                if tool.off { "off" } else { "general" },
+                tool.stage,
                 written(&tool.limits)
             );
+            if tool.stage != "general" {
+                let _ = writeln!(text, "pilot_groups = {:?}", tool.pilots);
+            }
+            text.extend(tool.only.map(|only| format!("only = {{ \"/q\" = [{only:?}] }}\n")));
         }
         text
     }
@@ -258,11 +279,23 @@ fn some<T: Clone + std::fmt::Debug + 'static>(all: &'static [T], most: usize) ->
 }
 
 fn tool(limits: impl Strategy<Value = Written>) -> impl Strategy<Value = ToolSpec> {
-    let off = prop::bool::weighted(0.1);
     // Most of them are served to somebody, so that there is something to permit.
-    let class = prop_oneof![Just(CLASSES[0]), Just(CLASSES[1]), prop::sample::select(&CLASSES)];
-    (off, class, some(&GRANTS, GRANTS.len()), some(&ENTRIES, ENTRIES.len()), limits)
-        .prop_map(|(off, class, uses, allow, limits)| ToolSpec { off, class, uses, allow, limits })
+    let stage = prop_oneof![1 => Just("off"), 3 => Just("pilot"), 6 => Just("general")];
+    let pilots = prop::sample::subsequence(&PILOTS, 1..=PILOTS.len());
+    let only = prop_oneof![6 => Just(None), 1 => Just(Some("x")), 1 => Just(Some("*")), 1 => Just(Some("y*"))];
+    let class = prop_oneof![1 => Just(CLASSES[0]), 1 => Just(CLASSES[1]), 4 => prop::sample::select(&CLASSES)];
+    let allow = prop::sample::subsequence(&ENTRIES, 2..=ENTRIES.len());
+    (stage, pilots, only, class, some(&GRANTS, GRANTS.len()), allow, limits).prop_map(
+        |(stage, pilots, only, class, uses, allow, limits)| ToolSpec {
+            stage,
+            pilots,
+            only,
+            class,
+            uses,
+            allow,
+            limits,
+        },
+    )
 }
 
 const fn none() -> Just<Written> {
@@ -285,13 +318,13 @@ fn limits() -> impl Strategy<Value = Written> {
 }
 
 fn built(limits: impl Strategy<Value = Written> + Clone + 'static) -> impl Strategy<Value = World> {
-    let tools = prop::collection::btree_map(prop::sample::select(&TOOLS), tool(limits.clone()), 1..=TOOLS.len());
-    let ends = prop::sample::select(&["2026-11-22", "2026-12-24", "2027-06-30"]);
+    let tools = prop::collection::btree_map(prop::sample::select(&TOOLS), tool(limits.clone()), 3..=TOOLS.len());
+    let ends = prop_oneof![1 => Just("2026-11-22"), 1 => Just("2026-12-24"), 4 => Just("2027-06-30")];
     let until = prop::option::weighted(0.3, prop::sample::select(&["2026-11-30", "2027-01-15", "2026-01-01"]));
     let key = || (0..PEOPLE.len(), any::<bool>());
     let signed = prop::collection::vec(key(), 1..=3);
-    let revoked = prop::collection::vec(key(), 0..=2);
-    let bits = (any::<bool>(), prop::bool::weighted(0.1), 1..=2_u32);
+    let revoked = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(key(), 0..=2)];
+    let bits = (any::<bool>(), prop::bool::weighted(0.1), prop_oneof![3 => Just(1_u32), 1 => Just(2)]);
     (
         tools,
         (limits.clone(), limits),
@@ -332,30 +365,65 @@ pub(crate) fn limits_world() -> impl Strategy<Value = World> {
     built(either.boxed())
 }
 
-/// A caller, a tool and a time; about half of the times everything is in force.
-pub(crate) fn call() -> impl Strategy<Value = Call> {
-    let names = prop::sample::select(&["user:me", "user:me2", "service:ci", "group:oncall", "user:m", "USER:ME", ""]);
-    let now = prop_oneof![
-        Just("2026-11-22T12:00:00Z"),
-        Just("2026-11-22T23:59:59.999999999Z"),
-        Just("2026-11-23T00:00:00Z"),
-        Just("2026-12-24T23:59:59Z"),
-        Just("2027-01-16T00:00:00Z"),
-        Just("2027-07-01T00:00:00Z"),
+const NAMES: [&str; 7] = ["user:me", "user:me2", "service:ci", "group:oncall", "user:m", "USER:ME", ""];
+const TIMES: [&str; 6] = [
+    "2026-11-22T12:00:00Z",
+    "2026-11-22T23:59:59.999999999Z",
+    "2026-11-23T00:00:00Z",
+    "2026-12-24T23:59:59Z",
+    "2027-01-16T00:00:00Z",
+    "2027-07-01T00:00:00Z",
+];
+
+fn caller() -> impl Strategy<Value = Principal> {
+    let scopes = prop::option::weighted(0.3, any::<[bool; 3]>());
+    let actors = prop::collection::vec(prop::sample::select(&["service:bot", "user:me2", "service:ci"]), 0..=2);
+    let flags = (prop::bool::weighted(0.8), any::<bool>(), any::<bool>());
+    let name = prop_oneof![2 => prop::sample::select(&NAMES[..3]), 1 => prop::sample::select(&NAMES)];
+    (name, some(&GROUPS, 4), flags, scopes, actors).prop_map(|(name, groups, flags, scopes, actors)| Principal {
+        name: name.into(),
+        groups: groups.into_iter().map(str::to_owned).collect(),
+        authenticated: Authenticated::ApiKey,
+        writes: flags.0,
+        human: flags.1,
+        unconfirmed_writes: flags.2,
+        scopes: scopes.map(|[read, write, destructive]| Scopes { read, write, destructive }),
+        actors: actors.into_iter().map(str::to_owned).collect(),
+    })
+}
+
+pub(crate) fn kill() -> impl Strategy<Value = Kill> {
+    let target = prop_oneof![
+        1 => Just("all".to_owned()),
+        2 => Just("writes".to_owned()),
+        2 => prop::sample::select(&["plugin:github", "plugin:gitlab"]).prop_map(str::to_owned),
+        4 => prop::sample::select(&TOOLS).prop_map(|tool| format!("tool:github_{tool}")),
+        1 => prop::sample::select(&TOOLS).prop_map(|tool| format!("tool:{tool}")),
+        4 => prop::sample::select(&["user:me", "user:me2", "service:bot", "service:ci", "me"])
+            .prop_map(|name| format!("caller:{name}")),
     ];
+    (target, prop::option::of(prop::sample::select(&TIMES))).prop_map(|(target, until)| Kill {
+        target: target.parse().unwrap(),
+        reason: "a test".into(),
+        by: "user:me".into(),
+        since: "2026-11-01T00:00:00Z".parse().unwrap(),
+        until: until.map(|until| until.parse().unwrap()),
+    })
+}
+
+/// A caller, a tool, a time and what the host can do then; about half of the times everything is in force.
+pub(crate) fn call() -> impl Strategy<Value = Call> {
+    let now = prop_oneof![5 => Just(TIMES[0]), 3 => prop::sample::select(&TIMES)];
     let tool = prop_oneof![9 => prop::sample::select(&TOOLS).prop_map(str::to_owned), 1 => "[a-z]{1,8}"];
-    (names, some(&GROUPS, 3), any::<[bool; 3]>(), tool, now).prop_map(|(name, groups, flags, tool, now)| Call {
-        principal: Principal {
-            name: name.into(),
-            groups: groups.into_iter().map(str::to_owned).collect(),
-            authenticated: Authenticated::ApiKey,
-            writes: flags[0],
-            human: flags[1],
-            unconfirmed_writes: flags[2],
-            scopes: None,
-            actors: Vec::new(),
-        },
+    let kills = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(kill(), 0..=3)];
+    let confirming = (prop::bool::weighted(0.8), prop::bool::weighted(0.8), any::<bool>()).prop_map(
+        |(client, approvals, destructive_by_operator)| Confirming { client, approvals, destructive_by_operator },
+    );
+    (caller(), tool, now, kills, confirming).prop_map(|(principal, tool, now, kills, confirming)| Call {
+        principal,
         tool,
         now: now.parse().unwrap(),
+        kills,
+        confirming,
     })
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
-use wardkeep_model::{Limits, Principal};
+use wardkeep_model::{Limits, Principal, Scopes};
 
-use crate::generated::{World, numbers, of_numbers};
+use crate::generated::{Call, World, numbers, of_numbers};
 
 /// "ends at the end of that day, UTC"
 fn over(day: &str, now: Timestamp) -> bool {
@@ -23,26 +23,67 @@ fn approved(world: &World, now: Timestamp) -> bool {
     people.len() >= usize::try_from(world.threshold).unwrap()
 }
 
-/// "Deny by default: a tool that is not listed is not served; one without `allow` may be called by nobody."
-pub(crate) fn allows(world: &World, principal: &Principal, tool: &str, now: Timestamp) -> bool {
-    let Some(tool) = world.tools.get(tool) else { return false };
-    let named = tool.allow.iter().any(|entry| names(&format!("allow:{entry}"), principal));
-    named
-        && served(tool.class, principal)
-        && !tool.off
-        && !over(world.expires, now)
-        && !over(world.trust_expires, now)
-        && !world.component_revoked
-        && approved(world, now)
+/// The contract's sentences in the order of `docs/callers.md`, "How a call is decided", each with its rule. The first that holds refuses;
+/// otherwise it is said who is still to be asked.
+pub(crate) fn verdict(world: &World, call: &Call) -> Result<&'static str, &'static str> {
+    let Call { principal, tool: name, now, .. } = call;
+    let Some(tool) = world.tools.get(name.as_str()) else { return Err("unknown-tool") };
+    let listed = |groups: &[&str]| principal.groups.iter().any(|group| groups.contains(&group.as_str()));
+    let (effect, confirm) = (tool.class.0, confirms(tool.class));
+    // "a client without a person behind it, and where the operator has destructive tools wait for him"
+    let by_operator = confirm == "operator"
+        || effect == "destructive" && call.confirming.destructive_by_operator
+        || confirm == "client" && !(principal.human && call.confirming.client);
+    let refusals = [
+        ("killed", stopped(call, effect)),
+        ("trust-expired", over(world.trust_expires, *now)),
+        ("revoked", world.component_revoked),
+        ("expired", over(world.expires, *now)),
+        ("not-approved", !approved(world, *now)),
+        ("stage-off", tool.stage == "off"),
+        ("stage-pilot", tool.stage == "pilot" && !listed(&tool.pilots)),
+        ("not-allowed", !tool.allow.iter().any(|entry| names(&format!("allow:{entry}"), principal))),
+        ("caller-may-not-write", effect != "read" && !principal.writes),
+        ("unconfirmed-writes", effect != "read" && confirm == "none" && !principal.unconfirmed_writes),
+        ("nobody-confirms", effect != "read" && by_operator && !call.confirming.approvals),
+        ("scope", principal.scopes.is_some_and(|scopes| !held(scopes).contains(&format!("tools:{effect}")))),
+    ];
+    match refusals.into_iter().find(|(_, refuses)| *refuses) {
+        Some((rule, _)) => Err(rule),
+        None if effect == "read" || confirm == "none" => Ok("none"),
+        None if by_operator => Ok("operator"),
+        None => Ok("client"),
+    }
 }
 
-/// "writes: an upper bound, never a grant"; "a write with `confirm = "none"` needs unconfirmed_writes"; whoever else needs a yes can be
-/// asked in these worlds.
-fn served((effect, confirm): (&str, &str), principal: &Principal) -> bool {
-    match effect {
-        "read" => true,
-        _ => principal.writes && (!confirm.contains("none") || principal.unconfirmed_writes),
+/// "an absent `confirm` on a write means client"
+fn confirms((effect, written): (&str, &str)) -> &'static str {
+    match written {
+        _ if effect == "read" => "none",
+        text if text.contains("none") => "none",
+        text if text.contains("operator") => "operator",
+        _ => "client",
     }
+}
+
+fn held(scopes: Scopes) -> Vec<String> {
+    let Scopes { read, write, destructive } = scopes;
+    let named = [(read, "tools:read"), (write, "tools:write"), (destructive, "tools:destructive")];
+    named.into_iter().filter(|(held, _)| *held).map(|(_, name)| name.to_owned()).collect()
+}
+
+/// "all | writes | plugin:NAME | tool:NAME | caller:NAME", for as long as it says; a caller also where it acts for another.
+fn stopped(call: &Call, effect: &str) -> bool {
+    let Call { principal, tool, now, kills, .. } = call;
+    let mut targets = vec!["all".to_owned(), "plugin:github".to_owned(), format!("tool:github_{tool}")];
+    targets.extend((effect != "read").then(|| "writes".to_owned()));
+    targets.extend(principal.actors.iter().chain([&principal.name]).map(|name| format!("caller:{name}")));
+    kills.iter().any(|kill| targets.contains(&kill.target.to_string()) && kill.until.is_none_or(|until| *now < until))
+}
+
+/// "missing, null, number or object refuses"; the one argument of these calls is `x`.
+pub(crate) fn lists(world: &World, tool: &str) -> bool {
+    world.tools[tool].only.is_none_or(|only| only == "x" || only == "*")
 }
 
 /// "While a READ tool runs, only GET, HEAD and OPTIONS leave the host".

@@ -59,7 +59,7 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     }
 }
 
-fn arguments(given: &str) -> anyhow::Result<Map<String, Value>> {
+pub(crate) fn arguments(given: &str) -> anyhow::Result<Map<String, Value>> {
     let text = if given == "-" {
         let mut text = String::new();
         std::io::stdin().lock().take(MOST_ARGUMENTS).read_to_string(&mut text)?;

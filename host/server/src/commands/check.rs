@@ -6,11 +6,8 @@ use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 use wardkeep_audit::Served as OnRecord;
 use wardkeep_gateway::Relay;
-use wardkeep_model::{Digest, Effect, PluginName};
-use wardkeep_policy::{
-    Confirm, Fault, Faults, Manifest,
-    manifest::{Stage, ToolTerms},
-};
+use wardkeep_model::{Digest, PluginName};
+use wardkeep_policy::{Fault, Faults};
 
 use crate::{
     cli::Globals,
@@ -19,6 +16,7 @@ use crate::{
     journal,
     load::{self, Loaded, Rejected, Terms},
     owner::{closed_memory, socket},
+    rollout::{unserved, unwatched},
     screen::{Ink, Told as _, chain, escaped},
     secrets::survey,
     state::{State, Store, recover},
@@ -201,7 +199,7 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
         for secret in survey(manifest, &terms.config.sources, now) {
             warnings.extend(secret.warnings(manifest));
         }
-        warnings.extend(unserved(manifest, terms));
+        warnings.extend(unserved(manifest, &terms.config.callers));
         if is_soon(manifest.expires_at(), now) {
             let message = format!("ends with {}", manifest.expires());
             warnings.push(
@@ -211,6 +209,8 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
             );
         }
     }
+    let manifests = loaded.served.iter().map(|served| served.terms.manifest());
+    warnings.extend(unwatched(&home.audit(), manifests, now));
     if is_soon(terms.trust.expires_at(), now) {
         let message = format!("ends with {}; then nothing is served", terms.trust.expires());
         warnings.push(Fault::of(home::TRUST, message).at(None, "expires"));
@@ -236,36 +236,7 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
                 .mend("[callers.stdio], or `wardkeep keys new NAME`"),
         );
     }
-    for (name, path) in &config.roots {
-        let holds =
-            path.canonicalize().is_ok_and(|root| home.path().starts_with(&root) || root.starts_with(home.path()));
-        if holds {
-            let key = format!("roots.{name}");
-            let message = format!(
-                "`{}` holds this home, or is part of it: tools that are granted it may read the host's own files",
-                path.told()
-            );
-            warnings.push(at(&key, message).mend("name a directory apart from the home"));
-        }
-    }
     warnings
-}
-
-/// Tools that write without a confirmation, in a home where no caller may do so.
-fn unserved(manifest: &Manifest, terms: &Terms) -> Vec<Fault> {
-    let callers = &terms.config.callers;
-    let mut principals = callers.stdio.iter().chain(callers.keys.iter().map(|key| &key.principal));
-    if principals.any(|principal| principal.writes && principal.unconfirmed_writes) {
-        return Vec::new();
-    }
-    let unconfirmed =
-        |tool: &&ToolTerms| tool.effect == Effect::Write && tool.confirm == Confirm::None && tool.stage != Stage::Off;
-    let told = |tool: &ToolTerms| {
-        let message = "served to nobody: no caller in wardkeep.toml may write without a confirmation";
-        let mend = "at a caller in wardkeep.toml:\nwrites = true\nunconfirmed_writes = true";
-        manifest.fault(&format!("tools.{}.confirm", tool.name), message).mend(mend)
-    };
-    manifest.tools().values().filter(unconfirmed).map(told).collect()
 }
 
 fn is_soon(end: Timestamp, now: Timestamp) -> bool {

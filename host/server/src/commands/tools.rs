@@ -2,28 +2,29 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use anyhow::bail;
 use jiff::Timestamp;
 use serde::Serialize;
-use wardkeep_model::{Effect, Principal};
-use wardkeep_policy::{Case, Tool};
+use wardkeep_model::Effect;
+use wardkeep_policy::Tool;
 
-use super::{check::loaded, serve::NO_STDIO};
+use super::check::loaded;
 use crate::{
     cli::Globals,
-    config::Config,
     home::Home,
-    kills::{self, Store},
     owner::tell_rejected,
     screen::{Ink, escaped, note},
+    subject::{self, Subject},
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  wardkeep tools\n  wardkeep tools --as service:ci")]
+#[command(after_help = "Examples:\n  wardkeep tools\n  wardkeep tools --as service:ci\n  \
+    wardkeep tools --as https://login.example.com#alice --group engineering --scope read")]
 pub(crate) struct Args {
     /// A principal or the name of an API key of the operator's file; by default the local principal
     #[arg(long = "as", value_name = "PRINCIPAL")]
     principal: Option<String>,
+    #[command(flatten)]
+    shown: subject::Shown,
 }
 
 #[derive(Serialize)]
@@ -43,18 +44,15 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let now = Timestamp::now();
     let (terms, loaded) = loaded(&home, now).await?;
     tell_rejected(&terms, &loaded.rejected, &loaded.strays);
-    let principal = principal(&terms.config, args.principal.as_deref())?;
-    let kills = kills::in_force(&Store::new(home.state()), now);
-    let confirming = terms.config.confirmation.confirming;
-    let case = Case { principal: &principal, kills: &kills, confirming, now };
-    let tools: Vec<_> = loaded.fleet.snapshot().list(&case).cloned().collect();
+    let subject = Subject::find(&home, &terms.config, args.principal.as_deref(), &args.shown)?;
+    let tools: Vec<_> = loaded.fleet.snapshot().list(&subject.case(now)).cloned().collect();
     let screen = globals.screen();
     if screen.is_json() {
         screen.document(&tools.iter().map(|tool| shown(tool)).collect::<Vec<_>>())?;
         return Ok(ExitCode::SUCCESS);
     }
     if tools.is_empty() {
-        note(format!("{} may call nothing", escaped(&principal.name)));
+        note(format!("{} may call nothing", escaped(&subject.principal.name)));
         return Ok(ExitCode::SUCCESS);
     }
     let rows = tools.iter().map(|tool| {
@@ -84,22 +82,7 @@ fn shown(tool: &Arc<Tool>) -> Shown<'_> {
         title: tool.definition().title.as_deref(),
         description: &tool.definition().description,
         input_schema: tool.input_schema(),
-        output_schema: tool.output_schema().map(AsRef::as_ref),
+        // As in `tools/list`: what leaves need not fit it where the manifest cuts or hides.
+        output_schema: tool.output_schema().filter(|_| tool.returns().is_whole()).map(AsRef::as_ref),
     }
-}
-
-fn principal(config: &Config, asked: Option<&str>) -> anyhow::Result<Principal> {
-    let Some(asked) = asked else {
-        let Some(local) = config.callers.stdio.clone() else { bail!(NO_STDIO) };
-        return Ok(local);
-    };
-    let by_key = config.callers.keys.iter().find(|key| key.name == asked).map(|key| &key.principal);
-    let known: Vec<_> =
-        config.callers.stdio.iter().chain(config.callers.keys.iter().map(|key| &key.principal)).collect();
-    let found = known.iter().copied().find(|principal| principal.name == asked).or(by_key);
-    let Some(found) = found else {
-        let names: Vec<_> = known.iter().map(|principal| format!("`{}`", principal.name)).collect();
-        bail!("no caller `{}` in wardkeep.toml\n  mend: name one of {}", escaped(asked), names.join(", "));
-    };
-    Ok(found.clone())
 }

@@ -51,6 +51,7 @@ fn what_init_writes_as_a_comment_is_accepted_once_it_is_none() {
     assert_eq!(config.compile, CompileLimits::default());
     assert_eq!(config.roots.values().collect::<Vec<_>>(), [Path::new("/srv/reports")]);
     assert_eq!(config.callers.keys.len(), 1);
+    assert_eq!(config.confirmation, Confirmation::default());
     assert_eq!(config.sources, Sources { file: Some("/run/secrets/wardkeep".into()), env: true });
     assert_eq!(config.egress.ca.as_deref(), Some(Path::new("/home/me/wardkeep/corp.pem")));
     assert_eq!(config.egress.private, ["10.2.0.0/16".parse().unwrap()]);
@@ -98,5 +99,25 @@ fn brakes_are_on_unless_the_file_says_otherwise_and_each_number_can_be_changed()
     assert_eq!(brakes.caller.writes, BrakeTerms::default().caller.writes, "what is not named stays");
     for beyond in ["window = \"9s\"", "window = \"25h\"", "hold = \"8d\"", "caller = { writes = 0 }"] {
         assert!(with(&format!("[brakes]\n{beyond}\n")).is_err(), "{beyond}");
+    }
+}
+
+#[test]
+fn confirmations_are_read_up_to_their_bounds() {
+    let root = Digest::of(b"trust");
+    let read = |table: &str| {
+        parse(&format!("format = 1\n[trust]\nroot_sha256 = \"{root}\"\n{table}")).map(|config| config.confirmation)
+    };
+    assert_eq!(read("").unwrap(), Confirmation::default());
+    let most = "[confirmation]\napprovals = false\ndestructive = \"operator\"\ndeadline = \"7d\"\npending = 10000\npending_per_caller = 10000\n";
+    let Confirmation { confirming, limits } = read(most).unwrap();
+    assert!(!confirming.approvals && confirming.destructive_by_operator && confirming.client);
+    assert_eq!((limits.deadline.as_secs(), limits.all, limits.each), (7 * 24 * 60 * 60, 10_000, 10_000));
+    let least = "[confirmation]\ndestructive = \"client\"\ndeadline = \"1s\"\npending = 1\npending_per_caller = 1\n";
+    let Confirmation { confirming, limits } = read(least).unwrap();
+    assert!(confirming.approvals && !confirming.destructive_by_operator);
+    assert_eq!((limits.deadline.as_secs(), limits.all, limits.each), (1, 1, 1));
+    for beyond in ["deadline = \"999ms\"", "deadline = \"169h\"", "pending = 10001", "pending_per_caller = 0"] {
+        assert!(read(&format!("[confirmation]\n{beyond}\n")).is_err(), "{beyond}");
     }
 }

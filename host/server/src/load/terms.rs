@@ -61,7 +61,7 @@ impl Terms {
         trust.check_pin(config.root)?;
         let trust_signatures = document::signatures(&home.trust())?;
         let mut faults = Faults::none();
-        let (roots, host) = roots(&config, &mut faults);
+        let (roots, host) = roots(home, &config, &mut faults);
         let world = World::new(&config, &mut faults);
         let revoking = revoking(home, &trust, now, &mut faults)?;
         Ok(Self { config, host, trust: Arc::new(trust), trust_bytes, trust_signatures, roots, world, revoking, faults })
@@ -120,26 +120,39 @@ impl Terms {
     }
 }
 
-/// Whether a tool that is granted this root could read values of secrets as files: they would be in its memory.
-fn holds_secrets(config: &Config, root: &Path) -> bool {
+/// Why no manifest may name this directory, whatever it grants there.
+fn forbidden(home: &Home, config: &Config, root: &Path) -> Option<(&'static str, &'static str)> {
     let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
-    let secrets = config.sources.file.as_deref().and_then(real);
-    secrets.zip(real(root)).is_some_and(|(secrets, root)| secrets.starts_with(&root) || root.starts_with(&secrets))
+    // One that is not there cannot be opened, and is told as that.
+    let root = root.canonicalize().ok()?;
+    let meets = |other: &Path| real(other).is_some_and(|other| other.starts_with(&root) || root.starts_with(&other));
+    // A tool that may write there could approve itself; one that reads would have the host's keys.
+    if meets(home.path()) {
+        let why =
+            "holds this home, or is part of it: tools would read the host's own keys there, and write what it trusts";
+        return Some((why, "the home"));
+    }
+    // Values of secrets would be in a guest's memory.
+    if config.sources.file.as_deref().is_some_and(meets) {
+        return Some((
+            "holds the directory of `sources.file`, or is part of it: tools would read credentials there",
+            "the secrets",
+        ));
+    }
+    None
 }
 
 /// Opens each directory. One that is not there takes its name away from manifests, and nothing else.
-fn roots(config: &Config, faults: &mut Faults) -> (Roots, HostTerms) {
+fn roots(home: &Home, config: &Config, faults: &mut Faults) -> (Roots, HostTerms) {
     let mut there = BTreeMap::new();
     for (name, path) in &config.roots {
-        if holds_secrets(config, path) {
+        if let Some((why, apart)) = forbidden(home, config, path) {
             let key = format!("roots.{name}");
-            let message = format!(
-                "`{}` holds the directory of `sources.file`, or is part of it: tools would read credentials there",
-                path.told()
-            );
+            let message = format!("`{}` {why}", path.told());
             let fault = Fault::of(home::CONFIG, message).at(config.lines.of_key(&key), &key);
-            faults
-                .push(fault.mend("name a directory apart from the secrets; until then no manifest may name this root"));
+            faults.push(
+                fault.mend(format!("name a directory apart from {apart}; until then no manifest may name this root")),
+            );
             continue;
         }
         match Roots::open([(name.clone(), path.clone())]) {

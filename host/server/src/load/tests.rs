@@ -1,4 +1,7 @@
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use wardkeep_audit::Revoked;
 use wardkeep_policy::{KeyPair, REVOKE_NAMESPACE, TRUST_NAMESPACE, generate_key, sign};
@@ -10,20 +13,24 @@ use crate::{
 };
 
 struct Fixture {
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
+    /// In a directory of its own, beside which roots may lie.
+    home: PathBuf,
     key: KeyPair,
 }
 
 impl Fixture {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let this = Self { directory, key: generate_key(&[7; 32], "ada").unwrap() };
+        let home = directory.path().join("home");
+        fs::create_dir(&home).unwrap();
+        let this = Self { _directory: directory, home, key: generate_key(&[7; 32], "ada").unwrap() };
         this.trust(1);
         this
     }
 
     fn path(&self) -> &Path {
-        self.directory.path()
+        &self.home
     }
 
     /// Writes a trust document of this version, and pins it.
@@ -97,8 +104,9 @@ fn another_trust_document_follows_only_with_signatures_even_where_it_is_pinned()
 fn a_root_that_is_not_there_is_told_with_its_line_and_stops_nothing_else() {
     let fixture = Fixture::new();
     let config = fs::read_to_string(fixture.path().join(CONFIG)).unwrap();
-    fs::create_dir(fixture.path().join("here")).unwrap();
-    fs::write(fixture.path().join(CONFIG), format!("{config}[roots]\nhere = \"here\"\nthere = \"there\"\n")).unwrap();
+    fs::create_dir(fixture.path().join("../here")).unwrap();
+    let roots = "[roots]\nhere = \"../here\"\nthere = \"../there\"\n";
+    fs::write(fixture.path().join(CONFIG), format!("{config}{roots}")).unwrap();
     let terms = fixture.terms();
     assert_eq!(terms.host.roots.iter().map(ToString::to_string).collect::<Vec<_>>(), ["here"]);
     assert!(terms.faults.to_string().starts_with("wardkeep.toml:6: roots.there: the directory"), "{}", terms.faults);
@@ -108,18 +116,40 @@ fn a_root_that_is_not_there_is_told_with_its_line_and_stops_nothing_else() {
 fn a_root_that_holds_the_secrets_or_lies_among_them_is_no_root() {
     let fixture = Fixture::new();
     let config = fs::read_to_string(fixture.path().join(CONFIG)).unwrap();
-    fs::create_dir_all(fixture.path().join("data/secrets/inner")).unwrap();
-    fs::create_dir(fixture.path().join("data/notes")).unwrap();
-    std::os::unix::fs::symlink("data", fixture.path().join("link")).unwrap();
-    let roots = "[roots]\nabove = \"data\"\ninside = \"data/secrets/inner\"\nlink = \"link\"\nnotes = \"data/notes\"\n\
-                 same = \"data/secrets\"\n";
-    let more = format!("[sources.file]\ndirectory = \"data/secrets\"\n{roots}");
+    fs::create_dir_all(fixture.path().join("../data/secrets/inner")).unwrap();
+    fs::create_dir(fixture.path().join("../data/notes")).unwrap();
+    std::os::unix::fs::symlink("data", fixture.path().join("../link")).unwrap();
+    let roots = "[roots]\nabove = \"../data\"\ninside = \"../data/secrets/inner\"\nlink = \"../link\"\nnotes = \"../data/notes\"\n\
+                 same = \"../data/secrets\"\n";
+    let more = format!("[sources.file]\ndirectory = \"../data/secrets\"\n{roots}");
     fs::write(fixture.path().join(CONFIG), format!("{config}{more}")).unwrap();
     let terms = fixture.terms();
     assert_eq!(terms.host.roots.iter().map(ToString::to_string).collect::<Vec<_>>(), ["notes"]);
     let told = terms.faults.to_string();
     for name in ["above", "inside", "link", "same"] {
         assert!(told.contains(&format!("roots.{name}: ")), "{name}: {told}");
+    }
+}
+
+#[test]
+fn a_root_that_holds_the_home_or_lies_in_it_is_no_root() {
+    let fixture = Fixture::new();
+    let config = fs::read_to_string(fixture.path().join(CONFIG)).unwrap();
+    for made in ["plugins/x", "../beside", "../homely"] {
+        fs::create_dir_all(fixture.path().join(made)).unwrap();
+    }
+    std::os::unix::fs::symlink("home", fixture.path().join("../link")).unwrap();
+    let roots = "[roots]\nabove = \"..\"\nbeside = \"../beside\"\ninside = \"plugins/x\"\nlike = \"../homely\"\nlink = \"../link\"\n\
+                 plugins = \"plugins\"\nsame = \".\"\nslash = \"/\"\n";
+    fs::write(fixture.path().join(CONFIG), format!("{config}{roots}")).unwrap();
+    let terms = fixture.terms();
+    assert_eq!(terms.host.roots.iter().map(ToString::to_string).collect::<Vec<_>>(), ["beside", "like"]);
+    let told: Vec<_> = terms.faults.iter().collect();
+    let keys = ["above", "inside", "link", "plugins", "same", "slash"].map(|name| format!("roots.{name}"));
+    assert_eq!(told.iter().map(|fault| fault.key.clone()).collect::<Vec<_>>(), keys);
+    for fault in told {
+        assert!(fault.line.is_some() && fault.message.contains("holds this home, or is part of it"), "{fault}");
+        assert!(fault.mend.as_ref().is_some_and(|mend| mend.contains("apart from the home")), "{fault}");
     }
 }
 

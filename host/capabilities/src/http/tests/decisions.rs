@@ -54,6 +54,49 @@ async fn a_refused_request_reaches_nobody_and_stands_in_the_record() {
 }
 
 #[tokio::test]
+async fn where_words_stay_inside_the_record_names_function_and_grant_alone() {
+    let certificates = Certificates::new();
+    let server = hello(&certificates, &["http/1.1"]).await;
+    let mut below = grant("below", "*.x.localhost", server.port());
+    below.paths = vec!["/mine/".parse().unwrap()];
+    let mut world = World::new(&certificates, [below.clone()]);
+    world.reading = true;
+    let post = Request { method: client::Method::Post, ..get("ada.x.localhost", "/mine/") };
+    let invalid = Header { name: "x_http_method_override".into(), value: "ada".into() };
+    for (request, noted) in [
+        (get("ada.example.com", "/ada"), "http.send GET: no grant in the tool's `uses` has this `host`"),
+        (
+            get("ada.x.localhost", "/ada"),
+            "http.send GET: `paths` of grants.http.below do not cover it with these arguments",
+        ),
+        (post, "http.send POST: the tool's `effect` is read, and grants.http.below not `read_only`"),
+        (
+            Request { headers: vec![invalid], ..get("ada.x.localhost", "/mine/") },
+            "http.send GET: breaks a rule of the interface",
+        ),
+    ] {
+        let mut call = world.call().hiding_words(true);
+        call.ask(request).await.unwrap_err();
+        let used = call.finish();
+        assert_eq!((used.notes.len(), used.notes[0].detail.as_str()), (1, noted));
+    }
+    assert_eq!(server.came(), 0);
+
+    // nor is a name that the guest made up below a granted one, where it leads to what may not be reached
+    below.private = Vec::new();
+    let mut call = World::new(&certificates, [below]).call().hiding_words(true);
+    call.ask(get("ada.x.localhost", "/mine/")).await.unwrap_err();
+    let notes = call.notes();
+    assert!(!notes[0].detail.contains("ada") && notes[0].detail.contains("grants.http.below"), "{notes:?}");
+
+    // a host that the manifest names whole is told as before
+    let world = World::new(&certificates, [grant("a", "localhost", server.port())]);
+    let mut call = world.call().hiding_words(true);
+    call.fetch(get("localhost", "/")).await.unwrap();
+    assert_eq!(call.finish().egress[0].host, format!("localhost:{}", server.port()));
+}
+
+#[tokio::test]
 async fn requests_and_host_calls_are_counted_and_end() {
     let certificates = Certificates::new();
     let server = hello(&certificates, &["http/1.1"]).await;

@@ -106,6 +106,19 @@ async fn a_name_is_asked_for_once_and_what_answers_is_dialled() {
 }
 
 #[tokio::test]
+async fn where_words_stay_inside_the_record_has_the_granted_pattern_and_not_the_name_that_was_made_up() {
+    let certificates = Certificates::new();
+    let server = hello(&certificates, &["http/1.1"]).await;
+    let names = NameServer::start(|_, kind, _| if kind == RecordType::A { vec![a("127.0.0.1")] } else { vec![] }).await;
+    for (hides, host) in [(false, "made-up.granted.test"), (true, "*.granted.test")] {
+        let world = World::with(names.options(&certificates), [grant("a", "*.granted.test", server.port())]);
+        let mut call = world.call().hiding_words(hides);
+        call.fetch(get("made-up.granted.test", "/")).await.unwrap();
+        assert_eq!(call.finish().egress[0].host, format!("{host}:{}", server.port()));
+    }
+}
+
+#[tokio::test]
 async fn one_forbidden_address_refuses_them_all() {
     let certificates = Certificates::new();
     let canary = hello(&certificates, &["http/1.1"]).await;

@@ -184,7 +184,7 @@ where
     F: Fn(Request<Incoming>) -> D + Clone + Send + Sync + 'static,
     D: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let config = certificates.server(&["localhost", "127.0.0.1"], protocols);
+    let config = certificates.server(&["localhost", "127.0.0.1", "made-up.granted.test"], protocols);
     let handler: Handler = Arc::new(move |stream, second| {
         let answer = answer.clone();
         let service = service_fn(move |request| {

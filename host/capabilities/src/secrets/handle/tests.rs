@@ -57,6 +57,21 @@ fn call(secret: &Arc<SecretTerms>, value: Option<&'static str>, host_calls: u32)
     CallState::new((&grants, &[]), &limits, CallToken::new(Duration::from_secs(20)), &environment, context)
 }
 
+/// An error whose text is the first, with a cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Causes(&'static str, #[source] std::io::Error);
+
+#[test]
+fn a_mend_in_the_log_stands_on_its_own_line_and_nothing_else_breaks_one() {
+    let cause = std::io::Error::other("b\nforged\u{1b}[2J\n  mend: chmod 600 x\nthen\u{202e} again");
+    assert_eq!(
+        told(&Causes("a", cause)),
+        "a: b\\u{a}forged\\u{1b}[2J\n  mend: chmod 600 x\n        then\\u{202e} again"
+    );
+    assert_eq!(told(&std::io::Error::other("x".repeat(600))).len(), 512);
+}
+
 async fn open(call: &mut CallState, name: &str) -> Result<Resource<Held>, Error> {
     call.open(name.into()).await.unwrap()
 }
@@ -118,13 +133,25 @@ async fn the_guest_s_own_words_go_on_record_without_values() {
     let mut call = call(&secret, Some("a-value-of-it"), 10);
     let _held = open(&mut call, "s").await.unwrap();
     call.write(crate::log::Level::Info, "it is a-value-of-it".into()).await.unwrap();
-    call.note_denied("files", "dir/a-value-of-it");
+    call.note_denied("files", "files.read", "dir/a-value-of-it");
     let told = call.without_secrets("progress", "YS12YWx1ZS1vZi1pdA==".into());
     assert_eq!(told, "[secret]");
     let notes: Vec<_> = call.finish().notes.into_iter().map(|note| (note.capability, note.detail)).collect();
     let replaced = "a secret's value was replaced";
     let expected = [("files", "dir/[secret]"), ("progress", replaced), ("log", replaced)];
     assert_eq!(notes, expected.map(|(capability, detail)| (capability.to_owned(), detail.to_owned())));
+}
+
+#[tokio::test]
+async fn where_words_stay_inside_a_name_that_the_guest_made_up_does_not_go_on_record() {
+    let secret = terms(Credential::Static, bearer());
+    for (hides, expected) in [(false, "ada@example.com"), (true, "secrets.open")] {
+        let mut call = call(&secret, None, 10).hiding_words(hides);
+        assert_eq!(open(&mut call, "ada@example.com").await.unwrap_err(), Error::Denied);
+        assert_eq!(open(&mut call, "s").await.unwrap_err(), Error::Unavailable);
+        let notes: Vec<_> = call.finish().notes.into_iter().map(|note| note.detail).collect();
+        assert_eq!(notes, [expected, "s: absent"], "the name of its own secret is the manifest's word");
+    }
 }
 
 #[test]

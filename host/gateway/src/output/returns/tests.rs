@@ -86,6 +86,17 @@ fn of_a_snippet_the_first_512_bytes_of_each_text_leave_and_no_character_is_split
 }
 
 #[test]
+fn of_a_snippet_keys_are_cut_as_texts_are() {
+    let returns = Returns { content: Keep::Snippet, ..Returns::default() };
+    let (fits, long) = ("k".repeat(512), format!("{}ä", "k".repeat(511)));
+    let structured = json!({"a": [{ (fits.clone()): 1, (long): {"b": 2} }]});
+    let ((structured, _), notes) = said(&returns, Some(structured), vec![ContentBlock::text("t")]);
+    let cut = format!("{} [cut by the host: 511 of 513 bytes]", "k".repeat(511));
+    assert_eq!(structured, Some(json!({"a": [{ (fits): 1, (cut): {"b": 2} }]})));
+    assert_eq!(notes, [note("structured: left out", 1)]);
+}
+
+#[test]
 fn of_metadata_counts_and_sizes_leave() {
     let returns = Returns { content: Keep::Metadata, ..Returns::default() };
     let ((structured, content), _) = said(&returns, Some(json!({"a": "secret"})), vec![ContentBlock::text("secret")]);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wardkeep_model::ToolName;
 
 use crate::{
-    manifest::{Keep, Manifest, Only, Pattern, Stage},
+    manifest::{Keep, Manifest, Only, Pattern, Rate, Rates, Stage},
     pointer::Pointer,
 };
 
@@ -24,6 +24,8 @@ struct Places<'m> {
     redact: BTreeSet<&'m Pointer>,
     fields: BTreeSet<&'m Pointer>,
     pilots: BTreeSet<&'m str>,
+    caller_rates: BTreeSet<Rate>,
+    tool_rates: BTreeSet<Rate>,
     cut: bool,
 }
 
@@ -38,6 +40,8 @@ impl<'m> Bounds<'m> {
             places.redact.extend(&terms.returns.redact);
             places.fields.extend(&terms.returns.fields);
             places.pilots.extend(terms.pilot_groups.iter().map(String::as_str));
+            places.caller_rates.extend(terms.rate.caller);
+            places.tool_rates.extend(terms.rate.tool);
             places.cut |= terms.returns.content != Keep::Full;
         }
         bounds
@@ -57,6 +61,25 @@ impl<'m> Bounds<'m> {
         };
         let pilots = self.0.get(tool).into_iter().flat_map(|places| &places.pilots).filter(|group| serves(group));
         all.extend(pilots.map(|group| Authority::Piloted { tool: tool.clone(), group: (*group).to_owned() }));
+    }
+
+    /// How often it may be called: at each of the rates that one of the two manifests names, and at any.
+    pub(super) fn often(&self, tool: &ToolName, rates: &Rates, all: &mut BTreeSet<Authority>) {
+        let Some(places) = self.0.get(tool) else { return };
+        let Rates { caller, tool: together } = rates;
+        for (by, named, own) in
+            [("one caller", &places.caller_rates, caller), ("all callers together", &places.tool_rates, together)]
+        {
+            let often = |rate: Option<&Rate>| Authority::CalledOften {
+                tool: tool.clone(),
+                by,
+                rate: rate.map(ToString::to_string),
+            };
+            if own.is_none() && !named.is_empty() {
+                all.insert(often(None));
+            }
+            all.extend(named.iter().filter(|rate| own.is_none_or(|own| **rate <= own)).map(|rate| often(Some(rate))));
+        }
     }
 
     /// What calls may name.
