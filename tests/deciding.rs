@@ -37,7 +37,10 @@ fn home() -> Home {
             format!("[callers.keys.{name}]\nsha256 = \"{sha256}\"\nprincipal = \"service:{name}\"\ngroups = {groups}\n{more}")
         })
         .collect();
-    home.write("wardkeep.toml", &home.operator_file(&sha256(&home.read("trust.toml")), &keys));
+    let issuer = "[callers.oauth.idp]\nissuer = \"https://idp.example\"\njwks = \"idp.json\"\n";
+    let file = home.operator_file(&sha256(&home.read("trust.toml")), &format!("{keys}{issuer}"));
+    let file = file.replacen("[listen]\n", "[listen]\npublic_url = \"https://tools.example/mcp\"\n", 1);
+    home.write("wardkeep.toml", &file);
     let component = guests::path("fixture");
     let mut plugin = Plugin::plain("fixture", &component, &[]);
     plugin.tools = tools("[\"group:tests\"]");
@@ -102,7 +105,7 @@ fn the_operator_s_list_of_a_caller_is_the_one_that_its_client_is_shown() {
 fn a_caller_with_a_token_is_asked_about_by_its_groups_and_scopes() {
     let home = home();
     let names = |more: &[&str]| {
-        let list = home.json(&[&["tools", "--as", "https://idp.example#alice"], more].concat());
+        let list = home.json(&[&["tools", "--as", "oauth:idp/alice"], more].concat());
         of_operator(&list).iter().map(|tool| tool[0].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names(&["--group", "tests"]), ["fixture_echo"]);
@@ -111,11 +114,13 @@ fn a_caller_with_a_token_is_asked_about_by_its_groups_and_scopes() {
         ["fixture_contents", "fixture_echo", "fixture_slow"]
     );
     assert_eq!(names(&["--group", "tests", "--scope", "write"]), [""; 0]);
-    let why = home.run(&["why", "https://idp.example#alice", "fixture_echo", "--group", "tests", "--scope", "write"]);
+    let why = home.run(&["why", "oauth:idp/alice", "fixture_echo", "--group", "tests", "--scope", "write"]);
     let told = String::from_utf8(why.stdout).unwrap();
-    assert!(told.contains("refused  scope         scope: the token: that `https://idp.example#alice`"), "{told}");
+    assert!(told.contains("refused  scope         scope: the token: that `oauth:idp/alice`"), "{told}");
     assert!(told.contains("mend: a token with the scope tools:read"), "{told}");
-    // Nobody is made up: without a word on its token it is a slip of the pen, and one in the file has what stands there.
+    // Nobody is made up: an issuer that is not there is a slip of the pen, and a caller in the file has what stands there.
+    let refused = home.refused(&["tools", "--as", "oauth:ipd/alice", "--group", "tests"]);
+    assert!(refused.contains("no caller `oauth:ipd/alice` in wardkeep.toml"), "{refused}");
     let refused = home.refused(&["tools", "--as", "service:tset"]);
     assert!(refused.contains("no caller `service:tset` in wardkeep.toml\n  mend: name one of `user:me`"), "{refused}");
     let refused = home.refused(&["why", "pilot", "fixture_echo", "--group", "oncall"]);

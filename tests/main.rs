@@ -14,6 +14,7 @@
 mod approvals;
 mod attackers;
 mod bounds;
+mod callers;
 mod careless_admin;
 mod clients;
 mod code_cache;

@@ -112,7 +112,6 @@ fn a_tool_opens_the_secrets_of_its_own_grants_and_no_other() {
 fn a_value_that_would_leave_withholds_the_answer_and_is_replaced_elsewhere() {
     let holds = Holds::new();
     let serving = holds.home.serve();
-    // before it was opened the host has not read it, and knows nothing to look for: the client says what it likes
     let encoded = FIRST.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
     for say in [FIRST, &format!("x{FIRST}x"), &encoded] {
         for to in ["text", "failure"] {
@@ -131,13 +130,20 @@ fn a_value_that_would_leave_withholds_the_answer_and_is_replaced_elsewhere() {
     }
     let (_, record) = holds.call(&serving, "hold", "tracker", (&format!("is-it-{FIRST}"), "secret"));
     assert_eq!(record["unmapped"]["notes"][0]["detail"], "is-it-[secret]", "{record}");
-    assert!(serving.stderr().contains("it is [secret]!"), "{}", serving.stderr());
-    // another plugin's, or another tool's: every value that was read for the plugin counts
-    let (answer, _) = holds.call(&serving, "hold", "tracker", (OTHER, "text"));
-    assert_eq!(answer["isError"], false, "nobody has opened that one yet: {answer}");
-    holds.opened(&serving, "other", "wiki");
+    assert!(serving.says("it is [secret]!"), "{}", serving.stderr());
+    // another tool's, which nobody has opened: every value of the plugin counts
     let (answer, _) = holds.call(&serving, "hold", "tracker", (OTHER, "text"));
     assert_eq!(answer["isError"], true, "{answer}");
+    holds.assert_silent(&serving);
+}
+
+#[test]
+fn a_value_is_looked_for_from_the_first_call_after_a_start() {
+    let holds = Holds::new();
+    let serving = holds.home.serve();
+    // this tool opens none of the two
+    let (answer, record) = holds.call(&serving, "hold", "none", (OTHER, "text"));
+    assert_eq!((&answer["isError"], &record["status_detail"]), (&json!(true), &json!("secret")), "{record}");
     holds.assert_silent(&serving);
 }
 
@@ -158,7 +164,7 @@ fn a_secret_is_rotated_and_taken_away_without_a_restart() {
     fs::set_permissions(holds.place("tracker"), fs::Permissions::from_mode(0o644)).unwrap();
     let (opened, notes) = holds.opened(&serving, "hold", "tracker");
     assert_eq!((opened.as_str(), &notes[0]["detail"]), ("unavailable", &json!("tracker: open-to-others")));
-    assert!(serving.stderr().contains("others may read it (mode 0644)"), "{}", serving.stderr());
+    assert!(serving.says("others may read it (mode 0644)"), "{}", serving.stderr());
     holds.put("tracker", FIRST);
     assert_eq!(holds.opened(&serving, "hold", "tracker").0, "tracker");
     holds.assert_silent(&serving);

@@ -4,6 +4,7 @@ pub mod github;
 pub mod guests;
 pub mod home;
 pub mod http;
+pub mod issuer;
 pub mod keep_alive;
 pub mod names;
 pub mod outside;
@@ -14,3 +15,8 @@ pub mod web;
 // Guests of a few lines of WebAssembly, for what no compiler would make: shared with the tests of the sandbox.
 #[path = "../host/sandbox/src/tests/guest.rs"]
 pub mod wat;
+// What issuers sign, and what enemies would: shared with the tests of the gateway.
+#[path = "../host/gateway/src/identity/tests/bad.rs"]
+pub mod bad;
+#[path = "../host/gateway/src/identity/tests/signer.rs"]
+pub mod signer;

@@ -106,6 +106,15 @@ impl Serving {
         self.stderr.lock().unwrap().clone()
     }
 
+    /// Whether it says this, soon: what it logs is written by a thread of its own.
+    pub fn says(&self, words: &str) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.stderr().contains(words) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+        self.stderr().contains(words)
+    }
+
     /// SIGHUP: reload now.
     pub fn hang_up(&self) {
         rustix::process::kill_process(self.process(), rustix::process::Signal::HUP).unwrap();

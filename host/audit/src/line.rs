@@ -171,6 +171,9 @@ pub(crate) struct Unmapped<'a> {
     pub(crate) confirmed: Option<Cow<'a, Confirmed>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authenticated: Option<Text<'a>>,
+    /// Who acts for the caller, the nearest first.
+    #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
+    actors: Cow<'a, [String]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client: Option<Name<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

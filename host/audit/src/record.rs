@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 use wardkeep_model::{
-    CorrelationId, Cost, Digest, Effect, Egress, Limits, Note, Outcome, PluginName, Principal, PublishedName, ToolName,
-    tidy,
+    CorrelationId, Cost, Digest, Effect, Egress, Limits, MOST_ACTORS, Note, Outcome, PluginName, Principal,
+    PublishedName, ToolName, tidy,
 };
 
 /// Most resource ids that a record keeps of one call, of those that the manifest names and of those that the plugin claims; further ones
@@ -167,6 +167,8 @@ fn tidy_principal(principal: &mut Principal) {
     tidy(&mut principal.name, NAME_BYTES);
     principal.groups.truncate(MAX_GROUPS);
     principal.groups.iter_mut().for_each(|group| tidy(group, NAME_BYTES));
+    principal.actors.truncate(MOST_ACTORS);
+    principal.actors.iter_mut().for_each(|actor| tidy(actor, NAME_BYTES));
 }
 
 impl Intent {

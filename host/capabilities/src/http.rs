@@ -9,6 +9,7 @@ mod dial;
 mod driven;
 mod headers;
 mod host;
+mod page;
 mod policy;
 mod pool;
 mod tally;
@@ -26,11 +27,14 @@ use wasmtime::component::Resource;
 
 #[allow(unreachable_pub, reason = "the bindings, which are generated, name it")]
 pub use self::body::Body;
-pub use self::dial::NetworkError;
 pub(crate) use self::{
     dial::Network,
     target::{Target, TransportError},
     transport::Transport,
+};
+pub use self::{
+    dial::NetworkError,
+    page::{InvalidPage, Page, Unfetched},
 };
 use self::{
     policy::{Asked, Decision, Standing, decide, push_pair},

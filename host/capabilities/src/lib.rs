@@ -18,6 +18,7 @@ mod notes;
 mod outside;
 mod pool;
 mod progress;
+mod reactor;
 mod roots;
 mod secrets;
 mod state;
@@ -25,13 +26,14 @@ mod token;
 mod wasi;
 
 pub use end::EndCall;
-pub use http::NetworkError;
+pub use http::{InvalidPage, NetworkError, Page, Unfetched};
 pub use interface::{Interface, Served, Wasi};
 pub use link::{link, link_for_description};
 pub use log::{LogContext, escaped as shown};
 pub use outside::{Outside, OutsideError, OutsideOptions, Reach};
 pub use pool::FilePool;
 pub use progress::{Reporter, Reports};
+pub use reactor::wait_here;
 pub use roots::{Roots, RootsError};
 pub use secrets::{
     Guard, Held, LONGEST as LONGEST_SECRET, Reading, SecretSources, SourceError, Unguardable, examine as examine_secret,

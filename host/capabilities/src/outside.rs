@@ -96,6 +96,10 @@ impl Outside {
         Ok(Self::of(options, Some(network)))
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
     fn of(options: OutsideOptions, network: Option<Network>) -> Self {
         let OutsideOptions { private, cleartext_to_loopback, sources, .. } = options;
         let shared = Arc::new(Shared { private, cleartext_to_loopback, network, sources });

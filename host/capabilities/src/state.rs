@@ -7,7 +7,7 @@ use std::{
 };
 
 use wardkeep_model::{Effect, Egress, Limits, Note, NoteKind, RootName};
-use wardkeep_policy::{Access, FilesGrant, Grants, HttpRule};
+use wardkeep_policy::{Access, FilesGrant, Grants, HttpRule, SecretTerms};
 use wasmtime::component::ResourceTable;
 
 use crate::{
@@ -176,6 +176,19 @@ impl CallState {
     #[must_use]
     pub fn token(&self) -> &CallToken {
         &self.token
+    }
+
+    /// Has the values of all secrets of the plugin looked for, before anything of it runs: an upstream may know one that no call has opened yet.
+    /// Nothing is left to be done once that was done. The future fails if the call had to end meanwhile.
+    pub fn expect_secrets(
+        &self,
+        all: &[Arc<SecretTerms>],
+    ) -> Option<impl Future<Output = Result<(), EndCall>> + Send + use<>> {
+        if self.reach.secrets.has_looked_at(all) {
+            return None;
+        }
+        let (reach, pool, token, all) = (Arc::clone(&self.reach), self.pool.clone(), self.token.clone(), all.to_vec());
+        Some(async move { pool.run(&token, move || reach.secrets.look_at(&all)).await })
     }
 
     /// What finds the values of this plugin's secrets in what comes from outside, if any were read.

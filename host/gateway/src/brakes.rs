@@ -17,7 +17,7 @@ use std::{
 use tokio::sync::mpsc;
 use wardkeep_audit::Closing;
 use wardkeep_model::{Effect, NoteKind, Outcome, PluginName};
-use wardkeep_policy::{Rule, Tool, kill::Target};
+use wardkeep_policy::{Rule, kill::Target};
 
 use crate::NoAnswer;
 pub use counts::Counted;
@@ -147,16 +147,17 @@ impl Brakes {
     }
 
     /// A call that ran.
-    pub(crate) fn ran(&self, terms: &BrakeTerms, caller: &str, tool: &Tool, closing: &Closing) {
+    pub(crate) fn ran(&self, terms: &BrakeTerms, caller: &str, tool: (&PluginName, Effect), closing: &Closing) {
+        let (plugin, effect) = tool;
         let leaked = closing.outcome == Outcome::OutputRejected && closing.error_class.as_deref() == Some("secret");
         let tried =
             closing.outcome == Outcome::Denied || closing.notes.iter().any(|note| note.kind == NoteKind::Denied);
         if leaked || tried {
             let times = if leaked { LEAK } else { 1 };
-            self.count(terms, Some(caller), Some(tool.plugin()), Counted::Denials, (1, times));
+            self.count(terms, Some(caller), Some(plugin), Counted::Denials, (1, times));
         }
-        if tool.effect() != Effect::Read {
-            self.count(terms, Some(caller), Some(tool.plugin()), Counted::Writes, (1, 1));
+        if effect != Effect::Read {
+            self.count(terms, Some(caller), Some(plugin), Counted::Writes, (1, 1));
         }
     }
 

@@ -178,7 +178,7 @@ impl ServerHandler for Handler {
         let Ok(_place) = self.connection.subscriptions.try_acquire() else {
             return Err(Refused::invalid_request("too many subscriptions on one connection; end some", None));
         };
-        let mut lists = self.entrance.lists(self.identity.credential);
+        let mut lists = self.entrance.lists(self.identity.credential.clone());
         let telling = async {
             if cx.accepted().tools_list_changed == Some(true) {
                 while lists.changed().await && cx.sink().notify_tool_list_changed().await.is_ok() {}
@@ -198,7 +198,7 @@ impl ServerHandler for Handler {
         if self.connection.initialized.swap(true, Ordering::Relaxed) {
             return;
         }
-        let mut lists = self.entrance.lists(self.identity.credential);
+        let mut lists = self.entrance.lists(self.identity.credential.clone());
         let ended = self.connection.ended.clone();
         // does not hold the connection, whose end is to end it
         tokio::spawn(ended.run_until_cancelled_owned(async move {

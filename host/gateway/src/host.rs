@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     future::pending,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,8 +16,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wardkeep_audit::{Closing, Journal, NotRecorded, Origin, Recorded};
-use wardkeep_model::{Authenticated, CorrelationId, Digest, Principal};
-use wardkeep_policy::{Permit, Tool, kill::Kills};
+use wardkeep_model::{Authenticated, CorrelationId, Digest, Effect, Principal};
+use wardkeep_policy::{Permit, Rule, Tool, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
@@ -40,6 +40,8 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// What serves: plugins, journal, callers.
 pub struct Host {
     moment: ArcSwap<Moment>,
+    /// Keys that were taken back and that the operator's file, as it was read last, still holds. Locked by whoever puts another moment in place.
+    revoked: Mutex<Vec<Digest>>,
     /// What is stopped. Beside the moment, since it changes at other times.
     kills: ArcSwap<Kills>,
     journal: Journal,
@@ -74,6 +76,7 @@ impl Host {
         let (brakes, tripped) = Brakes::new();
         Arc::new(Self {
             moment: ArcSwap::from_pointee(moment),
+            revoked: Mutex::default(),
             kills: ArcSwap::from_pointee(Kills::none()),
             record: journal.here(),
             journal,
@@ -110,9 +113,37 @@ impl Host {
 
     /// Puts other plugins and callers in place, whole. Running calls go on under the terms that they began with, unless those may
     /// not be served any more: their number is given, and each is recorded as killed.
-    pub fn replace(&self, moment: Moment) -> usize {
-        self.moment.store(Arc::new(moment));
+    pub fn replace(&self, mut moment: Moment) -> usize {
+        {
+            let mut revoked = self.revoked();
+            revoked.retain(|key| moment.callers.keys.iter().any(|known| known.sha256 == *key));
+            moment.callers.keys.retain(|known| !revoked.contains(&known.sha256));
+            self.moment.store(Arc::new(moment));
+        }
         self.settle()
+    }
+
+    /// Refuses a key from now on, until the operator's file was seen without it: what is being read of that file at this moment may still hold
+    /// it. Whether it was good.
+    pub(crate) fn revoke(&self, key: Digest) -> bool {
+        let known = {
+            let mut revoked = self.revoked();
+            let mut moment = Moment::clone(&self.moment.load());
+            let before = moment.callers.keys.len();
+            moment.callers.keys.retain(|known| known.sha256 != key);
+            let known = moment.callers.keys.len() < before;
+            if known {
+                revoked.push(key);
+                self.moment.store(Arc::new(moment));
+            }
+            known
+        };
+        self.settle();
+        known
+    }
+
+    fn revoked(&self) -> MutexGuard<'_, Vec<Digest>> {
+        self.revoked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the calls that may not go on, and lets clients look at their lists again: after a swap, and when something expires.
@@ -133,12 +164,15 @@ impl Host {
     /// each recorded as killed: how many.
     pub fn stop(&self, kills: Kills) -> usize {
         let kills = Arc::new(kills);
-        self.kills.store(Arc::clone(&kills));
+        let before = self.kills.swap(Arc::clone(&kills));
         let ended = self.running.stop(&kills, Timestamp::now());
         // refused already; what waited must not go on when the kill is lifted
-        let approvals = Arc::clone(&self.approvals);
-        tokio::spawn(async move { approvals.stop(&kills).await });
-        self.bell.send_replace(Some(Instant::now()));
+        let (approvals, stopped) = (Arc::clone(&self.approvals), Arc::clone(&kills));
+        tokio::spawn(async move { approvals.stop(&stopped).await });
+        // the same once more is no news
+        if before != kills {
+            self.bell.send_replace(Some(Instant::now()));
+        }
         ended
     }
 
@@ -185,7 +219,7 @@ impl Host {
         recorded: Recorded,
         closing: Closing,
     ) -> Result<(), NotRecorded> {
-        self.brakes.ran(&self.moment.load().brakes, &caller.principal.name, tool, &closing);
+        self.brakes.ran(&self.moment.load().brakes, &caller.principal.name, (tool.plugin(), tool.effect()), &closing);
         self.record.outcome(recorded, closing).await
     }
 
@@ -195,7 +229,7 @@ impl Host {
 
     /// What a caller may see, in so far as it can tell a change: names and manifests, of which everything shown is made. Nothing if
     /// the credential stands for nobody.
-    pub(crate) fn seen_by(&self, credential: Credential) -> Option<Digest> {
+    pub(crate) fn seen_by(&self, credential: &Credential) -> Option<Digest> {
         let present = self.present();
         let principal = present.moment.callers.principal(credential, present.now).ok()?;
         let mut seen = Vec::new();
@@ -332,6 +366,30 @@ impl Host {
             tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
         }
         none.into_answer(tool, id)
+    }
+
+    /// The scope that alone keeps this principal from a tool, if that is so: the one refusal that is told to the caller as it is. Recorded like
+    /// every other.
+    pub(crate) async fn lacks_scope(
+        &self,
+        principal: &Principal,
+        tool: &str,
+        origin: impl FnOnce() -> Origin,
+    ) -> Option<(CorrelationId, Effect)> {
+        let present = self.present();
+        let denial = present.snapshot().find(&present.case(principal), tool).err()?;
+        let Rule::Scope(effect) = denial.rule else { return None };
+        drop(present);
+        let id = correlation_id().ok()?;
+        let caller = Caller { principal: principal.clone(), origin: origin(), connection: None };
+        let none = NoAnswer::Denied(denial);
+        self.brakes.refused(&self.moment.load().brakes, &principal.name, &none);
+        if let Some(refusal) = record::refusal(&id, &caller, tool, &none)
+            && let Err(error) = self.journal.refusal(refusal).await
+        {
+            tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
+        }
+        Some((id, effect))
     }
 
     pub(crate) fn thinking(&self) -> &Thinking {

@@ -4,10 +4,14 @@
 
 mod body;
 mod connections;
+mod discovery;
 mod gate;
 mod names;
 mod paced;
+mod proxied;
+mod said;
 mod share;
+mod threads;
 
 use std::{
     convert::Infallible,
@@ -46,9 +50,12 @@ use crate::{
     session::{KEEP_ALIVE, Sessions},
 };
 use connections::{Connections, Place, Seldom};
-use gate::{Gate, VISITOR, Visitor};
+use gate::{Front, Gate, VISITOR, Visitor};
 use names::Names;
 use paced::Paced;
+use threads::Threads;
+
+pub use proxied::{ForwardedBy, Proxies};
 
 /// A client gets this long to send its request's head, and a connection to be used again.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,6 +77,8 @@ pub struct HttpOptions {
     pub public_url: Option<String>,
     /// Values of `Origin` that are accepted, such as `https://app.example.com`. Requests without one pass.
     pub origins: Vec<String>,
+    /// What ends TLS before this host, if anything does.
+    pub proxies: Option<Proxies>,
 }
 
 /// A bound HTTP server.
@@ -77,8 +86,10 @@ pub struct HttpServer {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    front: Arc<Front>,
     host: Arc<Host>,
     rmcp: CancellationToken,
+    threads: Threads,
 }
 
 impl HttpServer {
@@ -86,7 +97,7 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Listen`], [`ServeError::PublicUrl`].
+    /// [`ServeError::Listen`], [`ServeError::PublicUrl`], [`ServeError::Threads`].
     pub async fn bind(options: HttpOptions, host: Arc<Host>) -> Result<Self, ServeError> {
         let failed = |source: io::Error| ServeError::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
@@ -111,18 +122,22 @@ impl HttpServer {
             Ok(Handler::new(entrance.clone(), identity, "http", ended))
         };
         let service = StreamableHttpService::new(handler, Arc::clone(&manager), config);
-        let names = Arc::new(Names::new(hosts, options.origins));
-        let gate = Arc::new(Gate::new(Arc::clone(&host), Sessions::new(manager), Arc::clone(&names)));
-        let looks = Router::new()
+        let front = Arc::new(Front::new(Names::new(hosts, options.origins), options.proxies));
+        let gate = Arc::new(Gate::new(Arc::clone(&host), Sessions::new(manager), Arc::clone(&front)));
+        let known = discovery::paths(options.public_url.as_deref());
+        let looks = known
+            .iter()
+            .fold(Router::new(), |looks, path| looks.route(path, get(discovery::metadata)))
             .route("/health", get(health))
             .route("/ready", get(ready))
-            .layer(axum::middleware::from_fn_with_state(names, gate::look));
+            .layer(axum::middleware::from_fn_with_state(Arc::clone(&front), gate::look));
         let router = Router::new()
             .nest_service("/mcp", service)
             .layer(axum::middleware::from_fn_with_state(gate, gate::pass))
             .merge(looks)
             .with_state(Arc::clone(&host));
-        Ok(Self { listener, address, router, host, rmcp })
+        let threads = Threads::start().map_err(ServeError::Threads)?;
+        Ok(Self { listener, address, router, front, host, rmcp, threads })
     }
 
     /// Where it listens.
@@ -144,13 +159,22 @@ impl HttpServer {
             while connections.try_join_next().is_some() {}
             match accepted {
                 Ok((stream, peer)) => {
-                    let Some(place) = room.admit(peer.ip()) else {
+                    let by_proxy = self.front.proxies.as_ref().is_some_and(|proxies| proxies.trusts(peer.ip()));
+                    let Some(place) = room.admit(peer.ip(), by_proxy) else {
                         if let Some(count) = surplus.count(Instant::now()) {
                             tracing::warn!(%peer, count, "too many connections; new ones were closed");
                         }
                         continue;
                     };
-                    connections.spawn(connection(stream, peer, self.router.clone(), stop.clone(), place));
+                    let stream = match stream.into_std() {
+                        Ok(stream) => stream,
+                        Err(error) => {
+                            tracing::warn!(%error, %peer, "can't serve a connection");
+                            continue;
+                        }
+                    };
+                    let connection = connection(stream, peer, self.router.clone(), stop.clone(), place);
+                    self.threads.spawn(&mut connections, connection);
                 }
                 Err(error) => {
                     if let Some(count) = failures.count(Instant::now()) {
@@ -176,7 +200,17 @@ impl HttpServer {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken, _place: Place) {
+async fn connection(
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+    _place: Place,
+) {
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!(%error, %peer, "can't serve a connection"),
+    };
     // without it, an answer in two writes waits for the peer's delayed acknowledgement (some 40 ms)
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %peer, "can't set TCP_NODELAY");

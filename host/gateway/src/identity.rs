@@ -1,16 +1,38 @@
 //! From a credential to a principal. With nothing configured, nobody is anybody.
 
+mod claims;
+mod issuer;
+mod keys;
+mod oauth;
+mod token;
+mod verified;
+
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use subtle::ConstantTimeEq as _;
 use wardkeep_model::{Authenticated, Digest, Principal};
+
+pub use self::{
+    claims::IssuerTerms,
+    issuer::{KeySource, Pace},
+    oauth::OAuth,
+    token::Algorithm,
+};
+use self::{token::BadToken, verified::Verified};
+
+/// Bytes of an API key.
+const LONGEST_KEY: usize = 512;
 
 /// Who may call, as the operator's file says.
 #[derive(Debug, Clone, Default)]
 pub struct Callers {
     /// Who calls over standard input and the home's own socket; absent, both are refused.
     pub stdio: Option<Principal>,
-    /// Who calls over HTTP with a bearer token.
+    /// Who calls over HTTP with a key of this host.
     pub keys: Vec<ApiKey>,
+    /// Who calls over HTTP with an access token of an issuer.
+    pub oauth: Arc<OAuth>,
 }
 
 /// One API key. The host knows its digest only.
@@ -24,17 +46,36 @@ pub struct ApiKey {
     pub principal: Principal,
     /// From when on it is refused.
     pub expires: Option<Timestamp>,
+    /// Whom to ask about it.
+    pub owner: Option<String>,
 }
 
 /// What a caller proved who it is by: asked again when the operator's file changes while a client is connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Credential {
     /// Standard input.
     Stdio,
     /// The home's own socket.
     Socket,
-    /// A bearer token with this digest.
+    /// A key with this digest.
     Key(Digest),
+    /// An access token.
+    Token(Arc<Verified>),
+}
+
+impl Credential {
+    /// Whether it ends with a request, and with what the operator's file says: who is at this process's own ends may come back.
+    pub(crate) const fn is_of_http(&self) -> bool {
+        matches!(self, Self::Key(_) | Self::Token(_))
+    }
+
+    /// When it ends by itself, whatever the operator's file says.
+    pub(crate) fn expires(&self) -> Option<Timestamp> {
+        match self {
+            Self::Token(verified) => Some(verified.expires),
+            Self::Stdio | Self::Socket | Self::Key(_) => None,
+        }
+    }
 }
 
 /// A caller and what it proved it by.
@@ -57,6 +98,8 @@ pub(crate) enum Unauthenticated {
     Expired,
     #[error("no [callers.stdio] in the operator's file")]
     NoLocalCaller,
+    #[error("{0}")]
+    Token(#[from] BadToken),
 }
 
 impl Unauthenticated {
@@ -67,6 +110,7 @@ impl Unauthenticated {
             Self::Unknown => "unknown-key",
             Self::Expired => "expired-key",
             Self::NoLocalCaller => "no-local-caller",
+            Self::Token(bad) => bad.rule(),
         }
     }
 }
@@ -74,14 +118,26 @@ impl Unauthenticated {
 impl Callers {
     /// The principal of an `authorization` header (RFC 6750, section 2.1). Every key is compared, each in constant time, so
     /// that the time taken tells nothing about any of them.
-    pub(crate) fn bearer(&self, header: &[u8], now: Timestamp) -> Result<Identity, Unauthenticated> {
+    pub(crate) async fn bearer(&self, header: &[u8], now: Timestamp) -> Result<Identity, Unauthenticated> {
         let token = header
             .split_at_checked(7)
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
             .map(|(_, token)| token.trim_ascii())
-            .filter(|token| (1..=512).contains(&token.len()))
+            .filter(|token| !token.is_empty())
             .ok_or(Unauthenticated::Malformed)?;
-        self.key(Digest::of(token), now)
+        let (open, is_token) = (self.oauth.is_open(), token.contains(&b'.'));
+        if token.len() > token::LONGEST || (token.len() > LONGEST_KEY && !open) {
+            return Err(if open { BadToken::TooLong.into() } else { Unauthenticated::Malformed });
+        }
+        let digest = Digest::of(token);
+        match self.key(digest, now) {
+            // a key of this host has no dot, and what has one is no key
+            Err(Unauthenticated::Unknown) if open && is_token => {
+                let verified = self.oauth.verify(token, digest, now).await?;
+                Ok(Identity { principal: verified.principal.clone(), credential: Credential::Token(verified) })
+            }
+            known => known,
+        }
     }
 
     fn key(&self, digest: Digest, now: Timestamp) -> Result<Identity, Unauthenticated> {
@@ -99,11 +155,12 @@ impl Callers {
     }
 
     /// Whom a credential stands for now.
-    pub(crate) fn principal(&self, credential: Credential, now: Timestamp) -> Result<Principal, Unauthenticated> {
+    pub(crate) fn principal(&self, credential: &Credential, now: Timestamp) -> Result<Principal, Unauthenticated> {
         match credential {
             Credential::Stdio => self.local(Authenticated::Stdio),
             Credential::Socket => self.local(Authenticated::Socket),
-            Credential::Key(digest) => self.key(digest, now).map(|identity| identity.principal),
+            Credential::Key(digest) => self.key(*digest, now).map(|identity| identity.principal),
+            Credential::Token(verified) => self.oauth.still(verified, now).ok_or(Unauthenticated::Expired),
         }
     }
 
@@ -115,53 +172,4 @@ impl Callers {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn callers() -> Callers {
-        let principal = Principal {
-            name: "service:ci".into(),
-            groups: vec!["automation".into()],
-            authenticated: Authenticated::ApiKey,
-            writes: false,
-            human: false,
-            unconfirmed_writes: false,
-            scopes: None,
-            actors: Vec::new(),
-        };
-        let expires = Some("2027-01-01T00:00:00Z".parse().unwrap());
-        Callers {
-            stdio: None,
-            keys: vec![ApiKey { name: "ci".into(), sha256: Digest::of(b"wk_x"), principal, expires }],
-        }
-    }
-
-    fn at(time: &str) -> Timestamp {
-        time.parse().unwrap()
-    }
-
-    #[test]
-    fn a_known_key_gives_its_principal_until_the_moment_it_expires() {
-        let before = callers().bearer(b"Bearer wk_x", at("2026-12-31T23:59:59Z"));
-        assert_eq!(before.map(|known| known.principal.name), Ok("service:ci".to_owned()));
-        let at_the_limit = callers().bearer(b"Bearer wk_x", at("2027-01-01T00:00:00Z"));
-        assert_eq!(at_the_limit.unwrap_err(), Unauthenticated::Expired);
-    }
-
-    #[test]
-    fn everything_else_is_nobody() {
-        let now = at("2026-12-01T00:00:00Z");
-        for (header, expected) in [
-            (&b"Bearer wk_y"[..], Unauthenticated::Unknown),
-            (b"Bearer ", Unauthenticated::Malformed),
-            (b"Basic wk_x", Unauthenticated::Malformed),
-            (b"", Unauthenticated::Malformed),
-            (b"wk_x", Unauthenticated::Malformed),
-            (&[b"Bearer ".as_slice(), &[b'a'; 513]].concat(), Unauthenticated::Malformed),
-        ] {
-            assert_eq!(callers().bearer(header, now).unwrap_err(), expected, "{}", String::from_utf8_lossy(header));
-        }
-        assert_eq!(Callers::default().bearer(b"Bearer wk_x", now).unwrap_err(), Unauthenticated::Unknown);
-        assert_eq!(Callers::default().local(Authenticated::Stdio).unwrap_err(), Unauthenticated::NoLocalCaller);
-    }
-}
+pub(crate) mod tests;

@@ -47,8 +47,8 @@ pub use confirmation::{
 };
 pub use entrance::{Entrance, EntranceSwitch};
 pub use host::Host;
-pub use http::{HttpOptions, HttpServer};
-pub use identity::{ApiKey, Callers};
+pub use http::{ForwardedBy, HttpOptions, HttpServer, Proxies};
+pub use identity::{Algorithm, ApiKey, Callers, IssuerTerms, KeySource, OAuth, Pace};
 pub use line::Line;
 pub use moment::Moment;
 pub use order::{ApprovalOrder, Done, Order, Orders, Placed, Undone};

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use wardkeep_model::Digest;
 
@@ -16,6 +17,8 @@ use crate::{Host, Relay, entrance::Backend, identity::Credential};
 
 /// A change so short before somebody began to listen may have come after what they listed last; they are told once too often.
 const JUST_NOW: Duration = Duration::from_secs(1);
+/// Between two looks at the clock.
+const CLOCK: Duration = Duration::from_secs(30);
 
 /// One caller's list at this process's own host.
 pub(crate) struct HostLists {
@@ -32,7 +35,7 @@ impl HostLists {
         let mut bell = host.bell();
         let rung = *bell.borrow_and_update();
         let doubtful = rung.is_some_and(|rung| rung.elapsed() < JUST_NOW);
-        Self { seen: host.seen_by(credential), host: Arc::clone(host), credential, bell, doubtful }
+        Self { seen: host.seen_by(&credential), host: Arc::clone(host), credential, bell, doubtful }
     }
 
     /// Waits until the list has changed. False at the end: the host stops, or the caller's key is taken away. May be dropped.
@@ -44,9 +47,11 @@ impl HostLists {
             tokio::select! {
                 rung = self.bell.changed() => if rung.is_err() { return false },
                 () = self.host.stopping() => return false,
+                // a key's end rings the bell
+                () = over(self.credential.expires()) => return false,
             }
-            let now = self.host.seen_by(self.credential);
-            if now.is_none() && matches!(self.credential, Credential::Key(_)) {
+            let now = self.host.seen_by(&self.credential);
+            if now.is_none() && self.credential.is_of_http() {
                 return false;
             }
             if now != self.seen {
@@ -54,6 +59,18 @@ impl HostLists {
                 return true;
             }
         }
+    }
+}
+
+/// The moment from which on a token is none.
+async fn over(expires: Option<Timestamp>) {
+    let Some(expires) = expires else { return pending().await };
+    while let Ok(left) = Duration::try_from(expires.duration_since(Timestamp::now())) {
+        if left.is_zero() {
+            break;
+        }
+        // the clock on the wall may be set, and a machine may sleep
+        tokio::time::sleep(left.min(CLOCK)).await;
     }
 }
 
@@ -97,7 +114,7 @@ impl Lists {
         let next = match (backend, &self.from) {
             (Backend::Absent, _) => return false,
             (Backend::Local(host), From::Host(lists)) if Arc::ptr_eq(&host, &lists.host) => return false,
-            (Backend::Local(host), _) => From::Host(HostLists::new(&host, self.credential)),
+            (Backend::Local(host), _) => From::Host(HostLists::new(&host, self.credential.clone())),
             (Backend::Relay(relay), _) => {
                 let bell = relay.bell();
                 From::Relay(relay, bell)

@@ -9,6 +9,7 @@ use wardkeep_sandbox::Fleet;
 use crate::{ApprovalLimits, BrakeTerms, Callers};
 
 /// Plugins and callers of one moment.
+#[derive(Clone)]
 pub struct Moment {
     /// The plugins.
     pub fleet: Arc<Fleet>,

@@ -10,6 +10,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
+use wardkeep_model::Digest;
 
 use crate::{Approval, ApprovalId, Decision, Host};
 
@@ -24,6 +25,11 @@ pub enum Order {
     Kills {
         /// Up to this change at least, as the file numbers them.
         change: u64,
+    },
+    /// A key was taken out of the operator's file: it is refused from now on. Carried out by the host itself.
+    Revoke {
+        /// The key's digest.
+        key: Digest,
     },
     /// Calls that wait for the operator: carried out by the host itself.
     Approvals(ApprovalOrder),
@@ -64,6 +70,11 @@ pub enum Done {
         recorded: bool,
         /// The change names a plugin or a tool that is not served now: perhaps another was meant.
         unserved: bool,
+    },
+    /// The key is refused.
+    Revoked {
+        /// Whether it was good until now.
+        known: bool,
     },
     /// All that are known, or the one that was decided.
     Approvals(Vec<Approval>),

@@ -31,6 +31,8 @@ pub(crate) struct Screened {
     pub(crate) initializes: bool,
     /// The id of a request, as it was written: a number is no string.
     pub(crate) asks: Option<String>,
+    /// The tool that it calls.
+    pub(crate) calls: Option<String>,
 }
 
 /// Why a message goes no further.
@@ -103,12 +105,13 @@ where
 }
 
 fn screen(message: &[u8]) -> Result<Screened, Refusal> {
-    let Walk { method, id, .. } = walked(message, Place::Root)?;
+    let Walk { method, id, name, .. } = walked(message, Place::Root)?;
     let initializes = method == Some(Method::Initialize);
+    let calls = name.filter(|_| method == Some(Method::Call));
     match (method, id) {
         // JSON-RPC answers nothing to it, and MCP has no such notification (MCP, Base Protocol, Requests: the id is no null)
-        (Some(Method::Initialize | Method::Other), None) => Err(Refusal::NoId),
-        (Some(_), asks) => Ok(Screened { initializes, asks }),
+        (Some(Method::Initialize | Method::Call | Method::Other), None) => Err(Refusal::NoId),
+        (Some(_), asks) => Ok(Screened { initializes, asks, calls }),
         (None, _) => Ok(Screened::default()),
     }
 }
@@ -119,7 +122,7 @@ pub(crate) fn shape(json: &[u8]) -> Result<(), Refusal> {
 }
 
 fn walked(json: &[u8], place: Place) -> Result<Walk, Refusal> {
-    let mut walk = Walk { values: 0, refusal: None, method: None, id: None };
+    let mut walk = Walk { values: 0, refusal: None, method: None, id: None, name: None };
     let mut json = serde_json::Deserializer::from_slice(json);
     let read = Node { walk: &mut walk, depth: 0, place }.deserialize(&mut json).and_then(|()| json.end());
     match (walk.refusal, read) {
@@ -134,12 +137,15 @@ struct Walk {
     refusal: Option<Refusal>,
     method: Option<Method>,
     id: Option<String>,
+    /// `params.name`.
+    name: Option<String>,
 }
 
 /// What there is to know of a message's method here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
     Initialize,
+    Call,
     Notification,
     Other,
 }
@@ -148,6 +154,7 @@ impl Method {
     fn of(text: &str) -> Self {
         match text {
             "initialize" => Self::Initialize,
+            "tools/call" => Self::Call,
             text if text.starts_with("notifications/") => Self::Notification,
             _ => Self::Other,
         }
@@ -170,6 +177,8 @@ enum Place {
     Method,
     Params,
     Name,
+    /// What other methods name.
+    Named,
     Elsewhere,
 }
 
@@ -180,7 +189,8 @@ impl Place {
             (Self::Root, "method") => Self::Method,
             (Self::Root, "params") => Self::Params,
             // what rmcp compares with `Mcp-Name`, and repeats where they differ
-            (Self::Params, "name" | "uri" | "taskId") => Self::Name,
+            (Self::Params, "name") => Self::Name,
+            (Self::Params, "uri" | "taskId") => Self::Named,
             _ => Self::Elsewhere,
         }
     }
@@ -251,7 +261,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        let named = matches!(self.place, Place::Method | Place::Name);
+        let named = matches!(self.place, Place::Method | Place::Name | Place::Named);
         if named && text.len() > LONGEST_NAME {
             return Err(self.walk.refuse(Refusal::LongName));
         }
@@ -263,6 +273,9 @@ impl<'de> Visitor<'de> for Node<'_> {
         }
         if matches!(self.place, Place::Method) {
             self.walk.method = Some(Method::of(text));
+        }
+        if matches!(self.place, Place::Name) {
+            self.walk.name = Some(text.to_owned());
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use std::{
 
 use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager as _, local::LocalSessionManager};
 use tokio_util::sync::CancellationToken;
+use wardkeep_audit::ClaimedClient;
 
 /// A session that is not used for so long ends: clients go away without a word, and what they leave counts against them.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(5 * 60);
@@ -27,6 +28,8 @@ pub(crate) struct Sessions {
 
 struct Session {
     owner: String,
+    /// What the client that opened it says of itself.
+    client: Option<ClaimedClient>,
     /// Ends what runs in it: rmcp lets it go on for seconds.
     ended: CancellationToken,
     /// The ids of requests that are not answered yet.
@@ -89,6 +92,11 @@ impl Sessions {
         own.map(|session| session.heard = Instant::now()).is_some()
     }
 
+    /// What the client of this session says of itself.
+    pub(crate) fn client(&self, session: &str) -> Option<ClaimedClient> {
+        self.owners().of_sessions.get(session)?.client.clone()
+    }
+
     /// A place for one more session of this principal, if there is room. Sessions that have ended since are forgotten first, and those whose
     /// clients have gone away without a word end.
     pub(crate) async fn opening(&self, principal: &str) -> Option<Opening<'_>> {
@@ -148,8 +156,9 @@ impl Sessions {
 
 impl Opening<'_> {
     /// It is open under this id.
-    pub(crate) fn opened(self, session: &str, ended: CancellationToken) {
-        let opened = Session { owner: self.principal.clone(), ended, asked: HashSet::new(), heard: Instant::now() };
+    pub(crate) fn opened(self, session: &str, client: Option<ClaimedClient>, ended: CancellationToken) {
+        let owner = self.principal.clone();
+        let opened = Session { owner, client, ended, asked: HashSet::new(), heard: Instant::now() };
         self.sessions.owners().of_sessions.insert(session.into(), opened);
     }
 }
@@ -202,7 +211,7 @@ mod tests {
     async fn a_session_that_rmcp_has_ended_is_forgotten_and_an_id_belongs_to_one_principal() {
         let sessions = sessions();
         let ended = CancellationToken::new();
-        sessions.opening("user:me").await.unwrap().opened("id", ended.clone());
+        sessions.opening("user:me").await.unwrap().opened("id", None, ended.clone());
         assert!(sessions.belongs_to("id", "user:me") && !sessions.belongs_to("id", "user:you"));
         drop(sessions.opening("user:me").await);
         assert!(!sessions.belongs_to("id", "user:me"));
@@ -218,7 +227,7 @@ mod tests {
             // rmcp's own, which any news of lists keeps alive
             let (id, transport) = sessions.manager.create_session().await.unwrap();
             let ended = CancellationToken::new();
-            sessions.opening("user:me").await.unwrap().opened(&id, ended.clone());
+            sessions.opening("user:me").await.unwrap().opened(&id, None, ended.clone());
             opened.push((id, ended, transport));
         }
         let asked = sessions.asking(&opened[0].0, "1".into());
@@ -237,7 +246,7 @@ mod tests {
         let sessions = sessions();
         let opening = [sessions.opening("user:me").await.unwrap(), sessions.opening("user:me").await.unwrap()];
         for (opening, session) in opening.into_iter().zip(["one", "two"]) {
-            opening.opened(session, CancellationToken::new());
+            opening.opened(session, None, CancellationToken::new());
         }
         let asked = sessions.asking("one", "7".into()).unwrap();
         let held = Arc::clone(&asked);
@@ -253,7 +262,7 @@ mod tests {
     #[tokio::test]
     async fn closing_a_session_ends_what_runs_in_it() {
         let (sessions, ended) = (sessions(), CancellationToken::new());
-        sessions.opening("user:me").await.unwrap().opened("id", ended.clone());
+        sessions.opening("user:me").await.unwrap().opened("id", None, ended.clone());
         sessions.closed("other");
         assert!(!ended.is_cancelled());
         sessions.closed("id");

@@ -29,7 +29,7 @@ use wardkeep_model::Authenticated;
 use wardkeep_sandbox::Reporter;
 
 use crate::{
-    Caller, Host, Line, Order, Orders, Refused, Response, ServeError, Undone,
+    Caller, Done, Host, Line, Order, Orders, Refused, Response, ServeError, Undone,
     caller::Connection,
     identity::Credential,
     line::{self, Inquiry},
@@ -202,6 +202,7 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
                     // a host that ends does not wait for what an order waits for
                     let doing = async {
                         match order {
+                            Order::Revoke { key } => Ok(Done::Revoked { known: host.revoke(key) }),
                             Order::Approvals(order) => order.by(&host).await,
                             order => orders.place(order).await,
                         }

@@ -2,8 +2,12 @@
 
 mod ids;
 mod lines;
+mod streams;
+
+use std::thread;
 
 use rmcp::{ServiceExt as _, service::ServerInitializeError, transport::async_rw::AsyncRwTransport};
+use tokio::{runtime::Builder, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 use wardkeep_model::Principal;
 
@@ -14,18 +18,34 @@ use crate::{
 };
 use ids::Ids;
 use lines::{Ends, Lines};
+use streams::Streams;
 
-/// Serves until the input ends or it is stopped. What is no message is answered here; rmcp never sees it.
+/// Serves until the input ends or it is stopped, on a thread of its own: one client needs no second one, and a runtime of several would wake
+/// one for most messages. What is no message is answered here; rmcp never sees it.
 ///
 /// # Errors
 ///
-/// [`ServeError::Handshake`] if the first message is not MCP.
+/// [`ServeError::Handshake`] if the first message is not MCP, [`ServeError::Threads`].
 pub async fn serve_stdio(entrance: Entrance, principal: Principal, stop: CancellationToken) -> Result<(), ServeError> {
     let identity = Identity { principal, credential: Credential::Stdio };
-    let (lines, ends) = Lines::between(tokio::io::stdin(), tokio::io::stdout());
-    let served = serve(Handler::new(entrance, identity, "stdio", CancellationToken::new()), ends, stop).await;
-    lines.finish().await;
-    served
+    let handler = Handler::new(entrance, identity, "stdio", CancellationToken::new());
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(ServeError::Threads)?;
+    let (ended, served) = oneshot::channel();
+    let serving = move || {
+        let served = runtime.block_on(async {
+            let Streams { input, output } = Streams::of_this_process();
+            let (lines, ends) = Lines::between(input, output);
+            let served = serve(handler, ends, stop).await;
+            lines.finish().await;
+            served
+        });
+        // what still reads the input is not waited for
+        runtime.shutdown_background();
+        // nobody need be there any more
+        let _ = ended.send(served);
+    };
+    thread::Builder::new().name("stdio".to_owned()).spawn(serving).map_err(ServeError::Threads)?;
+    served.await.unwrap_or(Err(ServeError::Lost))
 }
 
 async fn serve(handler: Handler, ends: Ends, stop: CancellationToken) -> Result<(), ServeError> {

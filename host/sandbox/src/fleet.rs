@@ -191,7 +191,7 @@ impl Fleet {
             .reporting(reporter);
         let resume = resume.map(convert::resumption);
         let request = Request { tool: tool.as_str().to_owned(), arguments: arguments.text().to_owned(), resume };
-        let job = Job { request, call, limits };
+        let job = Job { request, call, limits, secrets: permit.terms().grants().secrets.clone() };
 
         let engine = Arc::clone(&self.engine.0);
         let cancelled = CancelOnDrop(Some(token.clone()));

@@ -5,12 +5,14 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Instant,
 };
 
 use wardkeep_capabilities::{CallState, EndCall, Used};
 use wardkeep_model::{Cost, Failure, LimitKind, Limits, Outcome, Reply};
+use wardkeep_policy::SecretTerms;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::{
@@ -63,6 +65,8 @@ pub(crate) struct Job {
     pub(crate) request: handler::Request,
     pub(crate) call: CallState,
     pub(crate) limits: Limits,
+    /// All of the plugin's.
+    pub(crate) secrets: Vec<Arc<SecretTerms>>,
 }
 
 /// What came of a job.
@@ -79,7 +83,7 @@ impl Job {
     /// Runs to the end. Must not be dropped before: what has to end early is told so by its token.
     pub(crate) async fn run(self, engine: &Inner, plugin: &PurePre<Guest>) -> Done {
         let started = Instant::now();
-        let Self { request, call, limits } = self;
+        let Self { request, call, limits, secrets } = self;
         let mut store = match store(engine, call, &limits) {
             Ok(store) => store,
             Err(error) => {
@@ -97,6 +101,10 @@ impl Job {
             // A call that was ended while it waited for its turn does not begin.
             if let Some(stop) = store.data().call.token().state() {
                 return Err(EndCall::Stopped(stop).into());
+            }
+            let looking = store.data().call.expect_secrets(&secrets);
+            if let Some(looking) = looking {
+                looking.await?;
             }
             let instance = plugin.instantiate_async(&mut store).await?;
             instance.wardkeep_tool_handler().call_call(&mut store, &request).await

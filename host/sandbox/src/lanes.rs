@@ -26,6 +26,7 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Handle, Runtime};
+use wardkeep_capabilities::wait_here;
 
 use lane::Lane;
 pub(crate) use lane::Line;
@@ -101,7 +102,11 @@ impl Lanes {
             .thread_name("guest-waits")
             .enable_all()
             .build()?;
-        let fast = Lane::start("guest", workers + 2, runtime.handle(), move || LANES.set(number))?;
+        let fast = Lane::start("guest", workers + 2, runtime.handle(), move |own| {
+            LANES.set(number);
+            // only here: in the slow lane a connection would be heard late by others that use it after
+            wait_here(own);
+        })?;
         let slow = Lane::start("guest-slow", workers, runtime.handle(), lane::step_back)?;
         Ok(Self { fast, slow, runtime: Some(runtime), number })
     }

@@ -40,8 +40,8 @@ pub use memory::keep_together;
 pub use plugin::{LoadError, Plugin};
 pub use versions::{WASMTIME, WIT_PACKAGES};
 pub use wardkeep_capabilities::{
-    CallToken, Guard, LONGEST_SECRET, NetworkError, Outside, OutsideError, OutsideOptions, Reading, Reporter, Reports,
-    Roots, RootsError, SecretSources, SourceError, Stop, Unguardable, examine_secret,
+    CallToken, Guard, InvalidPage, LONGEST_SECRET, NetworkError, Outside, OutsideError, OutsideOptions, Page, Reading,
+    Reporter, Reports, Roots, RootsError, SecretSources, SourceError, Stop, Unfetched, Unguardable, examine_secret,
 };
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ impl Cli {
             Command::ClientConfig(args) => client_config::run(globals, &args),
             Command::Secrets(_) => secrets::run(globals).await,
             Command::Approvals(command) => approvals::run(globals, command).await,
-            Command::Keys(command) => keys::run(globals, command),
+            Command::Keys(command) => keys::run(globals, command).await,
             Command::Kill(args) => kill::run(globals, args).await,
             Command::Revive(args) => revive::run(globals, args).await,
             Command::Kills(_) => kills::run(globals).await,

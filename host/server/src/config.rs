@@ -8,6 +8,8 @@ mod edit;
 mod egress;
 mod key_name;
 mod listen;
+mod oauth;
+mod proxies;
 mod sources;
 mod template;
 
@@ -29,6 +31,7 @@ pub(crate) use edit::{NewKey, add_key, remove_key};
 pub(crate) use egress::Egress;
 pub(crate) use key_name::KeyName;
 pub(crate) use listen::Listen;
+pub(crate) use oauth::{Issuer, Jwks};
 pub(crate) use sources::Sources;
 pub(crate) use template::render;
 
@@ -48,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Who may call.
     pub(crate) callers: Callers,
+    /// Whose access tokens are taken.
+    pub(crate) issuers: Vec<Issuer>,
     /// Whom the host asks for a yes.
     pub(crate) confirmation: Confirmation,
     /// Directories that manifests may name.
@@ -84,8 +89,11 @@ impl Config {
                 None => Some(Listen::default()),
             };
             let callers = match table.optional("callers") {
-                Some(item) => item.table().and_then(caller::read),
-                None => Some(Callers::default()),
+                Some(item) => {
+                    let public_url = listen.as_ref().and_then(|listen| listen.public_url.as_deref());
+                    item.table().and_then(|table| caller::read(table, directory, public_url))
+                }
+                None => Some((Callers::default(), Vec::new())),
             };
             let confirmation = match table.optional("confirmation") {
                 Some(item) => item.table().and_then(confirmation::read),
@@ -121,11 +129,13 @@ impl Config {
                 None => Some(wardkeep_audit::Sync::Writes),
             };
             drop(table);
+            let (callers, issuers) = callers?;
             Some(Self {
                 deployment: deployment.map_or(Some(None), |read| read.map(Some))?,
                 root: root?,
                 listen: listen?,
-                callers: callers?,
+                callers,
+                issuers,
                 confirmation: confirmation?,
                 roots: roots?,
                 sources: sources?,

@@ -7,6 +7,7 @@ mod progress;
 mod served;
 mod terms;
 mod together;
+mod tokens;
 mod world;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -35,6 +36,7 @@ pub(crate) use candidate::{Found, find};
 pub(crate) use served::Served;
 pub(crate) use terms::Terms;
 pub(crate) use together::{Contender, together};
+pub(crate) use tokens::Tokens;
 pub(crate) use world::World;
 
 /// A plugin that is not served, and all that is wrong with it.

@@ -108,7 +108,7 @@ impl Owned {
         };
         let Loaded { fleet, served, rejected, strays, .. } = loaded;
         let (plugins, tools) = (fleet.snapshot().plugin_count(), fleet.snapshot().tool_count());
-        let (callers, confirmation) = (terms.config.callers.clone(), terms.config.confirmation);
+        let (callers, confirmation) = (terms.callers(), terms.config.confirmation);
         let host = Host::new(
             Moment {
                 fleet,

@@ -179,7 +179,7 @@ impl Reloader {
         let config = &self.terms.config;
         self.host.replace(Moment {
             fleet,
-            callers: config.callers.clone(),
+            callers: self.terms.callers(),
             confirming: config.confirmation.confirming,
             approvals: config.confirmation.limits,
             brakes: config.brakes,
@@ -233,7 +233,7 @@ impl Reloader {
             Terms::clone(&self.terms)
         });
         if let Ok(config) = block_in_place(|| Terms::config(&self.home)) {
-            terms.config.callers = config.callers;
+            terms.take_callers(config);
         }
         terms
     }

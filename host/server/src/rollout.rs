@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use jiff::{Timestamp, ToSpan};
 use wardkeep_audit::{Phase, Record, scan};
-use wardkeep_gateway::Callers;
+use wardkeep_gateway::{Callers, IssuerTerms};
 use wardkeep_model::{Effect, Outcome, PluginName, Principal};
 use wardkeep_policy::{
     Confirm, Fault, Manifest,
@@ -60,7 +60,10 @@ pub(crate) fn unserved(manifest: &Manifest, callers: &Callers) -> Vec<Fault> {
     let some = |may: fn(&Principal) -> bool| {
         callers.stdio.iter().chain(callers.keys.iter().map(|key| &key.principal)).any(may)
     };
-    let (confirmed, unconfirmed) = (some(|who| who.writes), some(|who| who.writes && who.unconfirmed_writes));
+    let by_token = |may: fn(&IssuerTerms) -> bool| callers.oauth.terms().any(may);
+    let confirmed = some(|who| who.writes) || by_token(|terms| terms.writes);
+    let unconfirmed =
+        some(|who| who.writes && who.unconfirmed_writes) || by_token(|terms| terms.writes && terms.unconfirmed_writes);
     let told = |tool: &ToolTerms| {
         let (served, how, mend) = match tool.confirm {
             Confirm::None => (unconfirmed, "write without a confirmation", "writes = true\nunconfirmed_writes = true"),

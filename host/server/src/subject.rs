@@ -10,7 +10,7 @@ use crate::{
     commands::serve::NO_STDIO,
     config::Config,
     home::Home,
-    kills,
+    kills::{self, Store},
     screen::{escaped, note},
 };
 
@@ -54,7 +54,7 @@ impl Subject {
     /// The caller of this name, or of the key of this name; the local one where none is named.
     pub(crate) fn find(home: &Home, config: &Config, asked: Option<&str>, shown: &Shown) -> anyhow::Result<Self> {
         let (mut principal, table) = match asked {
-            Some(asked) => known(config, asked).or_else(|| shown.is_given().then(|| by_token(asked))),
+            Some(asked) => known(config, asked).or_else(|| by_token(config, asked)),
             None => config.callers.stdio.clone().map(local),
         }
         .ok_or(())
@@ -68,7 +68,7 @@ impl Subject {
                 escaped(&principal.name)
             );
         }
-        let kills = kills::in_force(&kills::Store::new(home.state()), Timestamp::now());
+        let kills = kills::in_force(&Store::new(home.state()), Timestamp::now());
         Ok(Self { principal, table, kills, confirming: config.confirmation.confirming })
     }
 
@@ -110,19 +110,21 @@ fn known(config: &Config, asked: &str) -> Option<(Principal, String)> {
     keys().find(|(key, _)| key.name == asked).map(|(key, table)| (key.principal.clone(), table))
 }
 
-/// Who would come with a token that the command line describes.
-fn by_token(name: &str) -> (Principal, String) {
+/// Who would come with a token of an issuer, `oauth:ISSUER/SUBJECT`; what it would say besides, the command line describes.
+fn by_token(config: &Config, name: &str) -> Option<(Principal, String)> {
+    let (issuer, subject) = name.strip_prefix("oauth:")?.split_once('/')?;
+    let terms = config.issuers.iter().map(|issuer| &issuer.terms).find(|terms| terms.name == issuer)?;
     let principal = Principal {
         name: name.to_owned(),
         groups: Vec::new(),
         authenticated: Authenticated::OAuth,
-        writes: false,
-        human: false,
-        unconfirmed_writes: false,
+        writes: terms.writes,
+        human: terms.human,
+        unconfirmed_writes: terms.unconfirmed_writes,
         scopes: None,
         actors: Vec::new(),
     };
-    (principal, "callers.oauth".to_owned())
+    (!subject.is_empty()).then(|| (principal, format!("callers.oauth.{issuer}")))
 }
 
 fn unknown(config: &Config, asked: Option<&str>) -> anyhow::Result<(Principal, String)> {
@@ -134,7 +136,7 @@ fn unknown(config: &Config, asked: Option<&str>) -> anyhow::Result<(Principal, S
         names => format!("name one of {}", names.join(", ")),
     };
     bail!(
-        "no caller `{}` in wardkeep.toml\n  mend: {mend}; for one who comes with a token: --group GROUP, --scope SCOPE",
+        "no caller `{}` in wardkeep.toml\n  mend: {mend}; for one who comes with a token: oauth:ISSUER/SUBJECT --group GROUP --scope SCOPE, where ISSUER is one of [callers.oauth]",
         escaped(asked)
     );
 }

@@ -169,6 +169,7 @@ impl<'a> Line<'a> {
                 resumes: None,
                 confirmed: None,
                 authenticated: None,
+                actors: Cow::Borrowed(&[]),
                 client: None,
                 protocol: None,
                 limits: None,
@@ -197,6 +198,7 @@ impl<'a> Line<'a> {
                 Authenticated::ApiKey => "api-key",
                 Authenticated::OAuth => "oauth",
             }));
+            self.unmapped.actors = Cow::Borrowed(&principal.actors);
         }
         let client = origin.client.as_ref();
         // OCSF asks for at least one of them; a caller without either is named for what it is.

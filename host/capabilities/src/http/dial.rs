@@ -30,6 +30,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use wardkeep_model::Scheme;
 
 use super::{Target, TransportError, address::forbidden};
+use crate::reactor::Stream;
 
 /// How long asking for a name may take.
 const RESOLVE: Duration = Duration::from_secs(5);
@@ -173,12 +174,12 @@ impl Network {
         let until = Instant::now() + CONNECT;
         let tcp = timeout_at(until, first(&addresses, target, until)).await.map_err(slow)??;
         match target.scheme {
-            Scheme::Http => Ok(Dialled::Clear(tcp)),
+            Scheme::Http => Ok(Dialled::Clear(Stream::new(tcp))),
             Scheme::Https => {
                 let failed = |cause| TransportError::Tls { host: target.host.clone(), cause };
                 let name = ServerName::try_from(target.host.clone())
                     .map_err(|error| failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, error)))?;
-                let tls = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
+                let tls = TlsConnector::from(Arc::clone(tls)).connect(name, Stream::new(tcp));
                 Ok(Dialled::Tls(Box::new(timeout_at(until, tls).await.map_err(slow)?.map_err(failed)?)))
             }
         }
@@ -187,8 +188,17 @@ impl Network {
 
 /// A connection before anything was said.
 pub(super) enum Dialled {
-    Clear(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Clear(Stream),
+    Tls(Box<TlsStream<Stream>>),
+}
+
+impl Dialled {
+    pub(super) fn stream(&mut self) -> &mut Stream {
+        match self {
+            Self::Clear(stream) => stream,
+            Self::Tls(stream) => stream.get_mut().0,
+        }
+    }
 }
 
 /// The first address that answers, in the order in which they came.

@@ -76,9 +76,5 @@ impl Driven {
 fn drive(connection: &mut Option<Connection>, context: &mut Context<'_>) -> Poll<()> {
     let Some(running) = connection else { return Poll::Ready(()) };
     // Whoever waits for an answer on it is told by hyper how it ended.
-    let ended = running.as_mut().poll(context).is_ready();
-    if ended {
-        *connection = None;
-    }
-    if ended { Poll::Ready(()) } else { Poll::Pending }
+    running.as_mut().poll(context).map(|_ended| *connection = None)
 }

@@ -15,7 +15,7 @@ use wardkeep_model::{CorrelationId, Limits, Method, Note, Scheme};
 use wardkeep_policy::{Grants, HttpGrant, HttpRule};
 use wasmtime::component::Resource;
 
-pub(super) use self::server::{Certificates, Server, hello, tls};
+pub(in crate::http) use self::server::{Certificates, Server, hello, tls};
 use crate::{
     CallState, CallToken, Environment, FilePool, LogContext, Outside, OutsideOptions, Roots,
     bindings::client::{self, Error, Host as _, HostBody as _, Request, Response},
@@ -48,7 +48,7 @@ fn loopback() -> Vec<ipnet::IpNet> {
     ["127.0.0.0/8", "::1/128"].map(|net| net.parse().unwrap()).into()
 }
 
-fn options(certificates: &Certificates) -> OutsideOptions {
+pub(super) fn options(certificates: &Certificates) -> OutsideOptions {
     OutsideOptions { authorities: vec![certificates.authority()], private: loopback(), ..OutsideOptions::default() }
 }
 

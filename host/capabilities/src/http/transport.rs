@@ -131,8 +131,14 @@ impl Arriving {
     }
 }
 
+/// A new connection: one that many share, or one that nothing was said on yet.
+enum Connected {
+    Many(Sender),
+    One(Dialled, OwnedSemaphorePermit),
+}
+
 /// Ends what it waits for when nobody waits any more.
-struct Connecting(JoinHandle<Result<Sender, TransportError>>);
+struct Connecting(JoinHandle<Result<Connected, TransportError>>);
 
 impl Drop for Connecting {
     fn drop(&mut self) {
@@ -194,24 +200,36 @@ impl Transport {
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
 
-    /// A new connection. It is made in a task of its own, where it will live.
+    /// A new connection. It is made in a task of its own, on the runtime where one that many share lives; one of a single call is heard where that
+    /// runs.
     async fn connect(&self, target: &Target) -> Result<Sender, TransportError> {
         let (network, tls) = self.way.clone().ok_or(TransportError::Closed)?;
-        let (pool, target) = (Arc::clone(&self.pool), target.clone());
+        let (pool, own) = (Arc::clone(&self.pool), target.clone());
         let connecting = async move {
             let place = pool.place().await?;
-            let sender = match network.dial(&target, &tls).await? {
-                Dialled::Clear(stream) => one(stream, place).await?,
+            let dialled = network.dial(&own, &tls).await?;
+            match dialled {
                 Dialled::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                    many(*stream, place).await?
+                    let sender = many(*stream, place).await?;
+                    pool.share(&own, &sender);
+                    Ok(Connected::Many(sender))
                 }
-                Dialled::Tls(stream) => one(*stream, place).await?,
-            };
-            pool.share(&target, &sender);
-            Ok(sender)
+                dialled => Ok(Connected::One(dialled, place)),
+            }
         };
         let mut connecting = Connecting(tokio::spawn(connecting));
-        (&mut connecting.0).await.unwrap_or_else(|_| Err(TransportError::Unusable("the host is going down")))
+        let connected = (&mut connecting.0).await;
+        match connected.unwrap_or_else(|_| Err(TransportError::Unusable("the host is going down")))? {
+            Connected::Many(sender) => Ok(sender),
+            Connected::One(mut dialled, place) => {
+                let failed = |cause| TransportError::Connect { host: target.host.clone(), port: target.port, cause };
+                dialled.stream().settle().map_err(failed)?;
+                match dialled {
+                    Dialled::Clear(stream) => one(stream, place).await,
+                    Dialled::Tls(stream) => one(*stream, place).await,
+                }
+            }
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct PluginSecrets {
     known: Mutex<Known>,
     /// Apart from what it is made of: who asks for it does not wait while one is built.
     guard: Mutex<Option<Arc<Guard>>>,
+    /// Whose sources were looked at before a call began.
+    looked_at: Mutex<Vec<Arc<SecretTerms>>>,
 }
 
 #[derive(Default)]
@@ -67,12 +69,32 @@ impl fmt::Debug for PluginSecrets {
 
 impl PluginSecrets {
     pub(crate) fn new(_: &PluginName, sources: &Arc<dyn SecretSources>) -> Self {
-        Self { sources: Arc::clone(sources), known: Mutex::default(), guard: Mutex::default() }
+        Self::of(Arc::clone(sources))
     }
 
     /// None at all.
     pub(crate) fn none() -> Self {
-        Self { sources: Arc::new(NoSources), known: Mutex::default(), guard: Mutex::default() }
+        Self::of(Arc::new(NoSources))
+    }
+
+    fn of(sources: Arc<dyn SecretSources>) -> Self {
+        Self { sources, known: Mutex::default(), guard: Mutex::default(), looked_at: Mutex::default() }
+    }
+
+    /// Whether the source of each was looked at, so that a value that it held then is looked for in every answer.
+    pub(crate) fn has_looked_at(&self, all: &[Arc<SecretTerms>]) -> bool {
+        let looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().all(|terms| looked_at.iter().any(|known| Arc::ptr_eq(known, terms)))
+    }
+
+    /// Reads what each source holds now. One that holds nothing is told to who opens it. Blocks.
+    pub(crate) fn look_at(&self, all: &[Arc<SecretTerms>]) {
+        for terms in all {
+            if let Err(error) = self.read(terms) {
+                tracing::debug!(secret = %terms.name, %error, "a secret is not to be had");
+            }
+        }
+        *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner) = all.to_vec();
     }
 
     /// Finds the values that were read for this plugin; nothing where none were.

@@ -1,3 +1,4 @@
+use wardkeep_model::{Cost, Note};
 use wardkeep_policy::Denial;
 
 use super::*;
@@ -59,4 +60,61 @@ fn a_caller_whose_name_is_no_target_is_not_put_where_kills_are_read_from() {
     let (brakes, mut tripped) = Brakes::new();
     (0..3).for_each(|_| brakes.refused(&terms(1), "user:a b", &denied(Rule::NotAllowed)));
     assert!(tripped.try_recv().is_err());
+}
+
+fn closing(outcome: Outcome, class: Option<&str>, denied: u32) -> Closing {
+    let note = Note { kind: NoteKind::Denied, capability: "http".into(), detail: "x".into(), count: denied };
+    let notes = if denied > 0 { vec![note] } else { vec![] };
+    let class = class.map(str::to_owned);
+    Closing { outcome, error_class: class, cost: Cost::default(), notes, touched: vec![], egress: vec![] }
+}
+
+fn told(tripped: &mut mpsc::Receiver<Tripped>) -> Vec<(String, u32)> {
+    std::iter::from_fn(|| tripped.try_recv().ok()).map(|told| (told.target.to_string(), told.count)).collect()
+}
+
+#[test]
+fn a_call_that_tries_what_it_may_not_counts_once_for_its_caller_and_once_for_its_plugin() {
+    let (brakes, mut tripped) = Brakes::new();
+    let plugin: PluginName = "fetch".parse().unwrap();
+    let tried = closing(Outcome::Ok, None, 64);
+    let reads = (&plugin, Effect::Read);
+    (0..3).for_each(|_| brakes.ran(&terms(3), "user:me", reads, &tried));
+    (0..100).for_each(|_| brakes.ran(&terms(3), "user:me", reads, &closing(Outcome::Trap, None, 0)));
+    assert_eq!(told(&mut tripped), []);
+    brakes.ran(&terms(3), "user:me", reads, &closing(Outcome::Denied, None, 0));
+    assert_eq!(told(&mut tripped), [("caller:user:me".to_owned(), 4)], "and the plugin goes on for the others");
+    for n in 0..12 {
+        brakes.ran(&terms(3), &format!("user:{n}"), reads, &tried);
+    }
+    assert_eq!(told(&mut tripped), [("plugin:fetch".to_owned(), 16)], "what many make it try is its own doing");
+}
+
+#[test]
+fn answers_that_held_a_secret_stop_their_plugin_soon() {
+    let (brakes, mut tripped) = Brakes::new();
+    let plugin: PluginName = "leaks".parse().unwrap();
+    let terms = BrakeTerms::default();
+    let leaked = closing(Outcome::OutputRejected, Some("secret"), 0);
+    (0..20).for_each(|_| brakes.ran(&terms, "user:me", (&plugin, Effect::Read), &leaked));
+    assert_eq!(told(&mut tripped), [], "at the limit");
+    brakes.ran(&terms, "user:me", (&plugin, Effect::Read), &leaked);
+    assert_eq!(told(&mut tripped), [("plugin:leaks".to_owned(), 1_050)]);
+    let broken = closing(Outcome::OutputRejected, Some("output-schema"), 0);
+    (0..300).for_each(|_| brakes.ran(&terms, "user:you", (&plugin, Effect::Read), &broken));
+    assert_eq!(told(&mut tripped), [], "a broken promise is no denial");
+}
+
+#[test]
+fn writes_count_whatever_became_of_them_and_reads_do_not() {
+    let (brakes, mut tripped) = Brakes::new();
+    let plugin: PluginName = "files".parse().unwrap();
+    let terms = terms(3);
+    (0..100).for_each(|_| brakes.ran(&terms, "user:me", (&plugin, Effect::Read), &closing(Outcome::Ok, None, 0)));
+    brakes.ran(&terms, "user:me", (&plugin, Effect::Write), &closing(Outcome::Ok, None, 0));
+    brakes.ran(&terms, "user:me", (&plugin, Effect::Destructive), &closing(Outcome::ToolError, None, 0));
+    assert_eq!(told(&mut tripped), [], "at the limit");
+    brakes.ran(&terms, "user:me", (&plugin, Effect::Write), &closing(Outcome::Ok, None, 0));
+    let both = [("caller:user:me".to_owned(), 3), ("plugin:files".to_owned(), 3)];
+    assert_eq!(told(&mut tripped), both, "here the plugin may write as little as a caller");
 }

@@ -59,8 +59,9 @@ fn callers() -> Callers {
             actors: Vec::new(),
         },
         expires: None,
+        owner: None,
     };
-    Callers { stdio: None, keys: vec![key("me"), key("you")] }
+    Callers { keys: vec![key("me"), key("you")], ..Callers::default() }
 }
 
 /// A device that does not come back from a write while it is told so.

@@ -56,7 +56,7 @@ impl Bodies {
     }
 
     /// Reads this principal's body whole. What is given back holds its share of what may be parsed until rmcp has parsed it.
-    pub(super) async fn read(&self, principal: &str, body: &mut Body) -> Result<(Body, Screened), Unread> {
+    pub(super) async fn read(&self, principal: &str, body: &mut Body) -> Result<Read, Unread> {
         let mut reading = self.reading.share(principal);
         let bytes = match bounded(body, &mut reading).await {
             Err(Unread::Busy) => {
@@ -69,11 +69,11 @@ impl Bodies {
         let share = self.share(bytes.len()).await?;
         let (bytes, screened) = screened(bytes).await.map_err(Unread::Refused)?;
         // rmcp parses before it lets go of the body, not of the frame
-        let held = Full::new(bytes).map_frame(move |frame| {
+        let held = Full::new(bytes.clone()).map_frame(move |frame| {
             let _until_dropped = &share;
             frame
         });
-        Ok((Body::new(held), screened))
+        Ok(Read { body: Body::new(held), bytes, screened })
     }
 
     /// An answer that holds its room until it is sent, or what is said instead.
@@ -103,6 +103,15 @@ impl Bodies {
             Ok(Err(_)) | Err(_) => Err(Unread::Busy),
         }
     }
+}
+
+/// A body that was read whole.
+pub(super) struct Read {
+    /// For rmcp.
+    pub(super) body: Body,
+    /// The same for who looks at it before; not to be kept.
+    pub(super) bytes: Bytes,
+    pub(super) screened: Screened,
 }
 
 /// Bytes that take room for as long as anybody has them.

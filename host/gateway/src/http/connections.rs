@@ -9,7 +9,8 @@ use std::{
 
 /// Connections at once. Beyond it, a new one is closed at once.
 const MOST: usize = 1_024;
-/// Connections at once of one peer, this machine and a proxy before this host included.
+/// Connections at once of one peer, this machine included. Those of a proxy that the operator trusts are bounded in all only, and what comes
+/// by it is counted by its clients.
 const MOST_EACH: usize = 256;
 /// What strangers can cause at any rate is logged this often at most.
 const SELDOM: Duration = Duration::from_secs(10);
@@ -25,12 +26,13 @@ pub(super) struct Place {
 }
 
 impl Connections {
-    pub(super) fn admit(&self, peer: IpAddr) -> Option<Place> {
+    /// `shared`: many come from this address, and are counted one by one elsewhere.
+    pub(super) fn admit(&self, peer: IpAddr, shared: bool) -> Option<Place> {
         let peer = network(peer);
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = open.values().sum();
         let of_peer = open.get(&peer).copied().unwrap_or(0);
-        if all >= MOST || of_peer >= MOST_EACH {
+        if all >= MOST || (of_peer >= MOST_EACH && !shared) {
             return None;
         }
         open.insert(peer, of_peer + 1);
@@ -92,32 +94,33 @@ mod tests {
     #[test]
     fn one_peer_has_so_many_connections_and_not_one_more_while_others_still_come_in() {
         let connections = Connections::default();
-        let mut held: Vec<_> = (0..MOST_EACH).map(|_| connections.admit(ip("127.0.0.1")).unwrap()).collect();
-        assert!(connections.admit(ip("127.0.0.1")).is_none());
-        assert!(connections.admit(ip("::ffff:127.0.0.1")).is_none(), "the same peer in other words");
-        assert!(connections.admit(ip("127.0.0.2")).is_some());
+        let mut held: Vec<_> = (0..MOST_EACH).map(|_| connections.admit(ip("127.0.0.1"), false).unwrap()).collect();
+        assert!(connections.admit(ip("127.0.0.1"), false).is_none());
+        assert!(connections.admit(ip("::ffff:127.0.0.1"), false).is_none(), "the same peer in other words");
+        assert!(connections.admit(ip("127.0.0.2"), false).is_some());
         held.pop();
-        assert!(connections.admit(ip("127.0.0.1")).is_some(), "a connection that ended makes room");
+        assert!(connections.admit(ip("127.0.0.1"), false).is_some(), "a connection that ended makes room");
     }
 
     #[test]
     fn an_ipv6_subscriber_is_one_peer_whatever_address_it_takes() {
         let connections = Connections::default();
         let held: Vec<_> =
-            (0..MOST_EACH).map(|n| connections.admit(ip(&format!("2001:db8::{n:x}"))).unwrap()).collect();
-        assert!(connections.admit(ip("2001:db8::ffff:1")).is_none());
-        assert!(connections.admit(ip("2001:db8:0:1::1")).is_some());
+            (0..MOST_EACH).map(|n| connections.admit(ip(&format!("2001:db8::{n:x}")), false).unwrap()).collect();
+        assert!(connections.admit(ip("2001:db8::ffff:1"), false).is_none());
+        assert!(connections.admit(ip("2001:db8:0:1::1"), false).is_some());
         drop(held);
     }
 
     #[test]
     fn all_peers_together_have_so_many_connections_and_not_one_more() {
         let connections = Connections::default();
-        let mut held: Vec<_> =
-            (0..MOST).map(|n| connections.admit(ip(&format!("10.0.{}.{}", n / 200, n % 200))).unwrap()).collect();
-        assert!(connections.admit(ip("192.0.2.1")).is_none());
+        let mut held: Vec<_> = (0..MOST)
+            .map(|n| connections.admit(ip(&format!("10.0.{}.{}", n / 200, n % 200)), false).unwrap())
+            .collect();
+        assert!(connections.admit(ip("192.0.2.1"), false).is_none());
         held.pop();
-        assert!(connections.admit(ip("192.0.2.1")).is_some());
+        assert!(connections.admit(ip("192.0.2.1"), false).is_some());
         drop(held);
         assert!(connections.0.lock().unwrap().is_empty(), "nothing is kept of peers that are gone");
     }

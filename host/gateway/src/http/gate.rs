@@ -1,7 +1,10 @@
-//! What every MCP request passes before rmcp sees it, cheapest first: Origin and Host, the credential, the session's owner, the
-//! body, and room for a session that it would open.
+//! What every MCP request passes before rmcp sees it, cheapest first: where it comes from, Origin and Host, the credential, the session's
+//! owner, the body, the scope of the token, and room for a session that it would open.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use axum::{
     body::Body,
@@ -12,15 +15,21 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use wardkeep_audit::Origin;
+use wardkeep_model::Scopes;
 
 use super::{
-    body::{Bodies, refused, unavailable},
+    body::{Bodies, Read, refused, unavailable},
+    connections::{Connections, Seldom},
+    discovery,
     names::Names,
+    proxied::{Misdirected, Proxies},
+    said,
 };
 use crate::{
-    Host,
+    Callers, Host,
     caller::Peer,
     identity::{Identity, Unauthenticated},
     screen::{LONGEST_NAME, Refusal},
@@ -56,46 +65,113 @@ pub(super) struct Gate {
     host: Arc<Host>,
     sessions: Sessions,
     bodies: Bodies,
-    names: Arc<Names>,
+    front: Arc<Front>,
+    /// Requests that came by a proxy, by their clients: the connections are all the proxy's.
+    proxied: Connections,
+}
+
+/// How requests reach this host.
+pub(super) struct Front {
+    pub(super) names: Names,
+    pub(super) proxies: Option<Proxies>,
+    /// What is wrong with a proxy is its operator's to know, and nobody's to fill the log with.
+    misdirected: Mutex<Seldom>,
+}
+
+impl Front {
+    pub(super) fn new(names: Names, proxies: Option<Proxies>) -> Self {
+        Self { names, proxies, misdirected: Mutex::default() }
+    }
+
+    /// The address that the request comes from, and whether it came by a proxy.
+    fn client(&self, request: &mut Request) -> Result<Option<(Peer, bool)>, Misdirected> {
+        let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else { return Ok(None) };
+        let Some(proxies) = &self.proxies else { return Ok(Some((Peer(peer), false))) };
+        let client = Peer(proxies.client(peer, request.headers_mut())?);
+        request.extensions_mut().insert(client);
+        Ok(Some((client, proxies.trusts(peer))))
+    }
+
+    fn tell(&self, peer: Option<Peer>, why: Misdirected) {
+        let mut seldom = self.misdirected.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = seldom.count(Instant::now()) {
+            let peer = peer.map(|peer| peer.to_string());
+            tracing::warn!(peer, count, "requests were refused: {why} ([listen] trusted_proxies)");
+        }
+    }
 }
 
 impl Gate {
-    pub(super) fn new(host: Arc<Host>, sessions: Sessions, names: Arc<Names>) -> Self {
-        Self { host, sessions, bodies: Bodies::new(), names }
+    pub(super) fn new(host: Arc<Host>, sessions: Sessions, front: Arc<Front>) -> Self {
+        Self { host, sessions, bodies: Bodies::new(), front, proxied: Connections::default() }
     }
 
-    fn identity(&self, headers: &HeaderMap) -> Result<Identity, Unauthenticated> {
+    async fn identity(&self, callers: &Callers, headers: &HeaderMap) -> Result<Identity, Unauthenticated> {
         let mut all = headers.get_all(header::AUTHORIZATION).iter();
         let header = all.next().ok_or(Unauthenticated::Missing)?;
         if all.next().is_some() {
             return Err(Unauthenticated::Malformed);
         }
-        self.host.moment().callers.bearer(header.as_bytes(), Timestamp::now())
+        callers.bearer(header.as_bytes(), Timestamp::now()).await
+    }
+
+    /// The answer to a call that nothing but the token's scopes stands in the way of: whoever may know that the tool exists is told what to
+    /// ask the issuer for (MCP 2026-07-28, Authorization, Scope Challenge Handling). Everything else is decided where calls are.
+    async fn step_up(&self, identity: &Identity, tool: &str, origin: impl FnOnce() -> Origin) -> Option<Response> {
+        let held = identity.principal.scopes.filter(|held| *held != Scopes::ALL)?;
+        let (id, lacking) = self.host.lacks_scope(&identity.principal, tool, origin).await?;
+        let challenge = discovery::insufficient(&self.host.moment().callers.oauth, held, lacking);
+        let text = format!("this tool needs a token with the scope {}", Scopes::name(lacking));
+        let error = json!({ "code": -32_600, "message": text, "data": { "correlationId": id } });
+        let body = json!({ "jsonrpc": "2.0", "id": null, "error": error });
+        let body = super::json_response(StatusCode::FORBIDDEN, &body);
+        Some(discovery::with_challenge(StatusCode::FORBIDDEN, challenge, body))
     }
 }
 
 /// Health and counts: anybody may look who does not come by a foreign name.
-pub(super) async fn look(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
-    match names.may_look(request.uri(), request.headers()) {
+pub(super) async fn look(State(front): State<Arc<Front>>, mut request: Request, next: Next) -> Response {
+    // a proxy that looks for itself says nothing of a client
+    let _ = front.client(&mut request);
+    match front.names.may_look(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(why) => (StatusCode::FORBIDDEN, why).into_response(),
     }
 }
 
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    // before the credential, so that a page of another origin learns nothing at all; rmcp checks both again
-    if let Err(why) = gate.names.ours(request.uri(), request.headers()) {
-        return (StatusCode::FORBIDDEN, why).into_response();
-    }
-    let identity = match gate.identity(request.headers()) {
-        Ok(identity) => identity,
+    let client = match gate.front.client(&mut request) {
+        Ok(client) => client,
         Err(why) => {
-            let peer = request.extensions().get::<Peer>().map(Peer::to_string);
-            gate.host.record_unauthenticated(why, Origin { transport: "http", peer, ..Origin::default() }).await;
-            let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"wardkeep\"")];
-            return (StatusCode::UNAUTHORIZED, challenge, "a bearer token of this host is needed").into_response();
+            gate.front.tell(request.extensions().get::<Peer>().copied(), why);
+            return (StatusCode::FORBIDDEN, why.to_string()).into_response();
         }
     };
+    // before the credential, so that a page of another origin learns nothing at all; rmcp checks both again
+    if let Err(why) = gate.front.names.ours(request.uri(), request.headers()) {
+        return (StatusCode::FORBIDDEN, why).into_response();
+    }
+    let place = match client {
+        Some((Peer(client), true)) => match gate.proxied.admit(client, false) {
+            Some(place) => Some(place),
+            None => return unavailable(StatusCode::SERVICE_UNAVAILABLE, "too many requests of this address at once"),
+        },
+        _ => None,
+    };
+    let callers = gate.host.moment();
+    let identity = match gate.identity(&callers.callers, request.headers()).await {
+        Ok(identity) => identity,
+        Err(why) => {
+            let peer = client.map(|(peer, _)| peer.to_string());
+            gate.host.record_unauthenticated(why, Origin { transport: "http", peer, ..Origin::default() }).await;
+            let challenge = discovery::unauthenticated(&callers.callers.oauth, why != Unauthenticated::Missing);
+            let body = "a bearer token of this host is needed".into_response();
+            return discovery::with_challenge(StatusCode::UNAUTHORIZED, challenge, body);
+        }
+    };
+    drop(callers);
+    // it has done its work: what comes after has no use for it, and cannot pass it on
+    request.headers_mut().remove(header::AUTHORIZATION);
     // two of what is read once would be read differently by whom else looks
     if ONCE.iter().any(|name| request.headers().get_all(name).iter().nth(1).is_some()) {
         return refused(Refusal::HeaderTwice);
@@ -107,7 +183,7 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
         None => None,
     };
     let deletes = request.method() == Method::DELETE;
-    let (mut opening, mut asked) = (None, None);
+    let (mut opening, mut asked, mut claimed) = (None, None, None);
     let ended = CancellationToken::new();
     if request.method() == Method::POST {
         let too_long = |value: &HeaderValue| value.len() > LONGEST_NAME;
@@ -115,8 +191,26 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
             return refused(Refusal::LongName);
         }
         let screened = match gate.bodies.read(&principal.name, request.body_mut()).await {
-            Ok((body, screened)) => {
+            Ok(Read { body, bytes, screened }) => {
                 *request.body_mut() = body;
+                let origin = || Origin {
+                    peer: client.map(|(peer, _)| peer.to_string()),
+                    request_id: screened.asks.clone(),
+                    ..said::origin(&bytes)
+                };
+                if let Some(tool) = &screened.calls {
+                    let of_session = || session.as_deref().and_then(|session| gate.sessions.client(session));
+                    let origin = || {
+                        let said = origin();
+                        Origin { client: said.client.clone().or_else(of_session), ..said }
+                    };
+                    if let Some(refused) = gate.step_up(&identity, tool, origin).await {
+                        return refused;
+                    }
+                }
+                if screened.initializes {
+                    claimed = origin().client;
+                }
                 screened
             }
             Err(unread) => return unread.into_response(),
@@ -140,10 +234,10 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
     request.extensions_mut().insert(identity.clone());
     let visitor = Visitor { identity, ended: ended.clone() };
     let mut response = VISITOR.scope(visitor, next.run(request)).await;
-    if let Some(asked) = asked {
+    if asked.is_some() || place.is_some() {
         response = response.map(|body| {
             Body::new(body.map_frame(move |frame| {
-                let _until_dropped = &asked;
+                let _until_dropped = (&asked, &place);
                 frame
             }))
         });
@@ -151,7 +245,7 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
     if let Some(opening) = opening
         && let Some(opened) = response.headers().get(SESSION).and_then(|value| value.to_str().ok())
     {
-        opening.opened(opened, ended);
+        opening.opened(opened, claimed, ended);
     }
     if deletes
         && response.status().is_success()

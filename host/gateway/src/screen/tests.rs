@@ -1,6 +1,6 @@
 use super::{DEEPEST, LONGEST_ID, LONGEST_NAME, MOST_VALUES, Refusal, Screened, screen, screened};
 
-const PASSES: Result<Screened, Refusal> = Ok(Screened { initializes: false, asks: None });
+const PASSES: Result<Screened, Refusal> = Ok(Screened { initializes: false, asks: None, calls: None });
 
 fn told(message: &str) -> Result<Screened, Refusal> {
     screen(message.as_bytes())
@@ -57,7 +57,7 @@ fn what_is_no_json_is_told_from_what_is_too_much() {
 
 #[test]
 fn only_the_message_s_own_method_says_that_it_initializes() {
-    let opens = Ok(Screened { initializes: true, asks: Some("1".into()) });
+    let opens = Ok(Screened { initializes: true, asks: Some("1".into()), calls: None });
     assert_eq!(told(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#), opens);
     assert_eq!(told(r#"{"id":1,"method":"initi\u0061lize"}"#), opens);
     for other in [
@@ -87,7 +87,10 @@ fn a_method_and_a_name_may_be_so_long_and_not_one_byte_longer() {
 #[tokio::test]
 async fn a_long_message_is_screened_like_a_short_one() {
     let long = format!("{{\"id\":1,\"method\":\"initialize\",\"text\":\"{}\"}}", "x".repeat(1 << 20));
-    assert_eq!(screened(long.clone()).await, Ok((long, Screened { initializes: true, asks: Some("1".into()) })));
+    assert_eq!(
+        screened(long.clone()).await,
+        Ok((long, Screened { initializes: true, asks: Some("1".into()), calls: None }))
+    );
     assert_eq!(screened("[".repeat(1 << 20)).await, Err(Refusal::TooDeep));
 }
 

@@ -50,9 +50,9 @@ impl FromStr for Allowed {
         let (kind, name) = text.split_once(':').ok_or(InvalidAllowed::Kind)?;
         let valid = (1..=128).contains(&name.len()) && !name.chars().any(|c| c.is_whitespace() || hidden(c));
         match kind {
-            "user" | "service" | "group" if !valid => Err(InvalidAllowed::Name),
+            "user" | "service" | "oauth" | "group" if !valid => Err(InvalidAllowed::Name),
             "group" => Ok(Self::Group(name.into())),
-            "user" | "service" => Ok(Self::Principal(text.into())),
+            "user" | "service" | "oauth" => Ok(Self::Principal(text.into())),
             _ => Err(InvalidAllowed::Kind),
         }
     }

@@ -208,3 +208,33 @@ async fn lanes_that_are_closed_lose_what_runs_and_what_comes_and_end_their_threa
         thread::sleep(Duration::from_millis(5));
     }
 }
+
+#[test]
+fn a_thread_that_never_waits_hears_its_connections_all_the_same() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (told, own) = std::sync::mpsc::channel();
+    let lane = Lane::start("test", 1, runtime.handle(), move |own| told.send(own.clone()).unwrap()).unwrap();
+    let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
+    near.set_nonblocking(true).unwrap();
+    let near = {
+        let _entered = own.recv().unwrap().enter();
+        tokio::net::UnixStream::from_std(near).unwrap()
+    };
+    let loops = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let busy = {
+        let loops = Arc::clone(&loops);
+        lane.run(Line::new(), async move {
+            while loops.load(Ordering::Relaxed) {
+                burn(Duration::from_micros(100));
+                yield_now().await;
+            }
+        })
+    };
+    let hears = lane.run(Line::new(), async move { near.readable().await.is_ok() });
+    std::io::Write::write_all(&mut far, b"x").unwrap();
+    let heard = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), hears).await });
+    loops.store(false, Ordering::Relaxed);
+    assert_eq!(heard.unwrap(), Ok(true));
+    runtime.block_on(busy).unwrap();
+    lane.close();
+}

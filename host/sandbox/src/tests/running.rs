@@ -81,7 +81,7 @@ impl Call {
         let call = CallState::new((&self.grants, &self.requests), &self.limits, token.clone(), &environment, context);
         let call = call.of_effect(self.effect);
         let request = Request { tool: "t".to_owned(), arguments: self.arguments.clone(), resume: None };
-        Job { request, call, limits: self.limits }
+        Job { request, call, limits: self.limits, secrets: self.grants.secrets.clone() }
     }
 
     pub(crate) fn start(&self, plugin: &Plugin, token: &CallToken) -> tokio::task::JoinHandle<Done> {

@@ -199,7 +199,7 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
         for secret in survey(manifest, &terms.config.sources, now) {
             warnings.extend(secret.warnings(manifest));
         }
-        warnings.extend(unserved(manifest, &terms.config.callers));
+        warnings.extend(unserved(manifest, &terms.callers()));
         if is_soon(manifest.expires_at(), now) {
             let message = format!("ends with {}", manifest.expires());
             warnings.push(
@@ -218,6 +218,11 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
     let config = &terms.config;
     let at = |key: &str, message: String| Fault::of(home::CONFIG, message).at(config.lines.of_key(key), key);
     for key in &config.callers.keys {
+        if key.owner.is_none() {
+            let path = format!("callers.keys.{}", key.name);
+            warnings
+                .push(at(&path, "says nothing of who answers for it".to_owned()).mend("owner = \"ops@example.com\""));
+        }
         if key.expires.is_none() {
             let path = format!("callers.keys.{}", key.name);
             warnings.push(at(&path, "never expires".to_owned()).mend("expires = 2027-01-31"));
@@ -229,11 +234,11 @@ fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faul
                 .push(at(&path, what.to_owned()).mend(format!("`wardkeep keys revoke {}`, and a new one", key.name)));
         }
     }
-    if config.callers.stdio.is_none() && config.callers.keys.is_empty() {
+    if config.callers.stdio.is_none() && config.callers.keys.is_empty() && config.issuers.is_empty() {
         warnings.push(
             Fault::of(home::CONFIG, "nobody may call")
                 .at(None, "callers")
-                .mend("[callers.stdio], or `wardkeep keys new NAME`"),
+                .mend("[callers.stdio], `wardkeep keys new NAME`, or [callers.oauth.NAME]"),
         );
     }
     warnings

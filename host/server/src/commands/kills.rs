@@ -42,13 +42,12 @@ struct All {
 
 pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
     let home = Home::open_to_stop(globals.home.as_deref())?;
-    let (store, now) = (Store::new(home.state()), Timestamp::now());
-    let book = store.read()?.unwrap_or_default();
-    let all = book.kills.into_iter().chain(store.brakes()?).filter(|kill| kill.holds(now));
-    let kills: Vec<_> = all.map(|kill| Shown { brake: kill.by == BRAKE, kill }).collect();
+    let store = Store::new(home.state());
+    let change = store.read()?.map_or(0, |book| book.change);
     // No lock is kept: a host that starts now is not held up.
-    let confirmed = match orders::give(home.path(), Order::Kills { change: book.change }, PATIENCE).await {
+    let confirmed = match orders::give(home.path(), Order::Kills { change }, PATIENCE).await {
         Reached::Done(Done::Kills { .. }) => Some(true),
+        // an answer to something else confirms nothing
         Reached::Done(_) => Some(false),
         Reached::Free(_) => None,
         Reached::Unconfirmed(why) => {
@@ -56,6 +55,10 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
             Some(false)
         }
     };
+    // After the host's word: a brake that it was putting on is written by then.
+    let (book, now) = (store.read()?.unwrap_or_default(), Timestamp::now());
+    let all = book.kills.into_iter().chain(store.brakes()?).filter(|kill| kill.holds(now));
+    let kills: Vec<_> = all.map(|kill| Shown { brake: kill.by == BRAKE, kill }).collect();
     let screen = globals.screen();
     if screen.is_json() {
         screen.document(&All { change: book.change, confirmed, kills })?;

@@ -10,6 +10,7 @@ use wardkeep_model::Principal;
 
 use crate::{
     cli::Globals,
+    config::Listen,
     home::{Home, LockError, Owner},
     load::Terms,
     owner::{Owned, tell_rejected},
@@ -48,15 +49,18 @@ async fn http(home: &Home, hang_ups: HangUps, stop: CancellationToken) -> anyhow
     let Some(mut owned) = open(home, lock, &stop).await? else { return Ok(ExitCode::SUCCESS) };
     tell_rejected(&owned.terms, &owned.rejected, &owned.strays);
     let listen = owned.terms.config.listen.clone();
-    let options = HttpOptions { listen: listen.http, public_url: listen.public_url, origins: listen.origins };
+    let Listen { http, public_url, origins, proxies } = listen;
+    let options = HttpOptions { listen: http, public_url, origins, proxies };
     let ended = async {
         let server = HttpServer::bind(options, owned.host.clone()).await?;
         let socket = owned.serve_socket(stop.clone())?;
         let (tools, plugins) = (counted(owned.tools, "tool"), counted(owned.plugins, "plugin"));
         note(format!("serving {tools} of {plugins} on http://{}/mcp", server.address()));
-        if owned.terms.config.callers.keys.is_empty() {
-            note("no keys: every call over HTTP is refused\n  mend: `wardkeep keys new NAME`");
+        let config = &owned.terms.config;
+        if config.callers.keys.is_empty() && config.issuers.is_empty() {
+            note("no keys and no issuers: every call over HTTP is refused\n  mend: `wardkeep keys new NAME`");
         }
+        owned.host.moment().callers.oauth.warm();
         let fresh = owned.keep_fresh(hang_ups, stop.clone());
         server.run(stop.clone()).await;
         stop.cancel();

@@ -18,7 +18,7 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  wardkeep tools\n  wardkeep tools --as service:ci\n  \
-    wardkeep tools --as https://login.example.com#alice --group engineering --scope read")]
+    wardkeep tools --as oauth:corp/alice --group engineering --scope tools:read")]
 pub(crate) struct Args {
     /// A principal or the name of an API key of the operator's file; by default the local principal
     #[arg(long = "as", value_name = "PRINCIPAL")]

@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  wardkeep why user:me files_read\n  \
     wardkeep why ci files_write '{\"root\":\"reports\",\"path\":\"a.txt\",\"text\":\"x\"}'\n  \
-    wardkeep why https://login.example.com#alice github_create_issue --group oncall --scope write\n\n\
+    wardkeep why oauth:corp/alice github_create_issue --group oncall --scope tools:write\n\n\
     Exit status 0 where the call is allowed, 1 where it is refused.")]
 pub(crate) struct Args {
     /// A principal or the name of an API key of the operator's file

@@ -1,5 +1,7 @@
 //! `[callers]`: who may call, and as whom. An upper bound on what manifests allow, never a grant.
 
+use std::{path::Path, sync::Arc};
+
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use wardkeep_gateway::{ApiKey, Callers};
 use wardkeep_model::{Authenticated, Principal};
@@ -8,9 +10,10 @@ use wardkeep_policy::{
     manifest::Allowed,
 };
 
-use super::{KeyName, named};
+use super::{Issuer, KeyName, named, oauth};
 
-pub(super) fn read(mut table: Table<'_>) -> Option<Callers> {
+/// Who may call, and the issuers whose keys are still to be had.
+pub(super) fn read(mut table: Table<'_>, directory: &Path, public_url: Option<&str>) -> Option<(Callers, Vec<Issuer>)> {
     let stdio = match table.optional("stdio") {
         Some(item) => principal(&mut item.table()?, Authenticated::Stdio).map(Some),
         None => Some(None),
@@ -19,7 +22,11 @@ pub(super) fn read(mut table: Table<'_>) -> Option<Callers> {
         Some(item) => keys(item.table()?),
         None => Some(Vec::new()),
     };
-    Some(Callers { stdio: stdio?, keys: keys? })
+    let issuers = match table.optional("oauth") {
+        Some(item) => oauth::read(&item, directory, public_url),
+        None => Some(Vec::new()),
+    };
+    Some((Callers { stdio: stdio?, keys: keys?, oauth: Arc::default() }, issuers?))
 }
 
 fn keys(table: Table<'_>) -> Option<Vec<ApiKey>> {
@@ -50,8 +57,13 @@ fn key(name: &str, item: &Item<'_>) -> Option<ApiKey> {
         Some(item) => item.date().and_then(end_of).map(Some),
         None => Some(None),
     };
+    let owner = match table.optional("owner") {
+        Some(item) => item.line_of_text(1..=128).map(|owner| Some(owner.to_owned())),
+        None => Some(None),
+    };
     drop(table);
-    Some(ApiKey { name: named?.to_string(), sha256: sha256?, principal: principal?, expires: expires? })
+    let (sha256, principal, expires) = (sha256?, principal?, expires?);
+    Some(ApiKey { name: named?.to_string(), sha256, principal, expires, owner: owner? })
 }
 
 /// The moment at which this day ends, in UTC.
@@ -87,6 +99,12 @@ fn principal(table: &mut Table<'_>, authenticated: Authenticated) -> Option<Prin
 
 fn principal_name(item: &Item<'_>) -> Option<String> {
     match item.read()? {
+        // Whose name that is, its issuer says, and nobody else may.
+        Allowed::Principal(name) if name.starts_with("oauth:") => {
+            let message = format!("{} is the name of a caller with an access token", quoted(&name));
+            item.fault(message, Some("principal = \"user:me\" or \"service:ci\""));
+            None
+        }
         Allowed::Principal(name) => Some(name),
         Allowed::Group(name) => {
             item.fault(format!("{} is a group, not a caller", quoted(&name)), Some("principal = \"user:me\""));
@@ -95,7 +113,7 @@ fn principal_name(item: &Item<'_>) -> Option<String> {
     }
 }
 
-fn group(item: &Item<'_>) -> Option<String> {
+pub(super) fn group(item: &Item<'_>) -> Option<String> {
     let text = item.line_of_text(1..=128)?;
     if let Some(bare) = text.strip_prefix("group:") {
         item.fault(format!("{} has a prefix that belongs into manifests", quoted(text)), Some(&format!("\"{bare}\"")));

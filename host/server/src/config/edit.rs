@@ -30,7 +30,10 @@ pub(crate) struct NewKey {
     pub(crate) sha256: Digest,
     pub(crate) principal: String,
     pub(crate) groups: Vec<String>,
+    pub(crate) owner: String,
     pub(crate) expires: Date,
+    /// Of `writes`, `human` and `unconfirmed_writes`, those that are true.
+    pub(crate) flags: Vec<&'static str>,
 }
 
 /// The file with one key more.
@@ -60,7 +63,11 @@ fn block(key: &NewKey) -> String {
     let _ = writeln!(block, "sha256 = \"{}\"", key.sha256);
     let _ = writeln!(block, "principal = {}", basic_string(&key.principal));
     let _ = writeln!(block, "groups = [{}]", groups.join(", "));
+    let _ = writeln!(block, "owner = {}", basic_string(&key.owner));
     let _ = writeln!(block, "expires = {}", key.expires);
+    for flag in &key.flags {
+        let _ = writeln!(block, "{flag} = true");
+    }
     block
 }
 
@@ -129,7 +136,9 @@ mod tests {
             sha256: Digest::of(name.as_bytes()),
             principal: format!("service:{name}"),
             groups: vec!["a".into(), "b".into()],
+            owner: "me".into(),
             expires: "2027-01-31".parse().unwrap(),
+            flags: vec!["writes"],
         }
     }
 
@@ -137,7 +146,7 @@ mod tests {
     fn a_key_is_appended_and_all_else_is_left_as_it_was() {
         let edited = add_key(FILE, &key("ci")).unwrap();
         let block = format!(
-            "\n[callers.keys.ci]\nsha256 = \"{}\"\nprincipal = \"service:ci\"\ngroups = [\"a\", \"b\"]\nexpires = 2027-01-31\n",
+            "\n[callers.keys.ci]\nsha256 = \"{}\"\nprincipal = \"service:ci\"\ngroups = [\"a\", \"b\"]\nowner = \"me\"\nexpires = 2027-01-31\nwrites = true\n",
             Digest::of(b"ci")
         );
         assert_eq!(edited, format!("{FILE}{block}"));

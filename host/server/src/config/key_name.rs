@@ -8,7 +8,7 @@ pub(crate) struct KeyName(String);
 
 /// A name that breaks the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a key's name is 1 to 64 of a-z, 0-9, `-` and `_`")]
+#[error("a name is 1 to 64 of a-z, 0-9, `-` and `_`")]
 pub(crate) struct InvalidKeyName;
 
 impl KeyName {

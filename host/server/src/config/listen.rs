@@ -1,8 +1,11 @@
-//! `[listen]`: where HTTP is served. Beyond loopback only behind a proxy that ends TLS, and only if the operator says so.
+//! `[listen]`: where HTTP is served. Beyond loopback only behind a proxy that ends TLS, and only if the operator says so and names it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use wardkeep_gateway::Proxies;
 use wardkeep_policy::document::{Item, Table, quoted};
+
+use super::proxies;
 
 /// Where and as what to listen for HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,11 +16,14 @@ pub(crate) struct Listen {
     pub(crate) public_url: Option<String>,
     /// Values of `Origin` that are accepted.
     pub(crate) origins: Vec<String>,
+    /// What ends TLS before this host, if anything does.
+    pub(crate) proxies: Option<Proxies>,
 }
 
 impl Default for Listen {
     fn default() -> Self {
-        Self { http: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), public_url: None, origins: Vec::new() }
+        let http = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        Self { http, public_url: None, origins: Vec::new(), proxies: None }
     }
 }
 
@@ -26,23 +32,25 @@ pub(super) fn read(mut table: Table<'_>) -> Option<Listen> {
         Some(item) => address(&item).map(|address| (address, Some(item))),
         None => Some((Listen::default().http, None)),
     };
-    let behind_proxy = table.optional("behind_proxy").map_or(Some(false), |item| item.boolean());
+    let proxies = proxies::read(&mut table);
     let public_url = table.optional("public_url").map_or(Some(None), |item| url(&item).map(Some));
     let origins = table.optional("origins").map_or_else(|| Some(Vec::new()), |item| item.list_of(origin));
     drop(table);
     let (http, item) = http?;
     if let Some(item) = item
         && !http.ip().is_loopback()
-        && behind_proxy == Some(false)
+        && proxies == Some(None)
     {
         item.fault(
             format!("`{http}` is reached from other machines, and keys would cross the network in the clear"),
-            Some("http = \"127.0.0.1:8080\", or behind_proxy = true where a proxy before it ends TLS"),
+            Some(
+                "http = \"127.0.0.1:8080\"; or where a proxy before it ends TLS, behind_proxy = true and trusted_proxies = \
+                 [\"10.0.0.1\"]",
+            ),
         );
         return None;
     }
-    behind_proxy?;
-    Some(Listen { http, public_url: public_url?, origins: origins? })
+    Some(Listen { http, public_url: public_url?, origins: origins?, proxies: proxies? })
 }
 
 fn address(item: &Item<'_>) -> Option<SocketAddr> {

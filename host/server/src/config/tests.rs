@@ -87,6 +87,53 @@ fn a_key_ends_with_its_last_day_and_roots_are_relative_to_the_file() {
 }
 
 #[test]
+fn an_issuer_is_taken_with_bounds_and_its_tokens_are_for_this_host() {
+    let text = |more: &str| {
+        format!(
+            "format = 1\n[trust]\nroot_sha256 = \"{}\"\n[listen]\npublic_url = \"https://tools.example.com/mcp\"\n\
+             [callers.oauth.corp]\nissuer = \"https://login.example.com/\"\n{more}",
+            Digest::of(b"t")
+        )
+    };
+    let config = parse(&text("jwks = \"corp.json\"\n")).unwrap();
+    let [issuer] = config.issuers.as_slice() else { panic!() };
+    assert_eq!(issuer.keys, Jwks::File("/home/me/wardkeep/corp.json".into()));
+    let terms = &issuer.terms;
+    assert_eq!((terms.name.as_str(), terms.issuer.as_str()), ("corp", "https://login.example.com/"));
+    assert_eq!(terms.audience, "https://tools.example.com/mcp");
+    assert_eq!(terms.algorithms, wardkeep_gateway::Algorithm::ALL);
+    assert_eq!((terms.groups_claim.as_str(), terms.scope_claim.as_str()), ("groups", "scope"));
+    assert_eq!(terms.longest_life.as_secs(), 86_400);
+    assert!(terms.groups.is_none() && !terms.writes && !terms.human && !terms.unconfirmed_writes);
+    let more = "jwks = \"https://login.example.com/keys\"\naudience = \"api://tools\"\nalgorithms = [\"ES256\"]\n\
+                groups = [\"oncall\"]\nwrites = true\nhuman = true\nlongest_life = \"30d\"\n";
+    let config = parse(&text(more)).unwrap();
+    let terms = &config.issuers[0].terms;
+    assert_eq!((terms.audience.as_str(), terms.algorithms.len()), ("api://tools", 1));
+    assert_eq!(terms.groups.as_deref(), Some(&["oncall".to_owned()][..]));
+    assert!(terms.writes && terms.human && !terms.unconfirmed_writes);
+    assert!(
+        matches!(&config.issuers[0].keys, Jwks::Page(page) if page.to_string() == "https://login.example.com/keys")
+    );
+}
+
+#[test]
+fn a_proxy_is_believed_that_is_named_and_no_other() {
+    let text = |more: &str| {
+        let digest = Digest::of(b"t");
+        format!(
+            "format = 1\n[trust]\nroot_sha256 = \"{digest}\"\n[listen]\nhttp = \"0.0.0.0:8080\"\nbehind_proxy = true\n{more}"
+        )
+    };
+    let config = parse(&text("trusted_proxies = [\"10.0.0.1\", \"10.1.0.0/16\", \"2001:db8::/32\"]\n")).unwrap();
+    let proxies = config.listen.proxies.unwrap();
+    assert_eq!(proxies.trusted, ["10.0.0.1/32", "10.1.0.0/16", "2001:db8::/32"].map(|net| net.parse().unwrap()));
+    assert_eq!(proxies.headers, wardkeep_gateway::ForwardedBy::XForwarded);
+    let config = parse(&text("trusted_proxies = [\"10.0.0.1\"]\nforwarded_by = \"forwarded\"\n")).unwrap();
+    assert_eq!(config.listen.proxies.unwrap().headers, wardkeep_gateway::ForwardedBy::Forwarded);
+}
+
+#[test]
 fn brakes_are_on_unless_the_file_says_otherwise_and_each_number_can_be_changed() {
     let with = |more: &str| parse(&format!("format = 1\n[trust]\nroot_sha256 = \"{}\"\n{more}", Digest::of(b"t")));
     assert_eq!(with("").unwrap().brakes, BrakeTerms::default());

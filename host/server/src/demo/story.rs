@@ -41,7 +41,8 @@ pub(super) async fn tell(directory: &Path, steps: &mut Steps) -> anyhow::Result<
 
 /// Serves over HTTP and speaks to it as any client would.
 async fn serve(stage: &Stage, owned: &Owned, stop: &CancellationToken, steps: &mut Steps) -> anyhow::Result<()> {
-    let options = HttpOptions { listen: owned.terms.config.listen.http, public_url: None, origins: Vec::new() };
+    let options =
+        HttpOptions { listen: owned.terms.config.listen.http, public_url: None, origins: Vec::new(), proxies: None };
     let server = HttpServer::bind(options, owned.host.clone()).await?;
     let url = format!("http://{}/mcp", server.address());
     let serving = tokio::spawn(server.run(stop.clone()));

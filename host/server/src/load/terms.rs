@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, os::unix::ffi::OsStrExt as _, path::Path, sync:
 
 use jiff::Timestamp;
 use wardkeep_audit::Revoked;
+use wardkeep_gateway::Callers;
 use wardkeep_model::Digest;
 use wardkeep_policy::{
     Fault, Faults, HostTerms, REVOKE_NAMESPACE, Remembered, Revocation, Revocations, Trust, verify_signature,
@@ -18,7 +19,7 @@ use crate::{
     state::State,
 };
 
-use super::{World, candidate::fault};
+use super::{Tokens, World, candidate::fault};
 
 /// The documents of a home that bear on every plugin.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub(crate) struct Terms {
     pub(crate) trust_signatures: Signatures,
     pub(crate) roots: Roots,
     pub(crate) world: World,
+    /// What access tokens are held against.
+    pub(crate) tokens: Tokens,
     /// Verified revocations of this home's files; those that only the state remembers are not among them.
     pub(crate) revoking: Vec<Revoking>,
     /// What is wrong without stopping the rest: directories that are not there, revocations that do not count.
@@ -63,8 +66,10 @@ impl Terms {
         let mut faults = Faults::none();
         let (roots, host) = roots(home, &config, &mut faults);
         let world = World::new(&config, &mut faults);
+        let tokens = Tokens::new(&config, &world);
         let revoking = revoking(home, &trust, now, &mut faults)?;
-        Ok(Self { config, host, trust: Arc::new(trust), trust_bytes, trust_signatures, roots, world, revoking, faults })
+        let trust = Arc::new(trust);
+        Ok(Self { config, host, trust, trust_bytes, trust_signatures, roots, world, tokens, revoking, faults })
     }
 
     /// The operator's file alone.
@@ -74,7 +79,23 @@ impl Terms {
 
     /// The same with the connections and tokens of what was read before, unless what they stand on has changed.
     pub(crate) fn after(self, before: &Self) -> Self {
-        Self { world: self.world.or(&before.world), ..self }
+        let world = self.world.or(&before.world);
+        // Made anew where the world is: they hold the one that they were made with.
+        let tokens = Tokens::new(&self.config, &world).or(&before.tokens);
+        Self { world, tokens, ..self }
+    }
+
+    /// Who may call.
+    pub(crate) fn callers(&self) -> Callers {
+        Callers { oauth: self.tokens.oauth(), ..self.config.callers.clone() }
+    }
+
+    /// The callers of another reading of the operator's file, and nothing else of it.
+    pub(crate) fn take_callers(&mut self, config: Config) {
+        let Config { callers, issuers, .. } = config;
+        self.config.callers = callers;
+        self.config.issuers = issuers;
+        self.tokens = Tokens::new(&self.config, &self.world).or(&self.tokens);
     }
 
     /// The same documents with the revocations that lie in the home now: they count whatever became of the others.

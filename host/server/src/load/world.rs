@@ -50,7 +50,12 @@ impl World {
 
     /// The one that there was before, if this one would be the same.
     pub(super) fn or(self, before: &Self) -> Self {
-        if self.made_from == before.made_from { before.clone() } else { self }
+        if self.is(before) { before.clone() } else { self }
+    }
+
+    /// Whether the two are made from the same.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.made_from == other.made_from
     }
 }
 

@@ -122,6 +122,7 @@ fn a_tool_that_no_caller_may_call_is_warned_of_with_the_flag_that_would_let_one(
             sha256: Digest::of(b"key"),
             principal: principal.clone(),
             expires: None,
+            owner: None,
         };
         // The first over standard input, the others by keys: it does not matter where a caller stands.
         let keys = callers.iter().enumerate().skip(1).map(key).collect();

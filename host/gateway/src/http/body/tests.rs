@@ -10,7 +10,7 @@ async fn so_many_bytes_are_parsed_at_once_and_what_waits_too_long_is_told_so() {
     bodies.patience = Duration::from_millis(50);
     let mut held = Vec::new();
     for _ in 0..PARSED_BYTES / BODY_BYTES {
-        held.push(bodies.read("user:me", &mut largest()).await.unwrap().0);
+        held.push(bodies.read("user:me", &mut largest()).await.unwrap().body);
     }
     assert_eq!(bodies.read("user:me", &mut Body::from("{}")).await.map(drop), Err(Unread::Busy));
     bodies.patience = Duration::from_secs(60);
