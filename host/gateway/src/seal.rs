@@ -214,19 +214,17 @@ mod tests {
     #[test]
     fn of_a_hundred_thousand_who_race_for_one_answer_one_wins() {
         const THREADS: usize = 8;
+        const EACH: usize = 100_000 / THREADS;
         let seals = Seals::new(Purpose::Confirmation);
         let now = Timestamp::from_second(0).unwrap();
-        for round in 0..100 {
+        for round in 0..10 {
             let gate = std::sync::Barrier::new(THREADS);
+            let race = || {
+                gate.wait();
+                (0..EACH).filter(|_| seals.spend(&nonce(round), now)).count()
+            };
             let won: usize = std::thread::scope(|scope| {
-                let racing: Vec<_> = (0..THREADS)
-                    .map(|_| {
-                        scope.spawn(|| {
-                            gate.wait();
-                            (0..125).filter(|_| seals.spend(&nonce(round), now)).count()
-                        })
-                    })
-                    .collect();
+                let racing: Vec<_> = (0..THREADS).map(|_| scope.spawn(race)).collect();
                 racing.into_iter().map(|racer| racer.join().unwrap()).sum()
             });
             assert_eq!(won, 1, "round {round}");

@@ -12,9 +12,7 @@ use wardkeep_model::{Ask, Definition, Description, Effect, Scheme};
 use crate::{
     approval::HostTerms,
     document::{Fault, quoted},
-    manifest::{
-        Access, Confirm, Grant, GrantKey, HostPattern, HttpGrant, Inject, Manifest, SourceKind, Stage, ToolTerms,
-    },
+    manifest::{Access, Grant, GrantKey, HostPattern, HttpGrant, Inject, Manifest, SourceKind, Stage, ToolTerms},
     plugin::Tool,
 };
 
@@ -48,22 +46,8 @@ pub(crate) fn notices(manifest: &Manifest, tools: &[Arc<Tool>], told: &Descripti
 /// Whom a tool does not serve, though it looks as if it did.
 fn served(manifest: &Manifest, terms: &ToolTerms) -> Option<Fault> {
     let fault = |key: &str, message: &str| manifest.fault(&format!("tools.{}.{key}", terms.name), message);
-    match (terms.stage, terms.effect, terms.confirm) {
-        (Stage::Off, ..) => None,
-        _ if terms.allow.is_empty() => {
-            Some(fault("allow", "nobody may call this tool").mend("allow = [\"group:NAME\"]"))
-        }
-        (_, Effect::Destructive, _) => Some(fault(
-            "effect",
-            "not served yet: a destructive tool waits for a confirmation that this host cannot ask for yet",
-        )),
-        (_, Effect::Write, Confirm::Client | Confirm::Operator) => Some(
-            fault("confirm", "not served yet: it waits for a confirmation that this host cannot ask for yet").mend(
-                "confirm = \"none\" serves it to callers with unconfirmed_writes = true in wardkeep.toml, without one",
-            ),
-        ),
-        (_, Effect::Write, Confirm::None) | (_, Effect::Read, _) => None,
-    }
+    let nobody = terms.stage != Stage::Off && terms.allow.is_empty();
+    nobody.then(|| fault("allow", "nobody may call this tool").mend("allow = [\"group:NAME\"]"))
 }
 
 fn requests(manifest: &Manifest, http: &HttpGrant) -> Vec<Fault> {

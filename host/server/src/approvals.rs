@@ -129,9 +129,7 @@ mod tests {
         let (_directory, home) = home();
         fs::create_dir(home.state()).unwrap();
         let path = home.state().join(FILE);
-        for text in
-            ["", "{", r#"{"format":1}"#, &ONE.replace("pending", "yes"), &ONE.replace("\"is\"", "\"x\": 1, \"is\"")]
-        {
+        for text in ["", "{", r#"{"format":1}"#, &ONE.replace("pending", "yes")] {
             fs::write(&path, text).unwrap();
             assert!(matches!(read(&home), Err(ApprovalsError::Damaged { .. })), "{text}");
         }

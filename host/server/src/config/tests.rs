@@ -56,6 +56,7 @@ fn what_init_writes_as_a_comment_is_accepted_once_it_is_none() {
     assert_eq!(config.allowances, allowances, "the template tells the defaults");
     assert_eq!(config.roots.values().collect::<Vec<_>>(), [Path::new("/srv/reports")]);
     assert_eq!(config.callers.keys.len(), 1);
+    assert_eq!(config.confirmation, Confirmation::default());
     assert_eq!(config.sources, Sources { file: Some("/run/secrets/wardkeep".into()), env: true });
     assert_eq!(config.egress.ca.as_deref(), Some(Path::new("/home/me/wardkeep/corp.pem")));
     assert_eq!(config.egress.private, ["10.2.0.0/16".parse().unwrap()]);
@@ -197,5 +198,25 @@ fn every_piece_of_the_file_that_the_callers_page_shows_is_accepted() {
     for block in blocks {
         let text = format!("format = 1\n[trust]\nroot_sha256 = \"{}\"\n{block}", Digest::of(b"t"));
         parse(&text).unwrap_or_else(|faults| panic!("{block}\n{faults}"));
+    }
+}
+
+#[test]
+fn confirmations_are_read_up_to_their_bounds() {
+    let root = Digest::of(b"trust");
+    let read = |table: &str| {
+        parse(&format!("format = 1\n[trust]\nroot_sha256 = \"{root}\"\n{table}")).map(|config| config.confirmation)
+    };
+    assert_eq!(read("").unwrap(), Confirmation::default());
+    let most = "[confirmation]\napprovals = false\ndestructive = \"operator\"\ndeadline = \"7d\"\npending = 10000\npending_per_caller = 10000\n";
+    let Confirmation { confirming, limits } = read(most).unwrap();
+    assert!(!confirming.approvals && confirming.destructive_by_operator && confirming.client);
+    assert_eq!((limits.deadline.as_secs(), limits.all, limits.each), (7 * 24 * 60 * 60, 10_000, 10_000));
+    let least = "[confirmation]\ndestructive = \"client\"\ndeadline = \"1s\"\npending = 1\npending_per_caller = 1\n";
+    let Confirmation { confirming, limits } = read(least).unwrap();
+    assert!(confirming.approvals && !confirming.destructive_by_operator);
+    assert_eq!((limits.deadline.as_secs(), limits.all, limits.each), (1, 1, 1));
+    for beyond in ["deadline = \"999ms\"", "deadline = \"169h\"", "pending = 10001", "pending_per_caller = 0"] {
+        assert!(read(&format!("[confirmation]\n{beyond}\n")).is_err(), "{beyond}");
     }
 }

@@ -1,0 +1,69 @@
+//! What the operator does and sees: bounds of the queue, kills, the page.
+
+use super::*;
+
+#[test]
+fn only_so_many_calls_of_one_caller_wait() {
+    let home = confirming::home(SERVICE, "", "[confirmation]\npending_per_caller = 2\n");
+    let serving = home.serve();
+    let mcp = serving.mcp();
+    let path = |number: u32| json!({ "path": format!("{number}.md"), "text": "x" });
+    for number in 0..2 {
+        waits(&call(&mcp, "files_write", &path(number), None));
+    }
+    let full = call(&mcp, "files_write", &path(2), None);
+    assert_eq!(full["isError"], json!(true), "{full}");
+    on_record(&home, "approvals-full", "throttled");
+    waits(&call(&Mcp { key: OTHER.to_owned(), ..mcp }, "files_write", &path(2), None));
+}
+
+#[test]
+fn a_kill_takes_every_open_approval_with_it_and_lifting_it_brings_none_back() {
+    let home = confirming::home(SERVICE, "", "");
+    let serving = home.serve();
+    let mcp = serving.mcp();
+    let append = |approval| call(&mcp, "files_append", &note(), approval);
+    let (approved, pending) = (waits(&write(&mcp, None)), waits(&append(None)));
+    approve(&home, &approved);
+    assert!(home.run(&["kill", "plugin:files", "--reason", "it misbehaves"]).status.success());
+    let unknown = mcp.request_with_meta(
+        "tools/call",
+        json!({ "name": "files_write", "arguments": note() }),
+        json!({ "dev.wardkeep/approval": approved }),
+    );
+    assert_eq!(unknown.message()["error"]["message"], "unknown tool `files_write`");
+    assert!(home.run(&["revive", "plugin:files", "--reason", "mended"]).status.success());
+    for (answer, id) in [(write(&mcp, Some(&approved)), &approved), (append(Some(&pending)), &pending)] {
+        refused(&home, &answer, "approval-denied");
+        assert!(answer["content"][0]["text"].as_str().unwrap().contains("it was stopped while it waited"), "{answer}");
+        let kept = home.json(&["approvals", "show", id]);
+        assert_eq!(kept["standing"]["by"], "wardkeep (kill plugin:files)", "{kept}");
+    }
+    nothing_written(&home, "a kill");
+}
+
+#[test]
+fn every_command_of_the_confirmation_page_does_what_the_page_says() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/confirmation.md")).unwrap();
+    let block = page.split("```").find(|block| block.contains("\nwardkeep approvals list")).expect("the commands");
+    let home = confirming::home(SERVICE, "", "");
+    let serving = home.serve();
+    let mcp = serving.mcp();
+    let [yes, no] =
+        ["yes.md", "no.md"].map(|path| waits(&call(&mcp, "files_write", &json!({ "path": path, "text": "x" }), None)));
+    let lines: Vec<_> = block.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), 4, "{block}");
+    for line in lines {
+        let id = if line.contains(" deny ") { &no } else { &yes };
+        let command = line.split("  #").next().unwrap().replace("APPROVAL", id);
+        let words: Vec<_> = command.split_whitespace().skip(1).collect();
+        let output = home.run(&words);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{command}: {said}");
+        assert!(!line.contains("list") || said.contains(&yes) && said.contains(&no), "{command}: {said}");
+    }
+    let listed = home.json(&["approvals", "list", "--all"]);
+    let standing =
+        |id: &str| listed.as_array().unwrap().iter().find(|it| it["id"] == id).unwrap()["standing"]["is"].clone();
+    assert_eq!((standing(&yes), standing(&no)), (json!("approved"), json!("denied")));
+}
