@@ -120,12 +120,16 @@ fn an_approval_outlives_kill_9_and_is_used_once_all_the_same() {
     serving.kill_9();
     // decided while nobody serves
     approve(&home, &id);
+    let queue = home.path().join("state/approvals.json");
+    let approved = fs::read(&queue).unwrap();
     let serving = home.serve();
     serving.kill_9();
     let serving = home.serve();
     assert_eq!(write(&serving.mcp(), Some(&id))["isError"], json!(false));
     serving.kill_9();
     fs::remove_file(home.tree().join("a.md")).unwrap();
+    // as it was before it was used: the journal knows better
+    fs::write(&queue, approved).unwrap();
     let serving = home.serve();
     refused(&home, &write(&serving.mcp(), Some(&id)), "approval-used");
     waits(&write(&serving.mcp(), None));

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-use wardkeep_model::{Digest, PluginName};
+use jiff::{SignedDuration, Timestamp};
+use wardkeep_model::{CorrelationId, Digest, PluginName};
 
 use crate::{Event, Revoked};
 
@@ -22,6 +22,9 @@ pub struct Replay {
     pub kills: BTreeMap<String, Killing>,
     /// The last change of the kills that is on record.
     pub kill_change: u64,
+    /// Approvals that calls were recorded with, and when: none of them is good for another, whatever the state says. Those of the last days, which is
+    /// longer than any can be open.
+    pub approvals_used: BTreeMap<String, (CorrelationId, Timestamp)>,
     /// Records in the journal; a home whose journal holds any was in use.
     pub records: u64,
 }
@@ -48,7 +51,16 @@ pub struct Killing {
     pub until: Option<Timestamp>,
 }
 
+/// No approval is open for so long.
+const OPEN: SignedDuration = SignedDuration::from_hours(15 * 24);
+
 impl Replay {
+    /// A call was about to run with this approval.
+    pub(crate) fn used(&mut self, approval: &str, call: &CorrelationId, time: Timestamp) {
+        self.approvals_used.retain(|_, (_, used)| time.duration_since(*used) < OPEN);
+        self.approvals_used.insert(approval.to_owned(), (call.clone(), time));
+    }
+
     pub(crate) fn apply(&mut self, event: &Event, time: Timestamp) {
         match event {
             Event::Started { .. } | Event::Stopped { .. } => self.serving.clear(),

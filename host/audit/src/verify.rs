@@ -169,9 +169,14 @@ impl Walk {
         let line = self.chain.check(bytes)?;
         self.open.apply(&line)?;
         self.replay.records += 1;
+        let time = Timestamp::from_millisecond(line.time).unwrap_or_default();
         if let Some(event) = &line.unmapped.event {
-            let time = Timestamp::from_millisecond(line.time).unwrap_or_default();
             self.replay.apply(event, time);
+        }
+        if let (Some(confirmed), Some(call)) = (&line.unmapped.confirmed, &line.metadata.correlation_uid)
+            && let Some(approval) = &confirmed.approval
+        {
+            self.replay.used(approval, call, time);
         }
         Ok(())
     }

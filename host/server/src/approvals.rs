@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
-use wardkeep_audit::Journal;
+use wardkeep_audit::{Journal, Replay};
 use wardkeep_gateway::{Approval, Approvals, Keep};
 
 use crate::{
@@ -77,10 +77,16 @@ pub(crate) fn read(home: &Home) -> Result<Vec<Approval>, ApprovalsError> {
     Ok(approvals)
 }
 
-/// The queue of a home whose lock this process holds.
-pub(crate) fn open(home: &Home, journal: &Journal) -> Result<Approvals, ApprovalsError> {
+/// The queue of a home whose lock this process holds. What the journal knows to be used is used, also where an old copy of the file says otherwise.
+pub(crate) fn open(home: &Home, journal: &Journal, replay: &Replay) -> Result<Approvals, ApprovalsError> {
     let file = File(home.state().join(FILE));
-    Ok(Approvals::new(read(home)?, Box::new(file), journal.clone()))
+    let mut approvals = read(home)?;
+    for approval in &mut approvals {
+        if let Some((call, at)) = replay.approvals_used.get(approval.id.as_str()) {
+            approval.used_before(call, *at);
+        }
+    }
+    Ok(Approvals::new(approvals, Box::new(file), journal.clone()))
 }
 
 #[cfg(test)]

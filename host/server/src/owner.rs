@@ -202,7 +202,7 @@ impl Owned {
         if state != before {
             store.write(&state)?;
         }
-        let approvals = Arc::new(approvals::open(home, journal)?);
+        let approvals = Arc::new(approvals::open(home, journal, &opened.replay)?);
         Ok(Opening { store, state, engine, loaded, approvals })
     }
 

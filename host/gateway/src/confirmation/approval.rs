@@ -120,6 +120,18 @@ pub struct Decided {
     pub at: Timestamp,
 }
 
+impl Approval {
+    /// The journal holds the call that used it: whatever else is said of it, it is good for no other.
+    pub fn used_before(&mut self, call: &CorrelationId, at: Timestamp) {
+        let by = match &self.standing {
+            Standing::Used { .. } => return,
+            Standing::Approved(decided) => decided.by.clone(),
+            _ => String::new(),
+        };
+        self.standing = Standing::Used { by, at, call: call.clone() };
+    }
+}
+
 impl Standing {
     /// In a word.
     #[must_use]

@@ -102,8 +102,8 @@ async fn decide(home: &Home, screen: Screen, id: ApprovalId, decision: Decision,
         Reached::Unconfirmed(error) => return Err(error),
         Reached::Free(_lock) => {
             let limits = Terms::config(home)?.confirmation.limits;
-            let (journal, _) = journal::open(home, Sync::Always).await?;
-            let decided = match approvals::open(home, &journal) {
+            let (journal, opened) = journal::open(home, Sync::Always).await?;
+            let decided = match approvals::open(home, &journal, &opened.replay) {
                 Ok(approvals) => approvals.decide(&id, decision, &by, &reason, &limits).await.map_err(Into::into),
                 Err(error) => Err(anyhow::Error::from(error)),
             };
