@@ -41,12 +41,14 @@ fn a_component_that_imports_the_writer_is_refused_while_nothing_may_be_written()
 #[test]
 fn a_tool_that_reaches_for_its_neighbours_root_is_told_no_and_the_record_says_so() {
     let home = Home::new();
-    for side in ["left", "right"] {
-        fs::create_dir(home.path().join(side)).unwrap();
-        fs::write(home.path().join(side).join("a.txt"), format!("of the {side}")).unwrap();
+    let place = |side: &str| home.tree().join(side).to_str().unwrap().to_owned();
+    let (left, right) = (place("left"), place("right"));
+    for (side, place) in [("left", &left), ("right", &right)] {
+        fs::create_dir(place).unwrap();
+        fs::write(format!("{place}/a.txt"), format!("of the {side}")).unwrap();
     }
     let root = crate::support::home::sha256(&home.read("trust.toml"));
-    home.write("wardkeep.toml", &home.operator_file(&root, "left = \"left\"\nright = \"right\"\n"));
+    home.write("wardkeep.toml", &home.operator_file(&root, &format!("left = \"{left}\"\nright = \"{right}\"\n")));
     let grants = "[grants.files.left]\nroot = \"left\"\naccess = \"read\"\n[grants.files.right]\nroot = \"right\"\naccess = \"read\"\n";
     let tools = [("left", "[\"files.left\"]"), ("right", "[\"files.right\"]")];
     home.install(&Plugin::granted("neighbours", &guests::path("neighbours"), &tools, grants));

@@ -12,7 +12,7 @@ fn shown(page: &str) -> Manifest {
 #[test]
 fn the_manifest_of_the_readme_is_read_without_a_fault() {
     let manifest = shown(include_str!("../../README.md"));
-    assert_eq!((manifest.name().as_str(), manifest.tools().len(), manifest.grants().len()), ("github", 5, 5));
+    assert_eq!((manifest.name().as_str(), manifest.tools().len(), manifest.grants().len()), ("github", 6, 6));
     let known: Vec<_> = super::plugin().describe().tools.into_iter().map(|tool| tool.name).collect();
     for tool in manifest.tools().values() {
         assert!(known.iter().any(|name| name == tool.name.as_str()), "{}", tool.name);
