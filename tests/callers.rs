@@ -544,3 +544,32 @@ fn a_key_is_shown_once_says_who_answers_for_it_and_is_refused_at_once_when_it_is
     );
     home.refused(&["keys", "revoke", "test"]);
 }
+
+#[test]
+fn keys_made_and_revoked_at_the_same_moment_are_all_kept_and_all_gone() {
+    let home = Home::new();
+    let names: Vec<_> = (0..8).map(|number| format!("k{number}")).collect();
+    let at_once = |commands: Vec<Vec<&str>>| {
+        let running: Vec<_> = commands.iter().map(|command| home.wardkeep(command).spawn().unwrap()).collect();
+        for mut command in running {
+            assert!(command.wait().unwrap().success());
+        }
+    };
+    let listed = || {
+        let keys = home.json(&["keys", "list"]);
+        let mut names: Vec<_> =
+            keys.as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    at_once(names.iter().map(|name| vec!["keys", "new", name]).collect());
+    let expected: Vec<_> = names.iter().cloned().chain(["test".to_owned()]).collect();
+    assert_eq!(listed(), expected);
+
+    let serving = home.serve();
+    let mut mixed: Vec<_> = names.iter().map(|name| vec!["keys", "revoke", name]).collect();
+    mixed.push(vec!["keys", "new", "late"]);
+    at_once(mixed);
+    assert_eq!(listed(), ["late", "test"], "what was revoked does not come back with what another command had read");
+    serving.terminate();
+}

@@ -5,6 +5,7 @@ mod foreign;
 mod lock;
 mod ownership;
 mod read;
+mod turn;
 mod user;
 mod write;
 
@@ -19,6 +20,7 @@ pub(crate) use foreign::Foreign;
 pub(crate) use lock::{LockError, Owner};
 pub(crate) use ownership::{Unsafe, check_directory, check_file, check_parent};
 pub(crate) use read::{ReadError, open_checked, read_anywhere, read_file};
+pub(crate) use turn::{Turn, TurnError};
 pub(crate) use user::user_name;
 pub(crate) use write::{WriteError, create_directory, sync_directory, write_durable, write_new};
 

@@ -13,7 +13,7 @@ use super::kill::who;
 use crate::{
     cli::Globals,
     config::{self, Config, KeyName, NewKey},
-    home::{Home, cap, read_file, write_durable},
+    home::{Home, Turn, cap, create_directory, read_file, write_durable},
     orders::{self, Reached},
     screen::{Ink, chain, escaped, note},
 };
@@ -80,7 +80,6 @@ pub(crate) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
 }
 
 fn new(globals: &Globals, home: &Home, args: New) -> anyhow::Result<ExitCode> {
-    let text = text(home)?;
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).context("the operating system gives no random bytes")?;
     let key = format!("{PREFIX}{}", Digest::from_bytes(secret));
@@ -101,7 +100,8 @@ fn new(globals: &Globals, home: &Home, args: New) -> anyhow::Result<ExitCode> {
         expires,
         flags: flags.into_iter().filter(|(_, set)| *set).map(|(flag, _)| flag).collect(),
     };
-    write(home, &config::add_key(&text, &added)?)?;
+    let _turn = turn(home)?;
+    write(home, &config::add_key(&text(home)?, &added)?)?;
     let screen = globals.screen();
     if screen.is_json() {
         #[derive(Serialize)]
@@ -169,8 +169,10 @@ fn list(globals: &Globals, home: &Home) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// First on disk, then in the host that runs.
+/// First on disk, then in the host that runs. Nobody else edits the file before the host has confirmed it: what a command read before and
+/// wrote after would bring the key back.
 async fn revoke(globals: &Globals, home: &Home, name: &str) -> anyhow::Result<ExitCode> {
+    let _turn = turn(home)?;
     let before = text(home)?;
     let edited = config::remove_key(&before, name)?;
     let key = parse(home, &before)?.callers.keys.into_iter().find(|key| key.name == name).map(|key| key.sha256);
@@ -199,6 +201,12 @@ async fn revoke(globals: &Globals, home: &Home, name: &str) -> anyhow::Result<Ex
         None => note(format!("key `{name}` is gone; no host serves this home")),
     }
     Ok(if why_not.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Commands that edit the operator's file do it one after the other.
+fn turn(home: &Home) -> anyhow::Result<Turn> {
+    create_directory(&home.state())?;
+    Ok(Turn::take(&home.state().join("config.lock"))?)
 }
 
 fn text(home: &Home) -> anyhow::Result<String> {

@@ -2,12 +2,8 @@
 //! and what is written is on the device before it counts.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
-    io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    thread::sleep,
-    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -15,7 +11,7 @@ use wardkeep_policy::kill::Kill;
 
 use super::Book;
 use crate::{
-    home::{ReadError, WriteError, cap, create_directory, read_file, write_durable},
+    home::{ReadError, Turn, TurnError, WriteError, cap, create_directory, read_file, write_durable},
     screen::Told as _,
 };
 
@@ -23,9 +19,6 @@ const KILLS: &str = "kills.json";
 const BRAKES: &str = "brakes.json";
 const LOCK: &str = "kills.lock";
 const FORMAT: u32 = 1;
-/// Another command holds the lock for a few milliseconds.
-const PATIENCE: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(10);
 /// A file that is replaced while it is read is read again so often.
 const AGAIN: usize = 5;
 
@@ -47,16 +40,14 @@ pub(crate) enum StoreError {
     Write(#[from] WriteError),
     #[error("the device of the home's state does not answer")]
     Late,
-    #[error("`{}` is held by another command\n  mend: try again; if one hangs, end it", .0.told())]
-    Held(PathBuf),
-    #[error("`{}` cannot be locked: {error}\n  mend: move it away", .path.told())]
-    Lock { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Turn(#[from] TurnError),
 }
 
 impl StoreError {
     /// Whether trying again may help, as opposed to a file that holds nothing good.
     pub(crate) const fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreadable(_) | Self::Late | Self::Held(_) | Self::Lock { .. } | Self::Write(_))
+        matches!(self, Self::Unreadable(_) | Self::Late | Self::Turn(_) | Self::Write(_))
     }
 }
 
@@ -111,7 +102,7 @@ impl Store {
     /// Changes the operator's kills; on the device when this returns. Nothing is written where the change leaves them as they are.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Book) -> T) -> Result<T, StoreError> {
         create_directory(&self.directory)?;
-        let _lock = self.lock()?;
+        let _turn = Turn::take(&self.directory.join(LOCK))?;
         let before = self.read()?.unwrap_or_default();
         let mut book = before.clone();
         let done = change(&mut book);
@@ -125,24 +116,6 @@ impl Store {
     pub(crate) fn stamp(&self) -> Stamp {
         let found = self.directory.join(KILLS).symlink_metadata().ok();
         Stamp(found.map(|found| (found.ino(), found.size(), found.ctime(), found.ctime_nsec())))
-    }
-
-    fn lock(&self) -> Result<File, StoreError> {
-        let path = self.directory.join(LOCK);
-        let failed = |error| StoreError::Lock { path: path.clone(), error };
-        let flags = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
-        let mut open = OpenOptions::new();
-        let open = open.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
-        let file = open.open(&path).map_err(failed)?;
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if Instant::now() < until => sleep(PAUSE),
-                Err(TryLockError::WouldBlock) => return Err(StoreError::Held(path)),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-            }
-        }
     }
 
     fn put(&self, name: &str, holds: &impl Serialize) -> Result<(), StoreError> {
@@ -253,8 +226,8 @@ mod tests {
     fn a_command_that_hangs_holds_another_up_for_a_moment_only() {
         let home = tempfile::tempdir().unwrap();
         let store = Store::new(home.path());
-        let _held = store.lock().unwrap();
+        let _held = Turn::take(&store.directory.join(LOCK)).unwrap();
         let error = store.change(|book| book.kill(kill("all"))).unwrap_err();
-        assert!(matches!(error, StoreError::Held(_)), "{error}");
+        assert!(matches!(error, StoreError::Turn(TurnError::Held(_))), "{error}");
     }
 }
