@@ -60,6 +60,28 @@ fn the_inspector_lists_strictly_and_calls_over_http_and_stdio_in_both_eras() {
     assert_eq!(outcomes(&home), ["ok"; 4]);
 }
 
+#[test]
+fn an_inspector_that_cannot_answer_is_told_of_the_approval_and_its_same_call_runs_once_that_is_given() {
+    let home = home();
+    let serving = home.serve();
+    let note = r#"{"root":"tree","path":"note.txt","text":"kept"}"#;
+    for (era, _) in ERAS {
+        let keep = || {
+            let mut call = cli(&["--method", "tools/call", "--tool-name", "writes_keep", "--tool-args-json", note])?;
+            Some(call.args(over_http(&serving)).args(["--protocol-era", era]).output().expect("the client starts"))
+        };
+        let Some(waits) = keep() else { return };
+        let text = String::from_utf8_lossy(&waits.stdout).into_owned();
+        let id: String = text[text.find("apv-").expect(&text)..].chars().take(20).collect();
+        assert!(!home.tree().join("note.txt").exists(), "{era}: {text}");
+        home.json(&["approvals", "approve", &id]);
+        let kept = keep().unwrap();
+        assert!(kept.status.success(), "{era}: {kept:?}");
+        std::fs::remove_file(home.tree().join("note.txt")).expect("it was written");
+    }
+    assert_eq!(confirmed(&home), ["operator"; 2]);
+}
+
 /// Begins a call without end, and goes away when it has begun.
 fn begins_and_goes_away(home: &Home, target: &[String]) -> Option<()> {
     let before = lines(home, "intent").len();
