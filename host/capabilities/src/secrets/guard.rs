@@ -4,15 +4,16 @@
 //! The handle is the first line: no value enters a guest at all. This one is for upstreams that send a credential back, and for mistakes. It
 //! stops nobody who encrypts, and must not be relied on as if it did.
 
+mod look;
 mod patterns;
 mod stream;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use aho_corasick::{Input, MatchKind, automaton::Automaton, nfa::contiguous::NFA};
+use aho_corasick::{Input, automaton::Automaton, nfa::contiguous::NFA};
 use wardkeep_model::SecretName;
-use zeroize::Zeroizing;
 
+use look::Look;
 pub(crate) use stream::GuardStream;
 
 /// What stands in the place of a value that was found.
@@ -22,12 +23,11 @@ const PLACE: &[u8] = b"[secret]";
 ///
 /// Its automaton holds what it looks for, as every such thing must: it is never shown, and the process that it is in cannot be dumped.
 pub struct Guard {
-    matcher: NFA,
+    whole: Look,
+    /// Forms whose lines may be broken.
+    broken: Look,
     /// The values as names hold them, which are told in small letters.
     folded: NFA,
-    /// For each pattern, whose value it is.
-    names: Vec<SecretName>,
-    longest: usize,
 }
 
 /// More, or longer values than an automaton can be made of.
@@ -37,7 +37,7 @@ pub struct Unguardable;
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("patterns", &self.names.len()).finish_non_exhaustive()
+        f.debug_struct("Guard").field("patterns", &self.whole.names.len()).finish_non_exhaustive()
     }
 }
 
@@ -50,29 +50,21 @@ impl Guard {
     pub fn over<'v>(
         values: impl Iterator<Item = (&'v SecretName, &'v [u8])>,
     ) -> Result<Option<Arc<Self>>, Unguardable> {
-        let (mut names, mut all): (Vec<SecretName>, Vec<Zeroizing<Vec<u8>>>) = Default::default();
-        let mut plain = Vec::new();
-        for (name, value) in values {
-            plain.push(value);
-            let found = patterns::of(value);
-            names.extend(std::iter::repeat_n(name.clone(), found.len()));
-            all.extend(found.into_iter().map(Zeroizing::new));
-        }
-        let Some(longest) = all.iter().map(|pattern| pattern.len()).max() else { return Ok(None) };
-        let matcher = NFA::builder().match_kind(MatchKind::LeftmostLongest).prefilter(false).build(all.iter());
-        let matcher = matcher.map_err(|_| Unguardable)?;
+        let values: Vec<_> = values.collect();
+        let looks = (Look::over(&values, patterns::of, false)?, Look::over(&values, patterns::broken, true)?);
+        let (Some(whole), Some(broken)) = looks else { return Ok(None) };
+        let plain = values.iter().map(|(_, value)| value);
         let folded = NFA::builder().ascii_case_insensitive(true).prefilter(false).build(plain);
         let folded = folded.map_err(|_| Unguardable)?;
-        Ok(Some(Arc::new(Self { matcher, folded, names, longest })))
+        Ok(Some(Arc::new(Self { whole, broken, folded })))
     }
 
     /// Whose value is in there, if one is.
     #[must_use]
     pub fn finds(&self, bytes: &[u8]) -> Option<&SecretName> {
-        let input = Input::new(bytes).earliest(true);
-        // The one error is a search of a kind that the automaton was not built for.
-        let found = self.matcher.try_find(&input).ok().flatten()?;
-        self.names.get(found.pattern().as_usize())
+        // Where no line is broken, a whole form is all that there can be.
+        let breaks = || bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r' | b'\\'));
+        self.whole.finds(bytes).or_else(|| if breaks() { self.broken.finds(bytes) } else { None })
     }
 
     /// Whether a value is in there, or would be but for capitals.

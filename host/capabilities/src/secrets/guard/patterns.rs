@@ -9,6 +9,8 @@ use base64::{
 
 /// A line of a key is looked for by itself if it has this many bytes.
 const LINE: usize = 32;
+/// Of a longer value the rarer forms are not looked for: they are many and long.
+const RARE: usize = 512;
 
 /// Every form of this value, each once.
 pub(super) fn of(value: &[u8]) -> BTreeSet<Vec<u8>> {
@@ -39,11 +41,72 @@ pub(super) fn of(value: &[u8]) -> BTreeSet<Vec<u8>> {
             forms.insert(once);
         }
     }
-    forms.extend([all_escaped(value, false), all_escaped(value, true), html(value)]);
+    forms.extend([all_escaped(value, false), all_escaped(value, true)]);
+    forms.extend(QUOTES.map(|quotes| html(value, quotes)));
+    if value.len() <= RARE {
+        rare(value, &mut forms);
+    }
     // A key of several lines is as good as known by its lines.
     let lines = value.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| line.len() < value.len());
     forms.extend(lines.filter(|line| line.len() >= LINE && !line.starts_with(b"-----")).map(<[u8]>::to_vec));
     forms
+}
+
+/// The forms of which programs break the lines, without the breaks: the value itself, base64, base32 and hexadecimal.
+pub(super) fn broken(value: &[u8]) -> BTreeSet<Vec<u8>> {
+    let on_one_line = value.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect();
+    let mut forms = BTreeSet::from([on_one_line, hex(value, false), hex(value, true)]);
+    for engine in [&STANDARD, &URL_SAFE] {
+        forms.insert(engine.encode(value).into_bytes());
+        forms.extend((0..3).map(|before| aligned(value, before, |bytes| engine.encode(bytes))));
+    }
+    if value.len() <= RARE {
+        forms.extend(all_base32(value));
+    }
+    forms
+}
+
+fn rare(value: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
+    forms.extend(all_base32(value));
+    if let Ok(text) = std::str::from_utf8(value) {
+        let units = || text.encode_utf16();
+        forms.insert(units().flat_map(u16::to_le_bytes).collect());
+        forms.insert(units().flat_map(u16::to_be_bytes).collect());
+        let numbers = |each: fn(u32) -> String| text.chars().flat_map(|c| each(c.into()).into_bytes()).collect();
+        forms.insert(numbers(|c| format!("&#{c};")));
+        forms.insert(numbers(|c| format!("&#x{c:x};")));
+        forms.insert(numbers(|c| format!("&#x{c:X};")));
+    }
+    for upper in [false, true] {
+        // dumps, fingerprints, and strings of C, Python and ECMAScript
+        for before in [" ", ":", "\\x", "\\\\x"] {
+            let each = value.iter().flat_map(|byte| [before.as_bytes(), &digits(*byte, upper)].concat());
+            let form: Vec<u8> = each.collect();
+            // what stands between the bytes does not stand before the first
+            let first = if before.len() == 1 { 1 } else { 0 };
+            forms.insert(form.into_iter().skip(first).collect());
+        }
+        // encoded once by each of two
+        for kept in [alphanumeric, unreserved, uri_component] {
+            forms.insert(percent(&percent(value, kept, upper), unreserved, upper));
+        }
+    }
+}
+
+/// Base32 (RFC 4648, 6) of the value where 0 to 4 bytes stand before it in their group of five, without the characters that depend on its
+/// neighbours.
+fn all_base32(value: &[u8]) -> Vec<Vec<u8>> {
+    let one = |before: usize, letters: &[u8; 32]| {
+        let (first, end) = ((before * 8).div_ceil(5), (before + value.len()) * 8 / 5);
+        let bit = |at: usize| {
+            let byte = (at / 8).checked_sub(before).and_then(|at| value.get(at)).copied().unwrap_or_default();
+            usize::from(byte >> (7 - at % 8) & 1)
+        };
+        let letter = |at: usize| (0..5).fold(0, |bits, next| bits << 1 | bit(at * 5 + next));
+        (first..end).map(|at| letters.get(letter(at)).copied().unwrap_or_default()).collect()
+    };
+    let alphabets = [b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"abcdefghijklmnopqrstuvwxyz234567"];
+    alphabets.into_iter().flat_map(|letters| (0..5).map(move |before| one(before, letters))).collect()
 }
 
 fn hex(value: &[u8], upper: bool) -> Vec<u8> {
@@ -197,14 +260,23 @@ fn units(c: char, upper: bool, out: &mut Vec<u8>) {
     }
 }
 
+/// What pages have for `"` and `'`: each writer has its own pair.
+const QUOTES: [(&[u8], &[u8]); 5] = [
+    (b"&quot;", b"&#39;"),
+    (b"&#34;", b"&#39;"),
+    (b"&quot;", b"&#x27;"),
+    (b"&quot;", b"&#039;"),
+    (b"&quot;", b"&apos;"),
+];
+
 /// As in a page.
-fn html(value: &[u8]) -> Vec<u8> {
+fn html(value: &[u8], (double, single): (&[u8], &[u8])) -> Vec<u8> {
     let each = |byte: &u8| match byte {
         b'&' => b"&amp;".to_vec(),
         b'<' => b"&lt;".to_vec(),
         b'>' => b"&gt;".to_vec(),
-        b'"' => b"&quot;".to_vec(),
-        b'\'' => b"&#39;".to_vec(),
+        b'"' => double.to_vec(),
+        b'\'' => single.to_vec(),
         byte => vec![*byte],
     };
     value.iter().flat_map(each).collect()

@@ -11,24 +11,31 @@ fn guard(values: &[&str]) -> Arc<Guard> {
     Guard::over(values.iter().map(|value| (&name, value.as_bytes()))).unwrap().unwrap()
 }
 
+impl Guard {
+    /// What both searches may hold back, where each second byte is a break.
+    fn longest(&self) -> usize {
+        self.whole.longest + 3 * self.broken.longest
+    }
+}
+
 fn streamed(guard: &Arc<Guard>, text: &[u8], sizes: &[usize]) -> Vec<u8> {
     let mut stream = guard.stream();
     let (mut out, mut rest, mut sizes) = (Vec::new(), text, sizes.iter().cycle());
     while !rest.is_empty() {
         let (piece, after) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
         out.extend(stream.push(piece));
-        assert!(stream.held.len() < guard.longest, "held back {}", stream.held.len());
+        assert!(stream.held() < guard.longest(), "held back {}", stream.held());
         rest = after;
     }
     out.extend(stream.finish());
-    assert!(stream.held.is_empty());
+    assert_eq!(stream.held(), 0);
     out
 }
 
 /// What one search over the whole gives: the library's own replacing.
 fn at_once(guard: &Arc<Guard>, text: &[u8]) -> Vec<u8> {
-    let with = vec![PLACE; guard.names.len()];
-    guard.matcher.try_replace_all_bytes(text, &with).unwrap()
+    let with = vec![PLACE; guard.whole.names.len()];
+    guard.whole.matcher.try_replace_all_bytes(text, &with).unwrap()
 }
 
 #[test]
@@ -84,6 +91,92 @@ fn the_usual_encodings_of_a_value_are_found_wherever_they_stand() {
     for other in ["", "s3cr/t", "s3cr/t+\"k<y>\\ñ 1&'", "nothing of it"] {
         assert_eq!(guard.finds(other.as_bytes()), None, "{other}");
         assert_eq!(guard.without(other), other);
+    }
+}
+
+#[test]
+fn rarer_encodings_of_a_value_are_found_too() {
+    let value = "s3cr/t+\"k<y>\\ñ 1&'~";
+    let guard = guard(&[value]);
+    let each = |of: fn(u8) -> String| value.bytes().map(of).collect::<Vec<_>>();
+    let number = |of: fn(u32) -> String| value.chars().map(|c| of(c.into())).collect::<String>();
+    let twice = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let forms = [
+        each(|b| format!("{b:02x}")).join(" "),
+        each(|b| format!("{b:02X}")).join(":"),
+        each(|b| format!("\\x{b:02x}")).concat(),
+        number(|c| format!("&#{c};")),
+        number(|c| format!("&#x{c:X};")),
+        "s3cr/t+&quot;k&lt;y&gt;\\ñ 1&amp;&#x27;~".to_owned(),
+        "s3cr/t+&#34;k&lt;y&gt;\\ñ 1&amp;&#39;~".to_owned(),
+        "s3cr/t+&quot;k&lt;y&gt;\\ñ 1&amp;&#039;~".to_owned(),
+        "s3cr/t+&quot;k&lt;y&gt;\\ñ 1&amp;&apos;~".to_owned(),
+        percent_encoding::utf8_percent_encode(&twice, percent_encoding::NON_ALPHANUMERIC).to_string(),
+    ];
+    for form in forms {
+        let text = format!("before {form} after");
+        assert_eq!(guard.finds(text.as_bytes()), Some(&name("s")), "{text}");
+        assert!(!String::from_utf8_lossy(&streamed(&guard, text.as_bytes(), &[3])).contains(&form), "{text}");
+    }
+    for units in [u16::to_le_bytes, u16::to_be_bytes] {
+        let form: Vec<u8> = format!("before {value} after").encode_utf16().flat_map(units).collect();
+        assert_eq!(guard.finds(&form), Some(&name("s")));
+    }
+    // RFC 4648, section 10, and wherever it stands in its group of five
+    let guard = Guard::over([(&name("s"), &b"foobar"[..])].into_iter()).unwrap().unwrap();
+    assert!(guard.finds(b"MZXW6YTBOI======").is_some());
+    for at_each in ["MFTG633CMFZA", "MFQWM33PMJQXE", "MFQWCZTPN5RGC4Q", "MFQWCYLGN5XWEYLS", "mfqwcylbmzxw6ytboi"] {
+        assert!(guard.finds(format!("x {at_each} y").as_bytes()).is_some(), "{at_each}");
+    }
+}
+
+#[test]
+fn a_value_whose_lines_are_broken_is_found_and_goes_whole() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let value = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+    let guard = guard(&[value]);
+    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let whole = [value.to_owned(), hex, STANDARD.encode(format!("{value}--")), STANDARD.encode(format!("xy{value}--"))];
+    for form in &whole {
+        for columns in [1, 7, 20, 60, 64, 76] {
+            let lines: Vec<_> = form.as_bytes().chunks(columns).map(|line| String::from_utf8_lossy(line)).collect();
+            for end in ["\n", "\r\n", "\\n", "\\r\\n", "\n    "] {
+                let text = format!("{{\"content\": \"{}\", \"n\": 7}}", lines.join(end));
+                assert_eq!(guard.finds(text.as_bytes()), Some(&name("s")), "{text}");
+                for sizes in [&[1][..], &[2, 3], &[1000]] {
+                    let out = String::from_utf8(streamed(&guard, text.as_bytes(), sizes)).unwrap();
+                    assert!(out.contains("[secret]") && out.ends_with(", \"n\": 7}"), "{text}: {out}");
+                    let left = out.replace(end, "");
+                    assert!(!left.contains(&form[20..30]) && left.len() < 60, "{text}: {out}");
+                }
+            }
+        }
+    }
+    // what merely begins like it is told as it came
+    for text in [
+        "ghp_0123\n456789abcde\nnothing of it",
+        "ends in \\",
+        "Z2hwXzAx\\n\r\n    \n",
+        "ghp_0123 456789abcdefghijABCDEFGHIJ012345",
+    ] {
+        for size in [1, 2, 100] {
+            assert_eq!(streamed(&guard, text.as_bytes(), &[size]), text.as_bytes(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_key_is_found_however_its_lines_are_laid() {
+    let body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7".repeat(5);
+    let key = |columns: usize, end: &str| {
+        let lines: Vec<_> = body.as_bytes().chunks(columns).map(|line| String::from_utf8_lossy(line)).collect();
+        format!("-----BEGIN PRIVATE KEY-----{end}{}{end}-----END PRIVATE KEY-----", lines.join(end))
+    };
+    let guard = guard(&[&key(64, "\n")]);
+    for laid in [key(64, "\n"), key(76, "\r\n"), key(1000, "\n"), key(20, "\\n"), key(50, "\n        ")] {
+        assert!(guard.finds(laid.as_bytes()).is_some(), "{laid}");
+        let out = String::from_utf8(streamed(&guard, laid.as_bytes(), &[5])).unwrap();
+        assert!(!out.contains("hkiG9w0BAQEFAASC"), "{out}");
     }
 }
 
@@ -192,8 +285,8 @@ fn measure() {
         text.as_bytes().chunks(16 << 10).for_each(|chunk| drop(stream.push(chunk)));
         println!(
             "{} patterns of {bytes} bytes in {made:?}, {} bytes held; {} MiB searched in {searched:?}, streamed in {:?}",
-            guard.names.len(),
-            guard.matcher.memory_usage(),
+            guard.whole.names.len(),
+            guard.whole.matcher.memory_usage() + guard.broken.matcher.memory_usage(),
             text.len() >> 20,
             begun.elapsed()
         );
@@ -213,8 +306,8 @@ fn what_long_values_cost() {
         eprintln!(
             "{count} of 16 KiB: {:?}, longest {}, {} bytes",
             begun.elapsed(),
-            guard.longest,
-            guard.matcher.memory_usage()
+            guard.longest(),
+            guard.whole.matcher.memory_usage() + guard.broken.matcher.memory_usage()
         );
         let begun = std::time::Instant::now();
         let mut stream = guard.stream();
