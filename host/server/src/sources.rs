@@ -3,7 +3,7 @@
 
 mod file;
 
-use std::{collections::BTreeSet, env, ffi::OsString, os::unix::ffi::OsStringExt as _};
+use std::{env, ffi::OsString, os::unix::ffi::OsStringExt as _};
 
 use wardkeep_policy::manifest::{SourceKey, SourceKind};
 use wardkeep_sandbox::{Reading, SecretSources, SourceError};
@@ -24,12 +24,6 @@ impl SecretSources for Sources {
 }
 
 impl Sources {
-    /// Those that are switched on.
-    pub(crate) fn kinds(&self) -> BTreeSet<SourceKind> {
-        let file = self.file.is_some().then_some(SourceKind::File);
-        file.into_iter().chain(self.env.then_some(SourceKind::Env)).collect()
-    }
-
     /// Where the value lies, for people.
     pub(crate) fn place(&self, key: &SourceKey) -> String {
         match (&self.file, key.kind) {

@@ -67,8 +67,14 @@ fn main() {
         }
         let ok = journal.intent(intent(1)).await.unwrap();
         let cost = Cost { fuel: 1234, memory_peak: 65536, elapsed: Duration::from_micros(2500), ..Cost::default() };
-        let closing =
-            Closing { outcome: Outcome::Ok, error_class: None, cost, notes: Vec::new(), touched: vec!["a.txt".into()], egress: Vec::new() };
+        let closing = Closing {
+            outcome: Outcome::Ok,
+            error_class: None,
+            cost,
+            notes: Vec::new(),
+            touched: vec!["a.txt".into()],
+            egress: Vec::new(),
+        };
         journal.outcome(ok, closing.clone()).await.unwrap();
         let bad = journal.intent(intent(2)).await.unwrap();
         let note = Note { kind: NoteKind::Denied, capability: "files".into(), detail: "`../x`".into(), count: 1 };

@@ -1,8 +1,11 @@
 //! `[sources]`: where values of secrets come from. Manifests name them by `file:NAME` and `env:NAME`; where that is, is said here.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
-use wardkeep_policy::document::Table;
+use wardkeep_policy::{SourceKind, document::Table};
 
 /// Sources that are switched on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -11,6 +14,14 @@ pub(crate) struct Sources {
     pub(crate) file: Option<PathBuf>,
     /// Whether variables of the host's environment count.
     pub(crate) env: bool,
+}
+
+impl Sources {
+    /// Those that are switched on.
+    pub(crate) fn kinds(&self) -> BTreeSet<SourceKind> {
+        let file = self.file.is_some().then_some(SourceKind::File);
+        file.into_iter().chain(self.env.then_some(SourceKind::Env)).collect()
+    }
 }
 
 pub(super) fn read(mut table: Table<'_>, directory: &Path) -> Option<Sources> {
