@@ -183,7 +183,11 @@ async fn revoke(globals: &Globals, home: &Home, name: &str) -> anyhow::Result<Ex
     let reached = orders::give(home.path(), Order::Revoke { key }, PATIENCE).await;
     let (served, why_not) = match reached {
         Reached::Done(_) => (true, None),
-        Reached::Free(_) => (false, None),
+        Reached::Free(lock) => {
+            // Who records it takes the home again.
+            drop(lock);
+            (false, None)
+        }
         Reached::Unconfirmed(why) => (true, Some(chain(why.as_ref()))),
     };
     if why_not.is_none() {
