@@ -325,6 +325,82 @@ fn clients_are_told_where_to_get_tokens_and_where_there_are_none_nothing() {
 }
 
 #[test]
+fn another_public_url_holds_from_the_next_start_on_and_until_then_nobody_is_led_astray() {
+    let issuer = Issuer::start();
+    let home = issuer.home("", "");
+    install(&home);
+    let serving = home.serve();
+    let led = |serving: &Serving| {
+        let refused = send(serving.address, "POST", "/mcp", &[("authorization", "Bearer a.b.c")], b"{}").unwrap();
+        let challenge = refused.header("www-authenticate").unwrap().to_owned();
+        let url = challenge.split("resource_metadata=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let (host, path) = url.strip_prefix("https://").unwrap().split_once('/').unwrap();
+        let document = send(serving.address, "GET", &format!("/{path}"), &[("host", host)], b"").unwrap();
+        (document.status, document.message()["resource"].as_str().map(str::to_owned))
+    };
+    assert_eq!(led(&serving), (200, Some(PUBLIC.to_owned())));
+    let (old, new) = ("https://tools.example.com/mcp", "https://new.example.com/here/mcp");
+    assert_eq!(PUBLIC, old);
+    let file = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    home.write("wardkeep.toml", &file.replace(old, new));
+    serving.hang_up();
+    assert!(serving.says("listen changed: that takes effect after a restart"), "{}", serving.stderr());
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(led(&serving), (200, Some(old.to_owned())));
+    let for_old = issuer.ec.token(&issuer.claims("tools:read"));
+    let mut claims = issuer.claims("tools:read");
+    claims["aud"] = json!(new);
+    let for_new = issuer.ec.token(&claims);
+    let status = |serving: &Serving, token: &str| bearing(serving, token).request("tools/list", json!({})).status;
+    assert_eq!((status(&serving, &for_old), status(&serving, &for_new)), (200, 401));
+    serving.terminate();
+    let serving = home.serve();
+    assert_eq!(led(&serving), (200, Some(new.to_owned())));
+    assert_eq!((status(&serving, &for_old), status(&serving, &for_new)), (401, 200));
+}
+
+#[test]
+fn what_an_operator_changes_of_callers_and_limits_is_on_record_and_the_host_says_so() {
+    let home = Home::new();
+    install(&home);
+    home.run(&["keys", "new", "early"]);
+    assert!(home.journal().is_empty(), "nothing has served yet, and no log is begun");
+    let serving = home.serve();
+    let made = home.json(&["keys", "new", "ada", "--principal", "user:ada", "--group", "tests"]);
+    assert!(serving.says("taken up: callers.keys.ada added (user:ada)"), "{}", serving.stderr());
+    home.json(&["keys", "revoke", "ada"]);
+    assert!(serving.says("taken up: callers.keys.ada removed (user:ada)"), "{}", serving.stderr());
+    let file = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    home.write("wardkeep.toml", &format!("{file}[limits]\nrate = \"20/s\"\n"));
+    assert!(serving.says("taken up: limits.rate is 20/s, was 1000000/min"), "{}", serving.stderr());
+    serving.hang_up();
+    assert!(serving.says("reloaded: no plugin changed"), "{}", serving.stderr());
+    serving.terminate();
+    let revoked = home.run(&["keys", "revoke", "early"]);
+    assert!(revoked.status.success() && !String::from_utf8_lossy(&revoked.stderr).contains("audit log"), "{revoked:?}");
+    let journal = home.journal();
+    let events: Vec<_> = journal.iter().map(|line| line["unmapped"]["event"].clone()).collect();
+    let by = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let key = |kind: &str, key: &str, user: &str| json!({ "kind": kind, "key": key, "user": user, "by": by.trim() });
+    for recorded in [
+        key("key-made", "ada", "user:ada"),
+        key("key-revoked", "ada", "user:ada"),
+        key("key-revoked", "early", "service:early"),
+        json!({ "kind": "settings-changed", "changes": ["callers.keys.ada added (user:ada)"] }),
+        json!({ "kind": "settings-changed", "changes": ["callers.keys.ada removed (user:ada)"] }),
+        json!({ "kind": "settings-changed", "changes": ["limits.rate is 20/s, was 1000000/min"] }),
+    ] {
+        assert_eq!(events.iter().filter(|event| **event == recorded).count(), 1, "{recorded}");
+    }
+    let value = made["key"].as_str().unwrap();
+    let segment = String::from_utf8(home.read("audit/segment-00000001.jsonl")).unwrap();
+    assert!(!segment.contains(value), "a key's value stands nowhere");
+    let told = String::from_utf8(home.run(&["audit", "query", "--user", "user:ada"]).stdout).unwrap();
+    assert!(told.contains("key-made") && told.contains(&format!("ada for user:ada, by {}", by.trim())), "{told}");
+    home.json(&["audit", "verify"]);
+}
+
+#[test]
 fn behind_a_proxy_the_client_is_who_the_proxy_says_and_cleartext_is_refused() {
     let issuer = Issuer::start();
     let home = issuer.home("", "behind_proxy = true\ntrusted_proxies = [\"127.0.0.1\"]\n");
@@ -358,7 +434,15 @@ fn behind_a_proxy_the_client_is_who_the_proxy_says_and_cleartext_is_refused() {
     let spoofed = ("x-forwarded-for", "198.51.100.1, 203.0.113.9");
     let answer = ask(&bearer, &[https, spoofed, ("x-forwarded-host", "tools.example.com")]);
     assert_eq!(answer.message()["result"]["isError"], json!(false), "{}", answer.text());
-    assert_eq!(ask("Bearer a.b.c", &[https, ("x-forwarded-for", "203.0.113.66")]).status, 401);
+    let named = ("x-forwarded-host", "tools.example.com");
+    assert_eq!(ask("Bearer a.b.c", &[https, ("x-forwarded-for", "203.0.113.66"), named]).status, 401);
+    // a proxy that names its own way here has lost the name by which the client called, and perhaps it was a rebound one
+    for own in ["127.0.0.1", "localhost:99", "[::1]"] {
+        assert_eq!(ask(&bearer, &[https, from, ("x-forwarded-host", own)]).status, 403, "{own}");
+    }
+    let unnamed = ask(&bearer, &[https, from]);
+    assert_eq!(unnamed.status, 403, "`Host` is the address of this host");
+    assert!(unnamed.text().contains("the proxy does not pass on the name of `public_url`"), "{}", unnamed.text());
     let looks = ["/health", "/.well-known/oauth-protected-resource"];
     for path in looks {
         assert_eq!(
@@ -409,9 +493,8 @@ fn one_address_behind_a_proxy_holds_so_many_requests_and_the_others_get_in() {
     // a body that does not come: the request is held, and its connection is the proxy's
     let head = |from: &str| {
         format!(
-            "POST /mcp HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {KEY}\r\naccept: application/json, text/event-stream\r\n\
-             content-type: application/json\r\nx-forwarded-proto: https\r\nx-forwarded-for: {from}\r\ncontent-length: 5\r\n\r\n",
-            serving.address
+            "POST /mcp HTTP/1.1\r\nhost: tools.example.com\r\nauthorization: Bearer {KEY}\r\naccept: application/json, text/event-stream\r\n\
+             content-type: application/json\r\nx-forwarded-proto: https\r\nx-forwarded-for: {from}\r\ncontent-length: 5\r\n\r\n"
         )
     };
     let mut held = Vec::new();

@@ -127,6 +127,34 @@ fn a_caller_with_a_token_is_asked_about_by_its_groups_and_scopes() {
     assert!(refused.contains("leave --group and --scope out"), "{refused}");
 }
 
+#[test]
+fn why_names_the_limits_of_the_caller_and_where_they_stand() {
+    let home = home();
+    let told = |caller: &str| {
+        let text = String::from_utf8(home.run(&["why", caller, "fixture_echo"]).stdout).unwrap();
+        let report: Value =
+            serde_json::from_slice(&home.run(&["--json", "why", caller, "fixture_echo"]).stdout).unwrap();
+        (text, report["caller"].clone())
+    };
+    let (text, report) = told("service:test");
+    assert!(text.contains("128 calls at once: the defaults of [limits] in wardkeep.toml"), "{text}");
+    assert_eq!((&report["rate"], &report["place"]), (&json!("1000000/min"), &Value::Null));
+    let file = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    let limits = "[limits]\nconcurrency = 7\n[limits.callers.\"service:test\"]\nrate = \"5/min\"\n";
+    home.write("wardkeep.toml", &format!("{file}{limits}"));
+    let (text, report) = told("service:test");
+    assert!(text.contains("rate 5/min, writes 600/min, fuel 4000000000000 a minute, 7 calls at once: "), "{text}");
+    assert!(text.contains("[limits.callers.\"service:test\"] of wardkeep.toml"), "{text}");
+    assert!(text.contains("how much of that is left, only the host that runs knows"), "{text}");
+    assert_eq!(
+        (&report["rate"], &report["concurrency"], &report["place"]),
+        (&json!("5/min"), &json!(7), &json!("limits.callers.\"service:test\""))
+    );
+    let (text, report) = told("pilot");
+    assert!(text.contains("rate 1000000/min") && text.contains("[limits] of wardkeep.toml"), "{text}");
+    assert_eq!(report["place"], json!("limits"));
+}
+
 /// Every ruling as `step verdict`, and the whole report.
 fn why(home: &Home, arguments: &[&str], allowed: bool) -> (Vec<String>, Value) {
     let output = home.run(&[&["--json", "why"], arguments].concat());

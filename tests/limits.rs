@@ -132,6 +132,62 @@ fn callers_beyond_their_limits_get_exactly_theirs_and_callers_within_get_all_of_
     home.json(&["audit", "verify"]);
 }
 
+/// The lines of a command that prints many, as text and as JSON.
+fn asked(home: &Home, arguments: &[&str]) -> (String, Vec<Value>) {
+    let text = String::from_utf8(home.run(arguments).stdout).unwrap();
+    let json = String::from_utf8(home.run(&[&["--json"], arguments].concat()).stdout).unwrap();
+    (text, json.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+#[test]
+fn every_refused_call_is_found_by_the_id_that_its_caller_was_told_and_counted_as_soon_as_somebody_asks() {
+    let home = home(&["a"], "[limits]\nrate = \"2/d\"\n");
+    install(&home, 1, &[("echo", "")]);
+    let serving = home.serve();
+    let mcp = of(&serving, "a");
+    assert_eq!(calls(&mcp, "fixture_echo", 2), 2);
+    let mut ids = Vec::new();
+    for _ in 0..7 {
+        let refused = mcp.call("fixture_echo", json!({}));
+        assert!(retry_after(&refused).is_some(), "{refused}");
+        ids.push(refused["result"]["_meta"]["dev.wardkeep/correlation-id"].as_str().unwrap().to_owned());
+    }
+    let begun = Instant::now();
+    for id in &ids {
+        let (text, lines) = asked(&home, &["audit", "query", "--correlation-id", id]);
+        assert_eq!(lines.iter().map(|line| line["count"].as_u64().unwrap_or(1)).sum::<u64>(), 7, "{id}: {text}");
+        assert!(text.contains("6 more, ") && text.contains("by rate-caller"), "{text}");
+        assert!(text.lines().all(|line| line.contains("  from 127.0.0.1")), "{text}");
+    }
+    // one more, a while later
+    let refused = mcp.call("fixture_echo", json!({}));
+    assert!(retry_after(&refused).is_some());
+    let (text, lines) = asked(&home, &["audit", "tail"]);
+    assert!(begun.elapsed() < Duration::from_secs(10), "nothing of this was written because its time had come");
+    assert!(text.lines().last().unwrap().contains("1 more, at "), "{text}");
+    let times: Vec<_> = lines.iter().map(|line| line["time"].as_i64().unwrap()).collect();
+    assert!(times.is_sorted(), "a tail is in order of time: {text}");
+    serving.terminate();
+    assert_eq!(refusals(&home).0, [(("service:a".to_owned(), "rate-caller".to_owned()), 8)].into());
+    home.json(&["audit", "verify"]);
+}
+
+#[test]
+fn who_asks_for_the_log_of_a_host_that_hangs_gets_it_and_is_told() {
+    let home = home(&["a"], "[limits]\nrate = \"1/d\"\n");
+    install(&home, 1, &[("echo", "")]);
+    let serving = home.serve();
+    assert_eq!(calls(&of(&serving, "a"), "fixture_echo", 3), 1);
+    rustix::process::kill_process(serving.process(), rustix::process::Signal::STOP).unwrap();
+    let begun = Instant::now();
+    let tail = home.run(&["audit", "tail"]);
+    let took = begun.elapsed();
+    rustix::process::kill_process(serving.process(), rustix::process::Signal::CONT).unwrap();
+    assert!(tail.status.success() && took < Duration::from_secs(8), "{took:?}");
+    assert!(String::from_utf8_lossy(&tail.stdout).contains("throttled"), "{tail:?}");
+    assert!(String::from_utf8_lossy(&tail.stderr).contains("did not say in time that all is written"), "{tail:?}");
+}
+
 #[test]
 fn every_door_leads_through_the_same_limits() {
     let caller =

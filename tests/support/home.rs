@@ -229,7 +229,9 @@ impl Home {
             .collect();
         segments.sort();
         let text: String = segments.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+        // the last line is perhaps being written at this moment
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
     }
 }
 

@@ -187,6 +187,29 @@ pub enum Event {
         #[serde(default)]
         brake: bool,
     },
+    /// An operator made an API key. Its value stands nowhere.
+    KeyMade {
+        /// Its name in the operator's file.
+        key: String,
+        /// Whom it stands for.
+        user: String,
+        /// Who did it, as the operating system knows them.
+        by: String,
+    },
+    /// An operator took an API key out of the operator's file.
+    KeyRevoked {
+        /// As in [`Self::KeyMade`].
+        key: String,
+        /// As in [`Self::KeyMade`].
+        user: String,
+        /// As in [`Self::KeyMade`].
+        by: String,
+    },
+    /// A host that runs took up an operator's file that says other things of callers, or of what they may.
+    SettingsChanged {
+        /// Which, each kept up to 256 bytes; 17 are kept.
+        changes: Vec<String>,
+    },
 }
 
 /// What a revocation takes back.
@@ -204,6 +227,7 @@ const TEXT_BYTES: usize = 256;
 /// The longest target there is: `caller:` and a name of 1,024 bytes. One that is cut would stop somebody else.
 const TARGET_BYTES: usize = 1_031;
 const MAX_SIGNERS: usize = 16;
+const MAX_CHANGES: usize = 17;
 
 impl Event {
     /// As `metadata.event_code` and `audit query` spell it.
@@ -229,6 +253,9 @@ impl Event {
             Self::Revived { .. } => "revived",
             Self::Braked { .. } => "braked",
             Self::KillEnded { .. } => "kill-ended",
+            Self::KeyMade { .. } => "key-made",
+            Self::KeyRevoked { .. } => "key-revoked",
+            Self::SettingsChanged { .. } => "settings-changed",
         }
     }
 
@@ -274,6 +301,13 @@ impl Event {
                 tidy(reason, TEXT_BYTES);
             }
             Self::KillEnded { target, .. } => tidy(target, TARGET_BYTES),
+            Self::KeyMade { key, user, by } | Self::KeyRevoked { key, user, by } => {
+                [key, user, by].into_iter().for_each(|word| tidy(word, WORD_BYTES));
+            }
+            Self::SettingsChanged { changes } => {
+                changes.truncate(MAX_CHANGES);
+                changes.iter_mut().for_each(|change| tidy(change, TEXT_BYTES));
+            }
             Self::PluginRemoved { reason, .. } => tidy(reason, WORD_BYTES),
             Self::ReloadRefused { reason } => tidy(reason, TEXT_BYTES),
             Self::TrustAccepted { .. } | Self::Revoked { target: Revoked::Component(_), .. } => {}

@@ -208,16 +208,32 @@ impl Journal {
     }
 
     /// Records a request that was refused before its intent, or counts it with others alike: the first within a window is
-    /// committed when this returns, the rest are one line with their number at the window's end.
-    pub async fn refusal(&self, mut refusal: Refusal) -> Result<(), NotRecorded> {
+    /// committed when this returns, the rest are one line with their number at the window's end. The id that it stands under in the
+    /// log, which is the first one's: that is what its caller is to be told.
+    pub async fn refusal(&self, mut refusal: Refusal) -> Result<CorrelationId, NotRecorded> {
         self.healthy()?;
         refusal.tidy();
         // Counted here and not behind the queue, so that a flood of refusals takes no place from calls.
         let admitted = self.shared.refusals().admit(refusal, Instant::now(), Timestamp::now());
         match admitted {
-            Admitted::Counted => Ok(()),
-            Admitted::First(refusal) => self.commit(Entry::Refusal(refusal), false).await,
+            Admitted::Counted(first) => Ok(first),
+            Admitted::First(refusal) => {
+                let id = refusal.correlation.clone();
+                self.commit(Entry::Refusal(refusal), false).await.map(|()| id)
+            }
         }
+    }
+
+    /// Writes what is only counted so far: for somebody who is about to read the log.
+    pub async fn write_counts(&self) -> Result<(), NotRecorded> {
+        self.healthy()?;
+        let (answer, told) = oneshot::channel();
+        let ask = async {
+            self.queue.send(Message::Counts(answer)).await.map_err(|_| NotRecorded::Closed)?;
+            told.await.unwrap_or(Err(NotRecorded::Closed))
+        };
+        // The writer's own callers find out whether it hangs.
+        tokio::time::timeout(self.commit_timeout, ask).await.unwrap_or(Err(NotRecorded::Busy))
     }
 
     /// Commits an event, synced to the device.

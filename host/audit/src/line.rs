@@ -68,13 +68,13 @@ pub(crate) struct Line<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) count: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    start_time: Option<i64>,
+    pub(crate) start_time: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    end_time: Option<i64>,
+    pub(crate) end_time: Option<i64>,
     pub(crate) metadata: Metadata<'a>,
     pub(crate) actor: Actor<'a>,
     pub(crate) api: Api<'a>,
-    src_endpoint: Endpoint<'a>,
+    pub(crate) src_endpoint: Endpoint<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<Uid<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -138,10 +138,10 @@ pub(crate) struct Api<'a> {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Endpoint<'a> {
+pub(crate) struct Endpoint<'a> {
     name: Text<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ip: Option<Text<'a>>,
+    pub(crate) ip: Option<Text<'a>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -51,6 +51,10 @@ pub struct Record {
     pub error_class: Option<String>,
     /// How many refusals a line counts.
     pub count: Option<u64>,
+    /// When the first and the last of them were.
+    pub counted: Option<(Timestamp, Timestamp)>,
+    /// The address that it came from.
+    pub peer: Option<String>,
     /// Units of fuel.
     pub fuel: Option<u64>,
     /// Microseconds in the sandbox.
@@ -112,13 +116,14 @@ impl Query {
                 | Event::Approved { tool, user, .. }
                 | Event::ApprovalDenied { tool, user, .. }
                 | Event::ApprovalExpired { tool, user, .. },
-            ) => Some((tool, user)),
+            ) => Some((Some(tool), user)),
+            Some(Event::KeyMade { user, .. } | Event::KeyRevoked { user, .. }) => Some((None, user)),
             _ => None,
         };
         asked(self.user.as_ref(), &[record.user.as_ref(), event.map(|(_, user)| user)])
             && asked(
                 self.tool.as_ref(),
-                &[record.tool.as_ref(), record.plugin_tool.as_ref(), event.map(|(tool, _)| tool)],
+                &[record.tool.as_ref(), record.plugin_tool.as_ref(), event.and_then(|(tool, _)| tool)],
             )
             && self.outcome.is_none_or(|outcome| record.outcome == Some(outcome))
             && self.correlation.as_ref().is_none_or(|correlation| record.correlation.as_ref() == Some(correlation))
@@ -251,7 +256,21 @@ impl Record {
         let line: Line<'static> = serde_json::from_slice(bytes)?;
         let raw = String::from_utf8_lossy(bytes).trim_end().to_owned();
         let plugin = line.plugin().map(str::to_owned);
-        let Line { time, status_detail, count, metadata, actor, api, resources, unmapped, .. } = line;
+        let Line {
+            time,
+            status_detail,
+            count,
+            start_time,
+            end_time,
+            metadata,
+            actor,
+            api,
+            src_endpoint,
+            resources,
+            unmapped,
+            ..
+        } = line;
+        let at = |time: i64| Timestamp::from_millisecond(time).unwrap_or(Timestamp::UNIX_EPOCH);
         let about = |resource: Resource<'static>| About {
             place: Some(&*resource.r#type)
                 .filter(|kind| *kind != CLAIMED)
@@ -263,7 +282,7 @@ impl Record {
             segment: String::new(),
             line: 0,
             sequence: metadata.sequence,
-            time: Timestamp::from_millisecond(time).unwrap_or(Timestamp::UNIX_EPOCH),
+            time: at(time),
             phase: unmapped.phase,
             code: metadata.event_code.into_owned(),
             correlation: metadata.correlation_uid,
@@ -275,6 +294,8 @@ impl Record {
             outcome: unmapped.outcome,
             error_class: status_detail.map(|detail| detail.into_owned()),
             count,
+            counted: start_time.zip(end_time).map(|(from, to)| (at(from), at(to))),
+            peer: src_endpoint.ip.map(|ip| ip.into_owned()),
             fuel: unmapped.cost.as_ref().map(|cost| cost.fuel),
             elapsed_us: unmapped.cost.as_ref().map(|cost| cost.elapsed_us),
             resources: resources.into_iter().map(about).collect(),

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wardkeep_audit::{Closing, Journal, NotRecorded, Origin, Recorded};
+use wardkeep_audit::{Closing, Journal, NotRecorded, Origin, Recorded, Refusal};
 use wardkeep_model::{Authenticated, CorrelationId, Digest, Effect, Principal};
 use wardkeep_policy::{Permit, Rule, Tool, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
@@ -392,7 +392,7 @@ impl Host {
         drop(remains);
     }
 
-    /// Records why there is no answer, then says so. A refusal that can't be recorded is still a refusal.
+    /// Records why there is no answer, then says so, under the id that it is found by. A refusal that can't be recorded is still a refusal.
     async fn refuse(
         &self,
         journal: &Journal,
@@ -402,12 +402,12 @@ impl Host {
         none: NoAnswer,
     ) -> Result<Answer, Refused> {
         self.brakes.refused(&self.moment.load().brakes, &caller.principal.name, &none);
-        if let Some(refusal) = record::refusal(id, caller, tool, &none)
-            && let Err(error) = journal.refusal(refusal).await
-        {
-            tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
-        }
-        none.into_answer(tool, id)
+        let Some(refusal) = record::refusal(id, caller, tool, &none) else { return none.into_answer(tool, id) };
+        let found_by = record_refusal(journal, refusal).await;
+        // what asked for an approval stands in the log as that, by its own id
+        let asked =
+            matches!(&none, NoAnswer::Unconfirmed(unconfirmed) if unconfirmed.waits_since(&self.approvals, id).await);
+        none.into_answer(tool, if asked { id } else { &found_by })
     }
 
     /// The scope that alone keeps this principal from a tool, if that is so: the one refusal that is told to the caller as it is. Recorded like
@@ -426,12 +426,8 @@ impl Host {
         let caller = Caller { principal: principal.clone(), origin: origin(), connection: None };
         let none = NoAnswer::Denied(denial);
         self.brakes.refused(&self.moment.load().brakes, &principal.name, &none);
-        if let Some(refusal) = record::refusal(&id, &caller, tool, &none)
-            && let Err(error) = self.journal.refusal(refusal).await
-        {
-            tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
-        }
-        Some((id, effect))
+        let refusal = record::refusal(&id, &caller, tool, &none)?;
+        Some((record_refusal(&self.journal, refusal).await, effect))
     }
 
     pub(crate) fn thinking(&self) -> &Thinking {
@@ -454,11 +450,15 @@ impl Host {
         &self.approvals
     }
 
-    /// Records that a client is asked something, and comes again.
-    pub(crate) async fn note_asked(&self, caller: &Caller, tool: &str, id: &CorrelationId, rule: &str) {
-        if let Err(error) = self.record.refusal(record::asks(id, caller, tool, rule)).await {
-            tracing::error!(%error, correlation = %id, "a question could not be recorded");
-        }
+    /// Records that a client is asked something, and comes again. The id that this is found by.
+    pub(crate) async fn note_asked(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        id: &CorrelationId,
+        rule: &str,
+    ) -> CorrelationId {
+        record_refusal(&self.record, record::asks(id, caller, tool, rule)).await
     }
 
     /// Records a caller that could not be told; the journal bounds how many.
@@ -468,6 +468,15 @@ impl Host {
             tracing::error!(%error, "an unauthenticated request could not be recorded");
         }
     }
+}
+
+/// The id that the refusal is found by in the log: its own, or that of the first of those that it was counted with.
+async fn record_refusal(journal: &Journal, refusal: Refusal) -> CorrelationId {
+    let id = refusal.correlation.clone();
+    journal.refusal(refusal).await.unwrap_or_else(|error| {
+        tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
+        id
+    })
 }
 
 async fn pass_on(closing: &CancellationToken, gone: &CancellationToken) -> Infallible {

@@ -102,7 +102,8 @@ impl HttpServer {
         let failed = |source: io::Error| ServeError::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let hosts = allowed_hosts(address, options.public_url.as_deref())?;
+        let public = options.public_url.as_deref().map(public_host).transpose()?;
+        let hosts = allowed_hosts(address, public.as_deref());
         let rmcp = CancellationToken::new();
         let config = StreamableHttpServerConfig::default()
             .with_allowed_hosts(&hosts)
@@ -122,7 +123,7 @@ impl HttpServer {
             Ok(Handler::new(entrance.clone(), identity, "http", ended))
         };
         let service = StreamableHttpService::new(handler, Arc::clone(&manager), config);
-        let front = Arc::new(Front::new(Names::new(hosts, options.origins), options.proxies));
+        let front = Arc::new(Front::new(Names::new(hosts, public, options.origins), options.proxies));
         let gate = Arc::new(Gate::new(Arc::clone(&host), Sessions::new(manager), Arc::clone(&front)));
         let known = discovery::paths(options.public_url.as_deref());
         let looks = known
@@ -244,21 +245,24 @@ async fn connection(
 }
 
 /// The names that a request may call this host by: against DNS rebinding (MCP, Streamable HTTP, Security Warning).
-fn allowed_hosts(address: SocketAddr, public_url: Option<&str>) -> Result<Vec<String>, ServeError> {
+fn allowed_hosts(address: SocketAddr, public: Option<&str>) -> Vec<String> {
     let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     if !address.ip().is_loopback() && !address.ip().is_unspecified() {
         hosts.push(address.ip().to_string());
     }
-    if let Some(url) = public_url {
-        let bad = || ServeError::PublicUrl(url.to_owned());
-        let uri: Uri = url.parse().map_err(|_| bad())?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(bad());
-        }
-        // an IPv6 address stands in brackets here
-        hosts.push(uri.host().ok_or_else(bad)?.trim_matches(['[', ']']).to_ascii_lowercase());
+    hosts.extend(public.map(str::to_owned));
+    hosts
+}
+
+/// The host by whose name clients reach this one.
+fn public_host(url: &str) -> Result<String, ServeError> {
+    let bad = || ServeError::PublicUrl(url.to_owned());
+    let uri: Uri = url.parse().map_err(|_| bad())?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(bad());
     }
-    Ok(hosts)
+    // an IPv6 address stands in brackets here
+    Ok(uri.host().ok_or_else(bad)?.trim_matches(['[', ']']).to_ascii_lowercase())
 }
 
 async fn health() -> Response {

@@ -36,7 +36,7 @@ pub struct Callers {
 }
 
 /// One API key. The host knows its digest only.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     /// Its name in `[callers.keys]`.
     pub name: String,

@@ -74,14 +74,14 @@ pub(crate) async fn call(
                         return later(host, &asked, &line.person, &id).map_err(|none| (id, none)).map(bare);
                     }
                     Source::State(state) => {
-                        host.note_asked(caller, &tool, &id, "answers").await;
+                        let id = host.note_asked(caller, &tool, &id, "answers").await;
                         return Ok(bare(questions(asked.input_requests(), state, &id)));
                     }
                 }
             }
             Ok((Step::Unclear(question), _)) => match source {
                 Source::State(state) => {
-                    host.note_asked(caller, &tool, &id, Unconfirmed::Unclear.rule()).await;
+                    let id = host.note_asked(caller, &tool, &id, Unconfirmed::Unclear.rule()).await;
                     return Ok(bare(confirmation(&question, state, &id)));
                 }
                 Source::Person | Source::Offered => return Err((id, Unconfirmed::Unclear.into())),
@@ -99,7 +99,8 @@ pub(crate) async fn call(
                     continue;
                 }
                 _ => {
-                    host.note_asked(caller, &tool, &id, "awaits-confirmation").await;
+                    let id = host.note_asked(caller, &tool, &id, "awaits-confirmation").await;
+                    let question = question.asked_in(&id);
                     let state = host.confirmations().seal(&question, Timestamp::now());
                     let asked = state.map(|state| bare(confirmation(&question, state, &id)));
                     return asked.ok_or((id, NoAnswer::Unanswered));

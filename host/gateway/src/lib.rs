@@ -53,7 +53,7 @@ pub use http::{ForwardedBy, HttpOptions, HttpServer, Proxies};
 pub use identity::{Algorithm, ApiKey, Callers, IssuerTerms, KeySource, OAuth, Pace};
 pub use line::Line;
 pub use moment::Moment;
-pub use order::{ApprovalOrder, Done, Order, Orders, Placed, Undone};
+pub use order::{ApprovalOrder, Done, KeyChange, Keyed, Order, Orders, Placed, Undone};
 pub use relay::{Relay, RelayError};
 pub use running::Killed;
 pub use seal::StateFault;

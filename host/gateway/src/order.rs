@@ -10,6 +10,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
+use wardkeep_audit::{Event, NotRecorded};
 use wardkeep_model::Digest;
 
 use crate::{Approval, ApprovalId, Decision, Host};
@@ -33,6 +34,45 @@ pub enum Order {
         /// The key's digest.
         key: Digest,
     },
+    /// Somebody is about to read the audit log: what is only counted so far is written. Carried out by the host itself.
+    Counts,
+    /// What an operator did to the operator's file is recorded. Carried out by the host itself.
+    Record(KeyChange),
+}
+
+/// What an operator did to an API key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyChange {
+    /// What.
+    pub what: Keyed,
+    /// The key's name in the operator's file.
+    pub key: String,
+    /// Whom it stands for.
+    pub user: String,
+    /// Who did it, as the operating system knows them. The socket hears nobody else.
+    pub by: String,
+}
+
+/// See [`KeyChange`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keyed {
+    /// It is in the file from now on.
+    Made,
+    /// It is there no more.
+    Revoked,
+}
+
+impl KeyChange {
+    /// As the log has it.
+    #[must_use]
+    pub fn event(self) -> Event {
+        let Self { what, key, user, by } = self;
+        match what {
+            Keyed::Made => Event::KeyMade { key, user, by },
+            Keyed::Revoked => Event::KeyRevoked { key, user, by },
+        }
+    }
 }
 
 /// What is to be done about calls that wait for the operator.
@@ -78,6 +118,8 @@ pub enum Done {
         /// Whether it was good until now.
         known: bool,
     },
+    /// It stands in the audit log.
+    Recorded,
 }
 
 /// That an order was not carried out, or not to the end. For the operator who gave it.
@@ -151,4 +193,9 @@ impl ApprovalOrder {
             }
         }
     }
+}
+
+/// What the journal made of an order that is about it alone.
+pub(crate) fn recorded(result: Result<(), NotRecorded>) -> Result<Done, Undone> {
+    result.map(|()| Done::Recorded).map_err(|error| Undone::Failed { what: error.to_string() })
 }

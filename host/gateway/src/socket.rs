@@ -34,6 +34,7 @@ use crate::{
     identity::Credential,
     line::{self, Inquiry},
     lists::HostLists,
+    order,
     wire::{Ask, Claims, Greeting, LONGEST, Tale, Told},
 };
 
@@ -204,6 +205,8 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
                         match order {
                             Order::Approvals(order) => order.by(&host).await,
                             Order::Revoke { key } => Ok(Done::Revoked { known: host.revoke(key) }),
+                            Order::Counts => order::recorded(host.journal().write_counts().await),
+                            Order::Record(change) => order::recorded(host.journal().event(change.event()).await),
                             order => orders.place(order).await,
                         }
                     };

@@ -3,6 +3,7 @@
 
 mod brakes;
 mod caller;
+mod changes;
 mod confirmation;
 mod edit;
 mod egress;
@@ -27,6 +28,7 @@ use wardkeep_policy::{
     manifest::limits_patch,
 };
 
+pub(crate) use changes::changes;
 pub(crate) use confirmation::Confirmation;
 pub(crate) use edit::{NewKey, add_key, remove_key};
 pub(crate) use egress::Egress;

@@ -1,13 +1,20 @@
 //! The audit journal as a home has it: opened and read with words that say what to do when that fails.
 
-use std::{fmt::Display, io, path::Path};
+use std::{fmt::Display, io, path::Path, time::Duration};
 
 use anyhow::anyhow;
-use wardkeep_audit::{Journal, OpenError, Opened, Options, ReadError, Replay};
+use tokio::time::timeout;
+use wardkeep_audit::{Event, Journal, OpenError, Opened, Options, ReadError, Replay};
 
-use crate::{home::Home, screen::shell_quoted};
+use crate::{
+    home::{Home, Owner},
+    owner::tell,
+    screen::shell_quoted,
+};
 
 const MEND: &str = "\n  mend: ";
+/// A journal takes some seconds to be read where it has gigabytes.
+const ADD: Duration = Duration::from_secs(30);
 
 /// Opens the journal of a home whose lock this process holds.
 pub(crate) async fn open(home: &Home, sync: wardkeep_audit::Sync) -> anyhow::Result<(Journal, Opened)> {
@@ -17,6 +24,28 @@ pub(crate) async fn open(home: &Home, sync: wardkeep_audit::Sync) -> anyhow::Res
         OpenError::Read(ReadError::Damaged(damaged)) => broken(home, &error, &damaged.segment),
         error => mended(home, error),
     })
+}
+
+/// Adds an event to the journal of a home that nobody serves. One that never served has no journal yet, and none is begun for it: a log that is lost is to
+/// be missed.
+pub(crate) async fn add(home: &Home, lock: Owner, event: Event) -> anyhow::Result<()> {
+    let audit = home.audit();
+    let adding = async {
+        let known = tokio::task::spawn_blocking(move || {
+            anyhow::Ok(audit.exists() && wardkeep_audit::scan(&audit)?.next().transpose()?.is_some())
+        });
+        if !known.await?? {
+            return Ok(());
+        }
+        let (journal, opened) = open(home, wardkeep_audit::Sync::Always).await?;
+        tell(&opened);
+        let added = journal.event(event).await;
+        journal.shutdown().await;
+        Ok(added?)
+    };
+    let added = timeout(ADD, adding).await;
+    drop(lock);
+    added.unwrap_or_else(|_| Err(anyhow!("it takes too long to read")))
 }
 
 /// What the journal mirrors of the state. The whole journal is verified on the way. Needs no lock.

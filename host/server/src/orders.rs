@@ -9,6 +9,7 @@ use wardkeep_gateway::{Done, Order, Relay, RelayError, Undone};
 use crate::{
     home::{LockError, Owner},
     owner::socket,
+    screen::note,
     waiting::mend,
 };
 
@@ -24,6 +25,26 @@ pub(crate) enum Reached {
     Free(Owner),
     /// A process owns it, and did not say that it did what it was told. Why not.
     Unconfirmed(anyhow::Error),
+}
+
+/// The owner gets this long to write what it has only counted, for somebody who wants to read.
+const COUNTS: Duration = Duration::from_secs(2);
+
+/// Has the process that owns the home, if one does, write what it has only counted. The log can be read whatever comes of it.
+pub(crate) async fn write_counts(home: &Path) {
+    let Ok(path) = socket(home) else { return };
+    let asking = async {
+        match Relay::connect(&path).await {
+            Ok(relay) => relay.order(Order::Counts, COUNTS).await.is_ok(),
+            // Nobody serves, or not this user: what there is stands in the log.
+            Err(error) => matches!(error, RelayError::Connect(_)),
+        }
+    };
+    if timeout(COUNTS, asking).await != Ok(true) {
+        note(
+            "the host did not say in time that all is written: repeated refusals of the last 10 s are perhaps not counted here",
+        );
+    }
 }
 
 /// Gives the order, within this time.

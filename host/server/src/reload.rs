@@ -19,6 +19,7 @@ use wardkeep_policy::Snapshot;
 use wardkeep_sandbox::Engine;
 
 use crate::{
+    config,
     document::MANIFEST,
     home::Home,
     load::{self, Before, Candidates, Rejected, Served, Terms},
@@ -71,11 +72,13 @@ pub(crate) struct Reloader {
 pub(crate) type Rejection = (Option<Digest>, String);
 
 /// What was said already and would only be repeated.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Told {
     broken: Option<String>,
     waiting: Vec<&'static str>,
     faults: String,
+    /// The terms that are in force as far as anybody was told; at first those that the host started with.
+    settings: Option<Arc<Terms>>,
 }
 
 /// What tells this rejection from another. Mends are left out: they may name the day.
@@ -159,6 +162,17 @@ impl Reloader {
         if !story.is_empty() {
             note(&story);
         }
+        self.tell_settings().await;
+    }
+
+    /// Tells and records what the operator's file says otherwise than the one before of callers, and of what they may.
+    async fn tell_settings(&mut self) {
+        let before = self.told.settings.replace(Arc::clone(&self.terms)).unwrap_or_else(|| Arc::clone(&self.started));
+        let changes = config::changes(&before.config, &self.terms.config);
+        if !changes.is_empty() {
+            note(escaped_lines(&format!("wardkeep.toml: taken up: {}", changes.join("; "))));
+            self.event(Event::SettingsChanged { changes }).await;
+        }
     }
 
     /// The snapshot of plugins that served together before, and so cannot collide.
@@ -205,7 +219,7 @@ impl Reloader {
         if self.state != known {
             self.write_state();
         }
-        let waiting = terms.hold(&self.started);
+        let waiting = terms.hold(&self.started, &self.terms);
         if waiting != self.told.waiting && !waiting.is_empty() {
             note(format!("wardkeep.toml: {} changed: that takes effect after a restart", waiting.join(", ")));
         }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use wardkeep_model::CorrelationId;
 
 use crate::Refusal;
 
@@ -44,8 +45,8 @@ struct Entry {
 pub(super) enum Admitted {
     /// It is the first of its kind: write it.
     First(Box<Refusal>),
-    /// It was counted.
-    Counted,
+    /// It was counted, with the one of this id: by that it is found.
+    Counted(CorrelationId),
 }
 
 /// Refusals that were counted in a window that is over.
@@ -80,7 +81,7 @@ impl Coalescer {
             }
             entry.count += 1;
             entry.to = time;
-            return Admitted::Counted;
+            return Admitted::Counted(entry.like.correlation.clone());
         }
         let ends = now + self.window;
         self.earliest = Some(self.earliest.map_or(ends, |earliest| earliest.min(ends)));
@@ -99,9 +100,9 @@ impl Coalescer {
         self.take(|entry| entry.ends <= now, now)
     }
 
-    /// What was counted so far, in all windows.
-    pub(super) fn all(&mut self, now: Instant) -> Vec<Counted> {
-        self.take(|_| true, now)
+    /// What was counted so far, in all windows. Nothing is forgotten by it: whoever asks often makes nobody's next refusal a first.
+    pub(super) fn so_far(&mut self, now: Instant) -> Vec<Counted> {
+        self.take(|entry| entry.count > 0, now)
     }
 
     fn take(&mut self, due: impl Fn(&Entry) -> bool, now: Instant) -> Vec<Counted> {

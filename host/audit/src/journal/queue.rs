@@ -34,6 +34,8 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) enum Message {
     Record(Request),
+    /// What is counted only so far is to be written.
+    Counts(oneshot::Sender<Result<(), NotRecorded>>),
     Shutdown(oneshot::Sender<()>),
 }
 

@@ -295,6 +295,49 @@ async fn refusals_alike_are_one_line_and_a_count() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_is_counted_is_found_by_the_id_that_is_told_of_it() {
+    let home = tempdir().unwrap();
+    let (journal, _) = open(home.path());
+    let mut told = Vec::new();
+    for number in 0..7 {
+        let denied = Refusal { correlation: id(number), ..refusal(Some(principal("user:me")), "t", "rate-caller") };
+        told.push(journal.refusal(denied).await.unwrap());
+    }
+    journal.write_counts().await.unwrap();
+    for correlation in told {
+        let found = query(home.path(), &Query { correlation: Some(correlation), ..Query::default() }).unwrap();
+        assert_eq!(found.iter().map(|record| record.count.unwrap_or(1)).sum::<u64>(), 7);
+    }
+}
+
+#[tokio::test]
+async fn counts_are_written_as_soon_as_somebody_asks_and_say_from_when_to_when_they_count() {
+    let home = tempdir().unwrap();
+    let (journal, _) = open(home.path());
+    let refused = || journal.refusal(refusal(Some(principal("user:me")), "t", "r"));
+    let began = Timestamp::now();
+    for _ in 0..5 {
+        refused().await.unwrap();
+    }
+    let ended = Timestamp::now();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let other = journal.intent(intent(1, Effect::Read)).await.unwrap();
+    journal.write_counts().await.unwrap();
+    journal.write_counts().await.unwrap();
+    refused().await.unwrap();
+    journal.write_counts().await.unwrap();
+    journal.outcome(other, closing(Outcome::Ok)).await.unwrap();
+    let found = records(home.path());
+    assert_eq!(found.iter().map(|record| record.count).collect::<Vec<_>>(), [None, None, Some(4), Some(1), None]);
+    assert!(found.is_sorted_by_key(|record| record.time), "the log is in order of time");
+    let (from, to) = found[2].counted.unwrap();
+    let millis = Timestamp::as_millisecond;
+    assert!(millis(began) <= millis(from) && from <= to && to <= ended && ended < found[2].time, "{found:?}");
+    journal.shutdown().await;
+    assert_eq!(journal.write_counts().await, Err(NotRecorded::Closed));
+}
+
+#[tokio::test]
 async fn a_flood_of_unauthenticated_requests_writes_few_lines() {
     let home = tempdir().unwrap();
     let (journal, _) = open(home.path());

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    Failure,
+    Failure, NotRecorded,
     queue::{Message, Shared},
     writer::Writer,
 };
@@ -37,6 +37,7 @@ impl Thread {
     pub(super) async fn run(self, mut queue: mpsc::Receiver<Message>) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut shutdown = Vec::new();
+        let mut counts = Vec::new();
         while let Some(due) = self.hold(|writer| writer.due()).await {
             let taken = tokio::select! {
                 taken = queue.recv_many(&mut batch, BATCH) => taken,
@@ -52,6 +53,10 @@ impl Thread {
             }
             let requests = batch.drain(..).filter_map(|message| match message {
                 Message::Record(request) => Some(request),
+                Message::Counts(answer) => {
+                    counts.push(answer);
+                    None
+                }
                 Message::Shutdown(answer) => {
                     shutdown.push(answer);
                     None
@@ -63,6 +68,13 @@ impl Thread {
                 writer.tick();
             })
             .await;
+            if !counts.is_empty() {
+                let counted = self.hold(Writer::counted).await.unwrap_or(Err(NotRecorded::Closed));
+                for answer in counts.drain(..) {
+                    // Whoever asked may have given up.
+                    let _ = answer.send(counted);
+                }
+            }
             if !shutdown.is_empty() {
                 // What is queued already is still written; what comes later is refused.
                 queue.close();

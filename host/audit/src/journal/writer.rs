@@ -87,8 +87,14 @@ impl Writer {
     }
 
     pub(super) fn finish(&mut self) {
-        self.counts(|refusals| refusals.all(Instant::now()));
+        let _failure_is_kept = self.counted();
         let _failure_is_kept = self.sync();
+    }
+
+    /// Writes what is counted so far, in windows that are not over too.
+    pub(super) fn counted(&mut self) -> Result<(), NotRecorded> {
+        self.counts(|refusals| refusals.so_far(Instant::now()));
+        self.healthy()
     }
 
     fn counts(&mut self, take: impl FnOnce(&mut Coalescer) -> Vec<Counted>) {
@@ -96,9 +102,9 @@ impl Writer {
         if counted.is_empty() || self.shared.failure().is_some() {
             return;
         }
-        let mut written = Ok(());
+        let (mut written, now) = (Ok(()), Timestamp::now());
         for counted in &counted {
-            let line = Line::refusals(&counted.like, counted.count, counted.from, counted.to);
+            let line = Line::refusals(&counted.like, counted.count, (counted.from, counted.to), now);
             written = written.and_then(|()| self.append(line));
         }
         let written = written.and_then(|()| self.flush());

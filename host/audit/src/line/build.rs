@@ -57,8 +57,13 @@ impl<'a> Line<'a> {
         line
     }
 
-    pub(crate) fn refusals(refusal: &'a Refusal, count: u64, from: Timestamp, to: Timestamp) -> Self {
-        let mut line = Self::refusal(refusal, to);
+    pub(crate) fn refusals(
+        refusal: &'a Refusal,
+        count: u64,
+        (from, to): (Timestamp, Timestamp),
+        time: Timestamp,
+    ) -> Self {
+        let mut line = Self::refusal(refusal, time);
         line.count = Some(count);
         line.start_time = Some(from.as_millisecond());
         line.end_time = Some(to.as_millisecond());

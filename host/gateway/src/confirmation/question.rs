@@ -63,6 +63,12 @@ impl Question {
         &self.asked
     }
 
+    /// As it stands in the log: the call is counted with others perhaps, under the id of the first.
+    pub(crate) fn asked_in(mut self, call: &CorrelationId) -> Self {
+        self.asked = call.clone();
+        self
+    }
+
     /// Whether it was asked about this call, over this connection.
     pub(crate) fn belongs(&self, matter: &Matter, connection: Option<Connection>) -> Result<(), StateFault> {
         let same = self.matter == *matter && self.connection == connection;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use wardkeep_model::{CorrelationId, Outcome};
 
-use super::{NotApproved, Unapproved, Unconfirmed};
+use super::{Approvals, NotApproved, Unapproved, Unconfirmed};
 use crate::{Answer, META, NoAnswer, Refused, answer::failed};
 
 impl Unconfirmed {
@@ -32,6 +32,12 @@ impl Unconfirmed {
             Self::Approval(NotApproved::NotKept(_)) => Outcome::HostError,
             _ => Outcome::Denied,
         }
+    }
+
+    /// Whether it waits for an approval that this call has asked for, and none before it.
+    pub(crate) async fn waits_since(&self, approvals: &Approvals, call: &CorrelationId) -> bool {
+        let Self::Approval(NotApproved::Unapproved(Unapproved::Waits { id, .. })) = self else { return false };
+        approvals.get(id).await.is_some_and(|approval| approval.correlation == *call)
     }
 
     pub(crate) fn into_answer(self, id: &CorrelationId) -> Result<Answer, Refused> {

@@ -89,14 +89,18 @@ impl Front {
         let Some(proxies) = &self.proxies else { return Ok(Some((Peer(peer), false))) };
         let client = Peer(proxies.client(peer, request.headers_mut())?);
         request.extensions_mut().insert(client);
-        Ok(Some((client, proxies.trusts(peer))))
+        let by_proxy = proxies.trusts(peer);
+        if by_proxy && !self.names.is_public(request.headers()) {
+            return Err(Misdirected::OtherName);
+        }
+        Ok(Some((client, by_proxy)))
     }
 
     fn tell(&self, peer: Option<Peer>, why: Misdirected) {
         let mut seldom = self.misdirected.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = seldom.count(Instant::now()) {
             let peer = peer.map(|peer| peer.to_string());
-            tracing::warn!(peer, count, "requests were refused: {why} ([listen] trusted_proxies)");
+            tracing::warn!(peer, count, "requests were refused: {why} ([listen] public_url, trusted_proxies)");
         }
     }
 }

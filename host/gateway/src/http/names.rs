@@ -11,12 +11,22 @@ use axum::http::{HeaderMap, HeaderValue, Uri, header};
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     hosts: Vec<String>,
+    /// The one of them by which clients reach a proxy before this host.
+    public: Option<String>,
     origins: Vec<String>,
 }
 
 impl Names {
-    pub(super) const fn new(hosts: Vec<String>, origins: Vec<String>) -> Self {
-        Self { hosts, origins }
+    pub(super) const fn new(hosts: Vec<String>, public: Option<String>, origins: Vec<String>) -> Self {
+        Self { hosts, public, origins }
+    }
+
+    /// Whether a request that a proxy passes on names the host by which clients reach that proxy. The proxy's own way here, such as
+    /// `127.0.0.1`, is no name that a client used: of a rebound name nothing would be left to see.
+    pub(super) fn is_public(&self, headers: &HeaderMap) -> bool {
+        let Some(public) = &self.public else { return true };
+        let named = one_host(headers).ok().flatten().and_then(host_name);
+        named.is_some_and(|name| name.eq_ignore_ascii_case(public))
     }
 
     /// Whether a request for MCP is meant for this host and comes from nowhere foreign.
@@ -104,6 +114,7 @@ mod tests {
     fn names() -> Names {
         Names::new(
             vec!["localhost".into(), "127.0.0.1".into(), "::1".into(), "tools.example".into()],
+            Some("tools.example".into()),
             vec!["https://app.example".into()],
         )
     }
@@ -146,6 +157,20 @@ mod tests {
         let target = Uri::from_static("http://evil.example/ready");
         let host = headers(&[(header::HOST, "localhost")]);
         assert!(names().ours(&target, &host).is_err() && names().may_look(&target, &host).is_err());
+    }
+
+    #[test]
+    fn a_proxy_passes_on_the_name_of_the_public_url_and_no_other_of_ours() {
+        let by_proxy = |host: &str| names().is_public(&headers(&[(header::HOST, host)]));
+        assert!(by_proxy("tools.example") && by_proxy("Tools.Example:443"));
+        for other in ["localhost", "127.0.0.1", "localhost:99", "[::1]:1", "tools.example.", "evil.example", ""] {
+            assert!(!by_proxy(other), "{other}");
+        }
+        assert!(!names().is_public(&HeaderMap::new()));
+        let two = headers(&[(header::HOST, "tools.example"), (header::HOST, "tools.example")]);
+        assert!(!names().is_public(&two));
+        let local = Names::new(vec!["localhost".into()], None, vec![]);
+        assert!(local.is_public(&headers(&[(header::HOST, "localhost")])), "nothing says how clients reach the proxy");
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(super) enum Misdirected {
     Nobody,
     #[error("the proxy names two hosts")]
     TwoHosts,
+    #[error("the proxy does not pass on the name of `public_url`, by which clients call")]
+    OtherName,
 }
 
 impl Proxies {

@@ -13,6 +13,7 @@ use wardkeep_model::{CorrelationId, Outcome};
 use crate::{
     cli::Globals,
     home::{Home, check_directory},
+    orders,
     screen::{Ink, Screen, Told as _, note},
     stop::on_signal,
 };
@@ -77,6 +78,9 @@ pub(crate) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
         bail!("`{}` does not exist: this home has not served yet, or its log was taken away", directory.told());
     }
     let screen = globals.screen();
+    if !matches!(command, Command::Verify) {
+        orders::write_counts(home.path()).await;
+    }
     match command {
         Command::Tail { limit, follow } => tail(screen, &directory, limit, follow).await,
         Command::Query(asked) => query(screen, &directory, asked),

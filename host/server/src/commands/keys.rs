@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::Serialize;
-use wardkeep_gateway::Order;
+use wardkeep_gateway::{ApiKey, KeyChange, Keyed, Order};
 use wardkeep_model::Digest;
 
 use super::kill::who;
@@ -14,6 +14,7 @@ use crate::{
     cli::Globals,
     config::{self, Config, KeyName, NewKey},
     home::{Home, Turn, cap, create_directory, read_file, write_durable},
+    journal,
     orders::{self, Reached},
     screen::{Ink, chain, escaped, note},
 };
@@ -73,13 +74,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
     let home = Home::open(globals.home.as_deref())?;
     match command {
-        Command::New(args) => new(globals, &home, args),
+        Command::New(args) => new(globals, &home, args).await,
         Command::List => list(globals, &home),
         Command::Revoke { name } => revoke(globals, &home, &name).await,
     }
 }
 
-fn new(globals: &Globals, home: &Home, args: New) -> anyhow::Result<ExitCode> {
+async fn new(globals: &Globals, home: &Home, args: New) -> anyhow::Result<ExitCode> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).context("the operating system gives no random bytes")?;
     let key = format!("{PREFIX}{}", Digest::from_bytes(secret));
@@ -100,8 +101,10 @@ fn new(globals: &Globals, home: &Home, args: New) -> anyhow::Result<ExitCode> {
         expires,
         flags: flags.into_iter().filter(|(_, set)| *set).map(|(flag, _)| flag).collect(),
     };
-    let _turn = turn(home)?;
+    let turn = turn(home)?;
     write(home, &config::add_key(&text(home)?, &added)?)?;
+    record(home, Keyed::Made, added.name.as_str(), &added.principal).await;
+    drop(turn);
     let screen = globals.screen();
     if screen.is_json() {
         #[derive(Serialize)]
@@ -175,17 +178,24 @@ async fn revoke(globals: &Globals, home: &Home, name: &str) -> anyhow::Result<Ex
     let _turn = turn(home)?;
     let before = text(home)?;
     let edited = config::remove_key(&before, name)?;
-    let key = parse(home, &before)?.callers.keys.into_iter().find(|key| key.name == name).map(|key| key.sha256);
-    write(home, &edited)?;
-    let reached = match key {
-        Some(key) => orders::give(home.path(), Order::Revoke { key }, PATIENCE).await,
-        None => bail!("the key `{}` has no digest", escaped(name)),
+    let known = parse(home, &before)?.callers.keys.into_iter().find(|key| key.name == name);
+    let Some(ApiKey { sha256: key, principal, .. }) = known else {
+        bail!("the key `{}` has no digest", escaped(name));
     };
+    write(home, &edited)?;
+    let reached = orders::give(home.path(), Order::Revoke { key }, PATIENCE).await;
     let (served, why_not) = match reached {
         Reached::Done(_) => (true, None),
-        Reached::Free(_) => (false, None),
+        Reached::Free(lock) => {
+            // Who records it takes the home again.
+            drop(lock);
+            (false, None)
+        }
         Reached::Unconfirmed(why) => (true, Some(chain(why.as_ref()))),
     };
+    if why_not.is_none() {
+        record(home, Keyed::Revoked, name, &principal.name).await;
+    }
     let screen = globals.screen();
     if screen.is_json() {
         let confirmed = why_not.is_none();
@@ -206,7 +216,21 @@ async fn revoke(globals: &Globals, home: &Home, name: &str) -> anyhow::Result<Ex
 /// Commands that edit the operator's file do it one after the other.
 fn turn(home: &Home) -> anyhow::Result<Turn> {
     create_directory(&home.state())?;
-    Ok(Turn::take(&home.state().join("config.lock"))?)
+    // whoever is before waits for the host, and for the log's device
+    Ok(Turn::take(&home.state().join("config.lock"), 4 * PATIENCE)?)
+}
+
+/// Records who did it. What the key may from now on does not wait for that: a host that runs records besides what it takes up.
+async fn record(home: &Home, what: Keyed, key: &str, user: &str) {
+    let change = KeyChange { what, key: key.to_owned(), user: user.to_owned(), by: who() };
+    let unrecorded = match orders::give(home.path(), Order::Record(change.clone()), PATIENCE).await {
+        Reached::Done(_) => return,
+        Reached::Free(lock) => journal::add(home, lock, change.event()).await.err(),
+        Reached::Unconfirmed(why) => Some(why),
+    };
+    if let Some(why) = unrecorded {
+        note(format!("that is not in the audit log: {}", chain(why.as_ref())));
+    }
 }
 
 fn text(home: &Home) -> anyhow::Result<String> {

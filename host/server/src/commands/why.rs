@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use wardkeep_gateway::Allowance;
 use wardkeep_model::{Authenticated, Effect, Limits, Scopes};
 use wardkeep_policy::{
     Explanation, Fault, Rates, Ruling, Tool, Verdict,
@@ -50,6 +51,8 @@ struct Report<'a> {
     /// The rule that refuses, as records spell it.
     rule: Option<&'static str>,
     rulings: Vec<Ruling>,
+    /// How often and how much this caller may call at all, whatever the tool.
+    caller: Allowed,
     /// What a call would be, where there is such a tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     call: Option<Call<'a>>,
@@ -66,6 +69,17 @@ struct Call<'a> {
     limits: Map<String, Value>,
     /// What the record keeps of the arguments, with the places that it is from.
     resources: Vec<(String, &'a str)>,
+}
+
+/// `[limits]` of the operator's file as it holds for the caller. What of it is used up, a host that runs knows and nobody else.
+#[derive(Serialize)]
+struct Allowed {
+    rate: String,
+    writes: String,
+    fuel_per_minute: u64,
+    concurrency: u32,
+    /// The table that says so; nothing where all of it is the default.
+    place: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -103,8 +117,19 @@ fn report<'a>(name: &'a str, subject: &'a Subject, explanation: &'a Explanation,
         allowed: explanation.allowed(),
         rule: explanation.refusal(),
         rulings: explanation.rulings.iter().map(|ruling| placed(ruling.clone(), subject, config)).collect(),
+        caller: allowed(&principal.name, config),
         call: explanation.tool.as_ref().map(|tool| described(tool, explanation)),
     }
+}
+
+fn allowed(principal: &str, config: &Config) -> Allowed {
+    let Allowance { rate, writes, fuel_per_minute, concurrency } = *config.allowances.of(principal);
+    let place = match config.allowances.apart.contains_key(principal) {
+        true => Some(format!("limits.callers.\"{principal}\"")),
+        false if config.allowances.each != Allowance::DEFAULT => Some("limits".to_owned()),
+        false => None,
+    };
+    Allowed { rate: rate.to_string(), writes: writes.to_string(), fuel_per_minute, concurrency, place }
 }
 
 /// A flag of the operator's file stands in this caller's table there, which a decision does not know.
@@ -184,6 +209,16 @@ fn print(screen: Screen, report: &Report<'_>) -> std::io::Result<()> {
         .flatten()
         .collect();
     row("rate", if rates.is_empty() { "the manifest names none".to_owned() } else { rates.join(", ") }.as_str())?;
+    let Allowed { rate, writes, fuel_per_minute, concurrency, place } = &report.caller;
+    let place = place.as_ref().map_or_else(
+        || "the defaults of [limits] in wardkeep.toml".to_owned(),
+        |place| format!("[{}] of wardkeep.toml", escaped(place)),
+    );
+    row(
+        "caller",
+        &format!("rate {rate}, writes {writes}, fuel {fuel_per_minute} a minute, {concurrency} calls at once: {place}"),
+    )?;
+    row("", "how much of that is left, only the host that runs knows: wardkeep audit query --outcome throttled")?;
     let limits: Vec<_> = call
         .limits
         .iter()

@@ -12,8 +12,6 @@ use std::{
 
 use crate::screen::Told as _;
 
-/// Another command holds the lock for a few milliseconds.
-const PATIENCE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A lock that was not had.
@@ -33,15 +31,15 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Waits for the turn a little. The file is made where there is none.
-    pub(crate) fn take(path: &Path) -> Result<Self, TurnError> {
+    /// Waits for the turn so long at most. The file is made where there is none.
+    pub(crate) fn take(path: &Path, patience: Duration) -> Result<Self, TurnError> {
         let failed = |error| TurnError::Lock { path: path.to_owned(), error };
         // Neither a link nor a pipe in its place leads elsewhere or holds the command up.
         let flags = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
         let mut open = OpenOptions::new();
         let open = open.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
         let file = open.open(path).map_err(failed)?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _locked: file }),

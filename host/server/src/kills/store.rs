@@ -4,6 +4,7 @@
 use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -19,6 +20,8 @@ const KILLS: &str = "kills.json";
 const BRAKES: &str = "brakes.json";
 const LOCK: &str = "kills.lock";
 const FORMAT: u32 = 1;
+/// Another command holds the lock for a few milliseconds.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// A file that is replaced while it is read is read again so often.
 const AGAIN: usize = 5;
 
@@ -102,7 +105,7 @@ impl Store {
     /// Changes the operator's kills; on the device when this returns. Nothing is written where the change leaves them as they are.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Book) -> T) -> Result<T, StoreError> {
         create_directory(&self.directory)?;
-        let _turn = Turn::take(&self.directory.join(LOCK))?;
+        let _turn = Turn::take(&self.directory.join(LOCK), PATIENCE)?;
         let before = self.read()?.unwrap_or_default();
         let mut book = before.clone();
         let done = change(&mut book);
@@ -226,7 +229,7 @@ mod tests {
     fn a_command_that_hangs_holds_another_up_for_a_moment_only() {
         let home = tempfile::tempdir().unwrap();
         let store = Store::new(home.path());
-        let _held = Turn::take(&store.directory.join(LOCK)).unwrap();
+        let _held = Turn::take(&store.directory.join(LOCK), PATIENCE).unwrap();
         let error = store.change(|book| book.kill(kill("all"))).unwrap_err();
         assert!(matches!(error, StoreError::Turn(TurnError::Held(_))), "{error}");
     }

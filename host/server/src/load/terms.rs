@@ -92,9 +92,11 @@ impl Terms {
 
     /// The callers of another reading of the operator's file, and nothing else of it.
     pub(crate) fn take_callers(&mut self, config: Config) {
-        let Config { callers, issuers, .. } = config;
+        let Config { callers, issuers, listen, .. } = config;
         self.config.callers = callers;
         self.config.issuers = issuers;
+        // What their tokens are for.
+        self.config.listen.public_url = listen.public_url;
         self.tokens = Tokens::new(&self.config, &self.world).or(&self.tokens);
     }
 
@@ -107,8 +109,11 @@ impl Terms {
 
     /// Holds what a running host cannot change at what it started with. The keys of the operator's file that would be others after
     /// a restart.
-    pub(crate) fn hold(&mut self, started: &Self) -> Vec<&'static str> {
+    pub(crate) fn hold(&mut self, started: &Self, before: &Self) -> Vec<&'static str> {
         let mut waiting = Vec::new();
+        if self.config.listen.public_url != started.config.listen.public_url && !self.hold_public_url(started, before) {
+            waiting.push("callers.oauth");
+        }
         let mut differs = |key, differs: bool| {
             if differs {
                 waiting.push(key)
@@ -126,6 +131,25 @@ impl Terms {
         held.memory = held.memory.min(most.memory);
         held.table_elements = held.table_elements.min(most.table_elements);
         waiting
+    }
+
+    /// Where clients find out whose tokens to bring, the names that a request may come by, and what tokens are for belong together, and the first
+    /// two are served as they were when the host started: so is the third. False if nothing was served then that tokens could be for.
+    fn hold_public_url(&mut self, started: &Self, before: &Self) -> bool {
+        let public_url = started.config.listen.public_url.clone();
+        let mut config = self.config.clone();
+        let changed = std::mem::replace(&mut config.listen.public_url, public_url.clone());
+        let waits = public_url.is_none() && !config.issuers.is_empty();
+        match public_url {
+            Some(url) => {
+                let audiences = config.issuers.iter_mut().map(|issuer| &mut issuer.terms.audience);
+                audiences.filter(|audience| changed.as_ref() == Some(audience)).for_each(|it| it.clone_from(&url));
+            }
+            None => config.issuers.clear(),
+        }
+        self.tokens = Tokens::new(&config, &self.world).or(&before.tokens);
+        self.config.issuers = config.issuers;
+        !waits
     }
 
     /// Everything revoked: by the home's files, and by what the state remembers of files that may be gone.

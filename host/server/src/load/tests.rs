@@ -191,3 +191,39 @@ fn what_is_wrong_outside_is_told_with_its_line_and_stops_nothing_else() {
     assert!(told.contains("wardkeep.toml:5: sources.file.directory: "), "{told}");
     assert!(told.contains("wardkeep.toml:7: egress.ca: ") && told.contains("holds no certificates in PEM"), "{told}");
 }
+
+#[test]
+fn tokens_are_for_the_public_url_that_the_host_was_started_with() {
+    let fixture = Fixture::new();
+    let config = fs::read_to_string(fixture.path().join(CONFIG)).unwrap();
+    let issuer = |name: &str, more: &str| {
+        format!("[callers.oauth.{name}]\nissuer = \"https://{name}.example.com\"\njwks = \"{name}.json\"\n{more}\n")
+    };
+    let terms = |public_url: &str, more: &str| {
+        fs::write(fixture.path().join(CONFIG), format!("{config}{public_url}{more}")).unwrap();
+        fixture.terms()
+    };
+    let listen = |host: &str| format!("[listen]\npublic_url = \"https://{host}.example.com/mcp\"\n");
+    let audiences = |terms: &Terms| {
+        let callers = terms.callers();
+        callers.oauth.terms().map(|terms| (terms.name.clone(), terms.audience.clone())).collect::<Vec<_>>()
+    };
+    let is = |name: &str, audience: &str| (name.to_owned(), audience.to_owned());
+    let both = format!("{}{}", issuer("a", ""), issuer("b", "audience = \"urn:b\""));
+    let started = terms(&listen("old"), &both);
+    let mut changed = terms(&listen("new"), &both);
+    assert_eq!(changed.hold(&started, &started), ["listen"]);
+    assert_eq!(audiences(&changed), [is("a", "https://old.example.com/mcp"), is("b", "urn:b")]);
+    // an issuer that comes with it, or goes, does so now
+    let mut other = terms(&listen("new"), &issuer("c", ""));
+    assert_eq!(other.hold(&started, &changed), ["listen"]);
+    assert_eq!(audiences(&other), [is("c", "https://old.example.com/mcp")]);
+    let mut same = terms(&listen("old"), &both);
+    assert!(same.hold(&started, &other).is_empty());
+    assert_eq!(audiences(&same), audiences(&started));
+    // where there was none, nobody would find what tokens are for
+    let started = terms("", "");
+    let mut first = terms(&listen("new"), &both);
+    assert_eq!(first.hold(&started, &started), ["callers.oauth", "listen"]);
+    assert_eq!(audiences(&first), []);
+}

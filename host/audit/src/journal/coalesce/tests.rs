@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{principal, refusal};
+use crate::testing::{id, principal, refusal};
 
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -19,7 +19,9 @@ fn the_first_is_written_and_the_rest_of_the_window_is_counted_exactly() {
     let denied = || refusal(Some(principal("user:me")), "files_read", "not-allowed");
     assert!(matches!(coalescer.admit(denied(), start, time(0)), Admitted::First(_)));
     for second in 1..=7 {
-        assert!(matches!(coalescer.admit(denied(), start, time(second)), Admitted::Counted));
+        let again = Refusal { correlation: id(u128::try_from(second).unwrap()), ..denied() };
+        let Admitted::Counted(found_by) = coalescer.admit(again, start, time(second)) else { panic!("{second}") };
+        assert_eq!(found_by, denied().correlation, "by the id of the line that they are counted with");
     }
     assert_eq!(coalescer.next_due(), Some(start + WINDOW));
     assert_eq!(coalescer.over(start + WINDOW - Duration::from_millis(1)).len(), 0);
@@ -41,6 +43,22 @@ fn a_refusal_that_goes_on_is_counted_in_every_window_and_one_after_a_quiet_windo
     assert_eq!(coalescer.over(start + WINDOW * 3).len(), 0);
     assert!(coalescer.entries.is_empty() && coalescer.by_principal.is_empty() && coalescer.next_due().is_none());
     assert!(first(&mut coalescer, denied(), start + WINDOW * 3));
+}
+
+#[test]
+fn what_was_counted_can_be_had_before_the_window_is_over_and_makes_no_refusal_a_first() {
+    let start = Instant::now();
+    let mut coalescer = Coalescer::new(WINDOW);
+    let denied = || refusal(Some(principal("user:me")), "files_read", "not-allowed");
+    assert!(first(&mut coalescer, denied(), start));
+    assert!(first(&mut coalescer, refusal(Some(principal("user:b")), "t", "r"), start));
+    for _ in 0..3 {
+        assert_eq!(coalescer.so_far(start).len(), 0, "nothing is counted yet");
+        assert!(!first(&mut coalescer, denied(), start));
+        assert_eq!(coalescer.so_far(start).iter().map(|counted| counted.count).collect::<Vec<_>>(), [1]);
+    }
+    assert!(!first(&mut coalescer, refusal(Some(principal("user:b")), "t", "r"), start), "nobody is forgotten by it");
+    assert_eq!(coalescer.over(start + WINDOW).len(), 1, "and nothing is counted twice");
 }
 
 #[test]

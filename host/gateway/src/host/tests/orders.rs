@@ -1,7 +1,7 @@
 //! Orders over the home's own socket: carried out by whoever takes them, and never waited for longer than was said.
 
 use super::*;
-use crate::{Done, Order, Orders, Placed, Relay, SocketServer, Undone};
+use crate::{Done, KeyChange, Keyed, Order, Orders, Placed, Relay, SocketServer, Undone};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -34,5 +34,40 @@ async fn an_order_is_carried_out_by_who_takes_it_and_its_end_is_told() {
     // the owner ends: whoever waits is told, and does not wait
     assert_eq!(relay.order(Order::Kills { change: 10 }, LONG).await, Err(Undone::Lost));
     taker.abort();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn refusals_that_are_counted_are_told_the_id_that_they_are_found_by_and_are_written_on_demand() {
+    let (fixture, stop) = (Fixture::new(), CancellationToken::new());
+    let path = fixture._directory.path().join("s");
+    let server = SocketServer::bind(&path, Arc::clone(&fixture.host), Orders::new().0).unwrap();
+    let server = tokio::spawn(server.run(stop.clone()));
+    let relay = Relay::connect(&path).await.unwrap();
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let caller = Caller::clone(&me());
+        let request = ToolCall { tool: "nothing".to_owned(), arguments: Map::new(), retry: None, approval: None };
+        let refused = fixture.host.call(caller, request, Line::default(), CancellationToken::new()).await.unwrap_err();
+        told.push(refused.data.unwrap()["correlationId"].as_str().unwrap().to_owned());
+    }
+    let log = || {
+        let records = wardkeep_audit::scan(&fixture._directory.path().join("audit")).unwrap();
+        records.map(Result::unwrap).collect::<Vec<_>>()
+    };
+    assert_eq!(log().len(), 1, "the others are counted");
+    assert_eq!(relay.order(Order::Counts, LONG).await, Ok(Done::Recorded));
+    assert_eq!(log().iter().map(|record| record.count).collect::<Vec<_>>(), [None, Some(3)]);
+    for record in log() {
+        assert!(
+            told.iter().all(|id| record.correlation.as_ref().is_some_and(|found| found.as_str() == id)),
+            "{told:?}"
+        );
+    }
+    let text = |text: &str| text.to_owned();
+    let change = KeyChange { what: Keyed::Made, key: text("ci"), user: text("service:ci"), by: text("ada") };
+    assert_eq!(relay.order(Order::Record(change), LONG).await, Ok(Done::Recorded));
+    assert_eq!(log().last().map(|record| record.code.clone()).as_deref(), Some("key-made"));
+    stop.cancel();
     server.await.unwrap();
 }

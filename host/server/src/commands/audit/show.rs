@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use wardkeep_audit::{About, Confirmed, Event, Means, Phase, Record, Revoked};
 use wardkeep_model::{Blame, Egress, Note, NoteKind, Outcome};
 
@@ -53,8 +54,13 @@ pub(super) fn line(screen: Screen, record: &Record) -> String {
     if let Some(fuel) = record.fuel {
         line.push_str(&format!("  fuel {fuel}"));
     }
-    if let Some(count) = record.count.filter(|count| *count > 1) {
-        line.push_str(&format!("  {count} times"));
+    if let Some(count) = record.count {
+        line.push_str(&format!("  {}", more(count, record.counted)));
+    }
+    if record.phase != Phase::Outcome
+        && let Some(peer) = &record.peer
+    {
+        line.push_str(&format!("  from {}", escaped(peer)));
     }
     // what a call is about stands where it begins; how it went, where it ends
     if record.phase == Phase::Intent {
@@ -63,6 +69,16 @@ pub(super) fn line(screen: Screen, record: &Record) -> String {
         line.push_str(&went(screen, record));
     }
     line.trim_end().to_owned()
+}
+
+/// How many a line counts besides the one whose id it has, and when those were: it is written later than they came.
+fn more(count: u64, counted: Option<(Timestamp, Timestamp)>) -> String {
+    let at = |time: Timestamp| time.strftime("%H:%M:%S%.3f");
+    match (count, counted) {
+        (1, Some((from, _))) => format!("1 more, at {}", at(from)),
+        (_, Some((from, to))) => format!("{count} more, {} to {}", at(from), at(to)),
+        (_, None) => format!("{count} more"),
+    }
 }
 
 /// The resources that the manifest names: `/owner=acme`.
@@ -137,6 +153,24 @@ fn event_text(event: &Event) -> String {
             format!("{}, by {}: {}", escaped(target), escaped(by), escaped(reason))
         }
         Event::Braked { target, reason, until } => format!("{} until {until}: {}", escaped(target), escaped(reason)),
+        Event::KeyMade { key, user, by } | Event::KeyRevoked { key, user, by } => {
+            format!("{} for {}, by {}", escaped(key), escaped(user), escaped(by))
+        }
+        Event::SettingsChanged { changes } => escaped(&changes.join("; ")),
         Event::KillEnded { target, brake } => format!("{}{}", escaped(target), if *brake { " (brake)" } else { "" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_counts_says_when_it_counted() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (from, to) = (at("2026-11-23T08:59:59.5Z"), at("2026-11-23T09:00:09.25Z"));
+        assert_eq!(more(232, Some((from, to))), "232 more, 08:59:59.500 to 09:00:09.250");
+        assert_eq!(more(1, Some((from, from))), "1 more, at 08:59:59.500");
+        assert_eq!(more(5, None), "5 more", "a line of an older log");
     }
 }
