@@ -139,6 +139,42 @@ fn an_approval_outlives_kill_9_and_is_used_once_all_the_same() {
 }
 
 #[test]
+fn a_damaged_queue_is_found_by_check_and_set_aside_and_nothing_that_was_used_comes_back_with_it() {
+    let home = confirming::home(SERVICE, "", "");
+    let serving = home.serve();
+    let (used, lost) = (waits(&write(&serving.mcp(), None)), json!({ "path": "b.md", "text": "x" }));
+    let id = waits(&call(&serving.mcp(), "files_write", &lost, None));
+    approve(&home, &used);
+    approve(&home, &id);
+    let queue = home.path().join("state/approvals.json");
+    let approved = fs::read(&queue).unwrap();
+    assert_eq!(write(&serving.mcp(), None)["isError"], json!(false));
+    serving.kill_9();
+    let whole = fs::read(&queue).unwrap();
+    fs::write(&queue, whole.split_at(whole.len() / 2).0).unwrap();
+    let said = home.refused(&["check"]);
+    assert!(said.contains("fault    state/approvals.json: ") && said.contains("; a start sets it aside"), "{said}");
+    let serving = home.serve();
+    let stderr = serving.stderr();
+    assert!(
+        stderr.contains("no approval is known any more: ") && stderr.contains("approvals.json.damaged"),
+        "{stderr}"
+    );
+    assert!(home.run(&["check"]).status.success());
+    assert_eq!(home.json(&["approvals", "list", "--all"]), json!([]));
+    // what had a yes is asked for anew, and what was used too
+    assert_ne!(waits(&call(&serving.mcp(), "files_write", &lost, None)), id);
+    assert_ne!(waits(&write(&serving.mcp(), None)), used);
+    assert_eq!(lines(&home, "intent").len(), 1);
+    serving.kill_9();
+    // whoever mends it with an old copy does not mend what was used
+    fs::write(&queue, approved).unwrap();
+    let serving = home.serve();
+    refused(&home, &write(&serving.mcp(), Some(&used)), "approval-used");
+    assert_eq!(lines(&home, "intent").len(), 1);
+}
+
+#[test]
 fn an_approval_is_for_one_call_of_one_caller_under_one_manifest() {
     let home = confirming::home(SERVICE, "", "");
     let serving = home.serve();

@@ -1,7 +1,7 @@
 //! Who may call: access tokens of an issuer, through a proxy or not, over standard input and the home's own socket. What proves nobody is 401,
 //! whatever it tries, and is accounted for.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, fs, net::SocketAddr, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -136,6 +136,7 @@ fn a_scope_more_is_asked_for_only_where_nothing_else_stands_in_the_way() {
     let challenge = format!("{CHALLENGE}, error=\"insufficient_scope\", scope=\"tools:read tools:write\"");
     assert_eq!(refused.header("www-authenticate"), Some(challenge.as_str()));
     assert!(refused.message()["error"]["data"]["correlationId"].is_string(), "{}", refused.text());
+    assert_eq!(refused.message()["id"], json!(1), "the request that it answers");
     let nothing = token("openid");
     assert_eq!(nothing.tools(), Vec::<String>::new());
     let needed = call(&nothing, "fixture_echo");
@@ -290,6 +291,77 @@ fn an_issuer_s_keys_in_a_file_are_read_again_and_an_issuer_that_is_struck_out_co
     serving.hang_up();
     within((401, 401));
     assert_eq!(issuer.asked(), 0, "nobody asked the network");
+}
+
+#[test]
+fn a_file_of_keys_that_cannot_be_used_is_found_by_check_and_told_at_the_start() {
+    let issuer = Issuer::start();
+    let home = issuer.home("", "");
+    install(&home);
+    let file = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    let page = format!("https://login.example.com:{}/keys", issuer.web.address.port());
+    let check = home.json(&["check"]);
+    assert_eq!(check["unasked"]["corp"], json!(page), "{check}");
+    assert!(String::from_utf8(home.run(&["check"]).stdout).unwrap().contains("unasked  issuer corp: only a host"));
+    assert_eq!(issuer.asked(), 0);
+    let with = |jwks: &str| home.write("wardkeep.toml", &file.replace(&page, jwks));
+    let line = 1 + file.lines().position(|line| line.starts_with("jwks")).unwrap();
+    let clear = "http://localhost:9/keys";
+    let good = json!({ "keys": [issuer.ec.jwk()] }).to_string();
+    for (jwks, text, words) in [
+        ("nosuch.json", None, "does not exist"),
+        ("others.json", Some(good.as_str()), "others may write"),
+        ("text.json", Some("keys"), "is no set of keys: it is no JSON object"),
+        ("none.json", Some("{\"keys\":[]}"), "has no key that verifies tokens"),
+        (clear, None, "is in the clear, and is not asked"),
+    ] {
+        with(jwks);
+        if let Some(text) = text {
+            home.write(jwks, text);
+        }
+        if jwks == "others.json" {
+            fs::set_permissions(home.path().join(jwks), fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        let said = home.refused(&["check"]);
+        let place = format!("fault    wardkeep.toml:{line}: callers.oauth.corp.jwks: ");
+        assert!(said.contains(&place) && said.contains(words), "{jwks}: {said}");
+        assert!(said.contains("; until then every token of `corp` is refused"), "{jwks}: {said}");
+        if jwks != clear {
+            let serving = home.serve();
+            assert!(serving.says(words), "{jwks}: {}", serving.stderr());
+            assert_eq!(serving.mcp().tools(), ["fixture_echo"], "everybody else calls as before");
+            serving.terminate();
+        }
+    }
+    home.write("corp.json", &good);
+    with("corp.json");
+    let check = home.json(&["check"]);
+    assert_eq!((&check["unasked"], &check["warnings"].to_string().contains("jwks")), (&json!({}), &false), "{check}");
+    home.write(
+        "wardkeep.toml",
+        &file.replace(&page, clear).replace("[egress]\n", "[egress]\ncleartext_to_loopback = true\n"),
+    );
+    assert!(home.json(&["check"])["warnings"].to_string().contains("whoever answers there says who may call"));
+}
+
+/// The network is not named as one that may be reached, and every address of the name is told at once, on the one line that a log has.
+#[test]
+fn an_issuer_that_leads_inside_is_told_with_the_line_that_would_allow_it() {
+    let issuer = Issuer::start();
+    let home = issuer.home("", "");
+    let file = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    home.write("wardkeep.toml", &file.replace("private = [\"127.0.0.0/8\"]\n", ""));
+    let serving = home.serve();
+    assert!(serving.says("an issuer's keys cannot be had"));
+    let stderr = serving.stderr();
+    let line = stderr.lines().find(|line| line.contains("cannot be had")).unwrap();
+    for words in [
+        "leads to 127.0.0.1, which is loopback",
+        "; mend: if it is meant to, name in `private` of [egress] of wardkeep.toml: \"127.0.0.1/32\"",
+    ] {
+        assert!(line.contains(words), "{line}");
+    }
+    assert!(!line.contains("u{a}"), "{line}");
 }
 
 #[test]

@@ -214,6 +214,42 @@ fn what_lies_in_the_place_of_a_file_is_told_with_its_mend() {
 }
 
 #[test]
+fn check_finds_who_listens_there_already_and_limits_of_nobody() {
+    let home = Home::new();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let file = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    let more = "[limits.callers.\"service:tset\"]\nrate = \"1/s\"\n[limits.callers.\"service:test\"]\nrate = \"1/s\"\n";
+    home.write("wardkeep.toml", &format!("{}{more}", file.replace("127.0.0.1:0", &address)));
+    let said = home.refused(&["check"]);
+    has(&said, &["listen.http: ", "cannot be listened on: Address already in use", "end what listens there"]);
+    has(&said, &["limits.callers.\"service:tset\": no caller of this file has this name, so it bounds nobody"]);
+    assert!(!said.contains("service:test\":"), "{said}");
+    drop(other);
+    assert!(home.run(&["check"]).status.success(), "what warns does not fail");
+    // the host's own place is no other's
+    let serving = home.serve();
+    assert!(home.run(&["check"]).status.success());
+    serving.terminate();
+}
+
+#[test]
+fn a_key_that_a_faulty_file_keeps_from_being_revoked_is_told_with_the_kill_that_works() {
+    let home = Home::new();
+    let made = home.json(&["keys", "new", "ada", "--principal", "user:ada", "--expires", "2027-11-23"]);
+    let listed = home.json(&["keys", "list"]);
+    let ada = listed.as_array().unwrap().iter().find(|key| key["name"] == "ada").unwrap();
+    assert_eq!((&made["expires"], &ada["expires"]), (&"2027-11-23".into(), &"2027-11-23".into()));
+    let file = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    home.write("wardkeep.toml", &format!("{file}[callers.keys.other]\nsha256 = 3\n"));
+    let said = home.refused(&["keys", "revoke", "ada"]);
+    has(&said, &["the key is not revoked", "callers.keys.other.sha256", "wardkeep kill caller:user:ada"]);
+    assert!(home.run(&["kill", "caller:user:ada"]).status.success());
+    home.write("wardkeep.toml", &file);
+    assert!(home.run(&["keys", "revoke", "ada"]).status.success());
+}
+
+#[test]
 fn a_stray_file_among_the_plugins_is_ignored_with_a_warning() {
     let home = home();
     home.write("plugins/README", "what lies here");

@@ -46,6 +46,7 @@ mod questions;
 mod reloading;
 mod returns;
 mod revisions;
+mod scripts;
 mod secrets;
 mod signing;
 mod soak;

@@ -16,6 +16,7 @@ use wardkeep_model::{Authenticated, Digest, Principal};
 pub use self::{
     claims::IssuerTerms,
     issuer::{KeySource, Pace},
+    keys::{BadKeySet, UsableKeys},
     oauth::OAuth,
     token::Algorithm,
 };

@@ -50,7 +50,7 @@ pub use confirmation::{
 pub use entrance::{Entrance, EntranceSwitch};
 pub use host::Host;
 pub use http::{ForwardedBy, HttpOptions, HttpServer, Proxies};
-pub use identity::{Algorithm, ApiKey, Callers, IssuerTerms, KeySource, OAuth, Pace};
+pub use identity::{Algorithm, ApiKey, BadKeySet, Callers, IssuerTerms, KeySource, OAuth, Pace, UsableKeys};
 pub use line::Line;
 pub use moment::Moment;
 pub use order::{ApprovalOrder, Done, KeyChange, Keyed, Order, Orders, Placed, Undone};

@@ -278,7 +278,15 @@ fn signers(
     if signed < needed {
         let message = format!("signed by {signed} of the {needed} people whom a manifest with a {effect} tool needs");
         let sign = format!("have an approver sign it: wardkeep sign {}", shown(candidate.file));
-        let mend = objections.into_iter().chain([sign]).collect::<Vec<_>>().join("\n");
+        let able = trust.able(revocations, now);
+        let counts = format!("needed: {needed}; may sign by {}: {able}", shown(trust.file()));
+        let many = if able < needed {
+            // Signing alone would never do.
+            format!("{counts}; name more people in its [approvers.NAME], or lower `{effect}` in its [thresholds]")
+        } else {
+            format!("{counts}; `{effect}` of its [thresholds] says so")
+        };
+        let mend = objections.into_iter().chain([sign, many]).collect::<Vec<_>>().join("\n");
         faults.push(Fault::of(candidate.file, message).mend(mend));
     }
     keys

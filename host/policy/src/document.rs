@@ -79,13 +79,17 @@ impl<'i> Document<'i> {
     /// Reads bytes as strict TOML, once; the digest is of the same bytes.
     ///
     /// # Errors
-    /// More than 64 KiB, a byte-order mark, not UTF-8, not TOML. A key that is given twice is told with the other faults, by `parse`.
+    /// More than 64 KiB, a byte-order mark, not UTF-8, not TOML: the first such mistake, alone. A key that is given twice is told with the other faults, by `parse`.
     pub fn read(file: &str, bytes: &'i [u8]) -> Result<Self, Faults> {
         let text = text(file, bytes)?;
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let sink = Sink { file: file.into(), faults: RefCell::new(Faults::none()), starts };
         let (root, errors) = DeTable::parse_recoverable(text);
-        let broken = errors.iter().any(|error| error.message() != DUPLICATE);
+        // What the parser says after the first mistake follows from its guess at what was meant, and so would all that is read of it.
+        let broken = errors.iter().filter(|error| error.message() != DUPLICATE);
+        if let Some(broken) = broken.min_by_key(|error| error.span().map_or(0, |span| span.start)) {
+            return Err(syntax(&sink, text, broken).into());
+        }
         for (index, error) in errors.iter().enumerate() {
             if sink.faults.borrow().is_full() {
                 // They come in the order of the text; to find where each stands costs as much as there is text above it.
@@ -93,10 +97,6 @@ impl<'i> Document<'i> {
                 break;
             }
             sink.push(syntax(&sink, text, error));
-        }
-        if broken {
-            // The recovered tree is a guess; faults found in a guess would lead astray.
-            return Err(sink.faults.into_inner());
         }
         Ok(Self { sink, root, digest: Digest::of(bytes) })
     }
@@ -160,7 +160,12 @@ fn syntax(sink: &Sink, text: &str, error: &Error) -> Fault {
     let line = Some(sink.line(span.start));
     let fault = |message: String| Fault::of(&sink.file, message);
     if error.message() != DUPLICATE {
-        return fault(format!("not valid TOML: {}", error.message())).at(line, "").mend("correct this line");
+        let above = text.get(..span.start).unwrap_or_default();
+        let mend = match unclosed(above).map(|open| sink.line(open)).filter(|open| Some(*open) != line) {
+            Some(open) => format!("correct this line, or close with `]` the array that begins in line {open}"),
+            None => "correct this line".to_owned(),
+        };
+        return fault(format!("not valid TOML: {}", error.message())).at(line, "").mend(mend);
     }
     let name = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
     // The tree holds one of the two only, so the table's name is read from the header above.
@@ -173,6 +178,44 @@ fn syntax(sink: &Sink, text: &str, error: &Error) -> Fault {
         header.map_or_else(|| name.to_owned(), |header| format!("{}.{name}", header.trim_start_matches('[')))
     };
     fault(format!("{} is given twice", quoted(name))).at(line, &key).mend("keep one of them")
+}
+
+/// Where the outermost array begins that is still open at the end of this text.
+fn unclosed(text: &str) -> Option<usize> {
+    let (mut open, mut value) = (Vec::new(), false);
+    let mut rest = text.char_indices();
+    while let Some((at, c)) = rest.next() {
+        match c {
+            '#' => drop(rest.by_ref().find(|(_, c)| *c == '\n').filter(|_| open.is_empty()).map(|_| value = false)),
+            '"' | '\'' => skip_string(&mut rest, c),
+            '=' => value = true,
+            '\n' if open.is_empty() => value = false,
+            // Before a value it is the header of a table.
+            '[' if value => open.push(at),
+            ']' if value => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open.first().copied()
+}
+
+/// To the end of a string of one line or of several; where it has none, all that is left.
+fn skip_string(rest: &mut std::str::CharIndices<'_>, quote: char) {
+    let several = [quote; 3].iter().collect::<String>();
+    let text = rest.as_str();
+    let (closing, begins) = match text.strip_prefix(several.get(1..).unwrap_or_default()) {
+        Some(_) => (several.as_str(), 2),
+        None => (several.get(..1).unwrap_or_default(), 0),
+    };
+    let mut inner = text.get(begins..).unwrap_or_default();
+    while !inner.is_empty() && !inner.starts_with(closing) {
+        let escaped = quote == '"' && inner.starts_with('\\');
+        let mut chars = inner.chars();
+        chars.nth(usize::from(escaped));
+        inner = chars.as_str();
+    }
+    let left = inner.len().saturating_sub(closing.len());
+    while rest.as_str().len() > left && rest.next().is_some() {}
 }
 
 #[cfg(test)]

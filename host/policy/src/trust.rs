@@ -183,6 +183,12 @@ impl Trust {
         self.approvers.iter().filter(|approver| approver.keys.iter().any(|key| counts(&key))).collect()
     }
 
+    /// How many people could sign with keys that count now.
+    pub(crate) fn able(&self, revocations: &Revocations, now: Timestamp) -> u32 {
+        let keys: Vec<_> = self.approvers.iter().flat_map(|approver| approver.keys.iter().cloned()).collect();
+        self.signed(&keys, revocations, now)
+    }
+
     /// How many people have signed with keys that count now.
     pub(crate) fn signed(&self, keys: &[PublicKey], revocations: &Revocations, now: Timestamp) -> u32 {
         let people = self.people(keys, revocations).into_iter().filter(|person| person.valid_at(now)).count();

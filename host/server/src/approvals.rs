@@ -1,17 +1,19 @@
 //! The operator's queue as it lies in a home: `state/approvals.json`, for its owner alone, replaced whole and synced at every change.
 
-use std::{io, path::PathBuf};
+use std::{fs, io, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use wardkeep_audit::{Journal, Replay};
 use wardkeep_gateway::{Approval, Approvals, Keep};
 
 use crate::{
-    home::{Home, ReadError, cap, create_directory, read_file, write_durable},
-    screen::Told as _,
+    home::{Home, ReadError, cap, create_directory, read_file, sync_directory, write_durable},
+    screen::{Told as _, chain, note},
 };
 
 const FILE: &str = "approvals.json";
+/// Where a damaged one is kept, for whoever wants to know what waited.
+const ASIDE: &str = "approvals.json.damaged";
 const FORMAT: u32 = 1;
 
 /// Approvals that cannot be used.
@@ -25,6 +27,17 @@ pub(crate) enum ApprovalsError {
         "`{}` has format {found}, this host reads {FORMAT}\n  mend: use the version of wardkeep that wrote it, or a newer one", .path.told()
     )]
     Format { path: PathBuf, found: u32 },
+}
+
+impl ApprovalsError {
+    /// A file that holds nothing good, and not one that another version may read, or the next try.
+    pub(crate) const fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Format { .. } => false,
+            Self::Read(error) => !matches!(error, ReadError::Unreadable { .. } | ReadError::Replaced(_)),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -75,6 +88,26 @@ pub(crate) fn read(home: &Home) -> Result<Vec<Approval>, ApprovalsError> {
     }
     let Written { approvals, .. } = serde_json::from_slice(&bytes).map_err(damaged)?;
     Ok(approvals)
+}
+
+/// Moves a queue away that holds nothing good, so that a start goes on without it. Unlike kills it need not stop anything: what is not known
+/// to be approved is not, and the calls that waited are asked for anew. What was used stays used by the journal, whatever comes back.
+pub(crate) fn set_aside(home: &Home) -> Result<(), ApprovalsError> {
+    let Err(damaged) = read(home) else { return Ok(()) };
+    if !damaged.is_damage() {
+        return Err(damaged);
+    }
+    let (path, aside) = (home.state().join(FILE), home.state().join(ASIDE));
+    if fs::rename(&path, &aside).and_then(|()| sync_directory(&home.state()).map_err(io::Error::other)).is_err() {
+        return Err(damaged);
+    }
+    let message = chain(&damaged);
+    let message = message.split("\n  mend: ").next().unwrap_or_default();
+    note(format!(
+        "no approval is known any more: {message}; the file is kept as `{}`, and calls that waited are asked for anew",
+        aside.told()
+    ));
+    Ok(())
 }
 
 /// The queue of a home whose lock this process holds. What the journal knows to be used is used, also where an old copy of the file says otherwise.
@@ -141,5 +174,27 @@ mod tests {
         }
         fs::write(&path, ONE.replace("\"format\": 1", "\"format\": 2")).unwrap();
         assert!(matches!(read(&home), Err(ApprovalsError::Format { found: 2, .. })));
+        assert!(set_aside(&home).is_err() && path.exists(), "what a newer version can read is not thrown away");
+    }
+
+    #[test]
+    fn a_damaged_queue_is_set_aside_and_a_good_one_stays() {
+        let (_directory, home) = home();
+        set_aside(&home).unwrap();
+        fs::create_dir(home.state()).unwrap();
+        let path = home.state().join(FILE);
+        fs::write(&path, ONE).unwrap();
+        set_aside(&home).unwrap();
+        assert!(path.exists());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o622)).unwrap();
+        for text in [ONE, "{"] {
+            fs::write(&path, text).unwrap();
+            set_aside(&home).unwrap();
+            assert!(
+                !path.exists() && read(&home).unwrap().is_empty(),
+                "others may have written it, or half of it is gone"
+            );
+            assert_eq!(fs::read_to_string(home.state().join(ASIDE)).unwrap(), text);
+        }
     }
 }

@@ -36,8 +36,9 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Globals {
-    /// The home; by default `$XDG_DATA_HOME/wardkeep`, which is `~/.local/share/wardkeep`
-    #[arg(long, global = true, env = "WARDKEEP_HOME", value_name = "DIR")]
+    /// The home; by default `$WARDKEEP_HOME`, else `$XDG_DATA_HOME/wardkeep`, which is `~/.local/share/wardkeep`
+    // Not clap's `env`: its usage lines show what the environment sets as if it had to be written.
+    #[arg(long, global = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
     /// Print JSON for scripts
     #[arg(long, global = true)]
@@ -85,10 +86,17 @@ enum Command {
     /// Show secrets: where they come from, when they are due, who uses them; never a value
     Secrets(secrets::Args),
     /// Calls that wait for the operator's yes: list, show, approve, deny
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  wardkeep approvals list\n  wardkeep approvals show apv-3f9c2a7be01d4c55\n  \
+        wardkeep approvals approve apv-3f9c2a7be01d4c55 --reason 'change 4711'"
+    )]
     Approvals(approvals::Command),
     /// API keys for callers over HTTP
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  wardkeep keys new ci --group automation\n  wardkeep keys list\n  wardkeep keys revoke ci"
+    )]
     Keys(keys::Command),
     /// Stop calls at once: all, all writes, a plugin, a tool or a caller
     Kill(kill::Args),
@@ -97,10 +105,16 @@ enum Command {
     /// Show what is stopped, by whom, why and until when
     Kills(kills::Args),
     /// The host's own memory of serials and revocations
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  wardkeep state reset --reason 'disk replaced, backup was from May'"
+    )]
     State(state::Command),
     /// Read and verify the audit log
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  wardkeep audit tail\n  wardkeep audit query --outcome denied --since 2h\n  wardkeep audit verify"
+    )]
     Audit(audit::Command),
     /// Print a completion script for a shell
     Completions(completions::Args),
@@ -124,6 +138,14 @@ impl Cli {
     /// Does it serve until it is stopped.
     pub(crate) const fn serves(&self) -> bool {
         matches!(self.command, Command::Serve(_))
+    }
+
+    /// Where an error of this command goes: with `serve --stdio`, standard output is the protocol's.
+    pub(crate) fn for_errors(&self) -> Screen {
+        match &self.command {
+            Command::Serve(args) if args.is_stdio() => Screen::new(false),
+            _ => self.globals.screen(),
+        }
     }
 
     /// Runs the command.
@@ -175,11 +197,8 @@ mod tests {
     fn every_command_shows_an_example() {
         fn look(command: &clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
-            let is_leaf = command.get_subcommands().next().is_none();
-            if is_leaf {
-                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                assert!(help.contains("wardkeep"), "no example:{path}");
-            }
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("wardkeep"), "no example:{path}");
             command.get_subcommands().for_each(|sub| look(sub, &path));
         }
         look(&Cli::command(), "");

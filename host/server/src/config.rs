@@ -95,7 +95,8 @@ impl Config {
             };
             let callers = match table.optional("callers") {
                 Some(item) => {
-                    let public_url = listen.as_ref().and_then(|listen| listen.public_url.as_deref());
+                    // What could not be read has left a fault, and nothing more is to be said of it.
+                    let public_url = listen.as_ref().map(|listen| listen.public_url.as_deref());
                     item.table().and_then(|table| caller::read(table, directory, public_url))
                 }
                 None => Some((Callers::default(), Vec::new())),

@@ -29,6 +29,9 @@ pub(crate) const CONFIG: &str = "wardkeep.toml";
 /// The approvers' file.
 pub(crate) const TRUST: &str = "trust.toml";
 
+/// The environment's name for the home.
+const VARIABLE: &str = "WARDKEEP_HOME";
+
 /// Sizes at which a file of a home is refused unread.
 pub(crate) mod cap {
     /// Documents: the operator's file, manifests, trust and revocations.
@@ -46,6 +49,8 @@ pub(crate) mod cap {
 /// No home where it should be.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HomeError {
+    #[error("`{VARIABLE}` is set and empty\n  mend: name the home there or with `--home DIR`, or unset it")]
+    EmptyVariable,
     #[error("neither `HOME` nor `XDG_DATA_HOME` is set\n  mend: name the home with `--home DIR` or `WARDKEEP_HOME`")]
     Nowhere,
     #[error("`{0}` is not an absolute path and the current directory cannot be read")]
@@ -69,12 +74,17 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// The directory that was asked for, or the default; never the current directory by itself: a client that starts the host
+    /// The directory that was asked for, the one that the environment names, or the default; never the current directory by itself: a client that starts the host
     /// inside a cloned repository must not load that repository's trust.
     pub(crate) fn locate(asked: Option<&Path>) -> Result<PathBuf, HomeError> {
         let path = match asked {
             Some(path) => path.to_path_buf(),
-            None => default_home(|name| env::var_os(name).map(PathBuf::from)).ok_or(HomeError::Nowhere)?,
+            None => match env::var_os(VARIABLE).map(PathBuf::from) {
+                // Not taken for unset: who has named a home means no other.
+                Some(path) if path.as_os_str().is_empty() => return Err(HomeError::EmptyVariable),
+                Some(path) => path,
+                None => default_home(|name| env::var_os(name).map(PathBuf::from)).ok_or(HomeError::Nowhere)?,
+            },
         };
         std::path::absolute(&path).map_err(|_| HomeError::NoCurrentDirectory(path))
     }

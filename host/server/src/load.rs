@@ -37,7 +37,7 @@ pub(crate) use candidate::{Found, find};
 pub(crate) use served::Served;
 pub(crate) use terms::Terms;
 pub(crate) use together::{Contender, together};
-pub(crate) use tokens::Tokens;
+pub(crate) use tokens::{Tokens, doubtful};
 pub(crate) use unapproved::{look_further, refusals};
 pub(crate) use world::World;
 

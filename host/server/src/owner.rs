@@ -202,6 +202,7 @@ impl Owned {
         if state != before {
             store.write(&state)?;
         }
+        approvals::set_aside(home)?;
         let approvals = Arc::new(approvals::open(home, journal, &opened.replay)?);
         Ok(Opening { store, state, engine, loaded, approvals })
     }

@@ -10,9 +10,12 @@ use std::{
 };
 
 use serde::Serialize;
-use wardkeep_policy::document;
+use wardkeep_policy::{Faults, document};
 
 use crate::log;
+
+/// What to do about it stands after this, in every message.
+const MEND: &str = "\n  mend: ";
 
 /// Standard output, for people or as JSON.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +55,11 @@ impl Screen {
     /// One JSON value, indented.
     pub(crate) fn document(self, value: &impl Serialize) -> io::Result<()> {
         self.line(escaped_json(&serde_json::to_string_pretty(value).map_err(io::Error::other)?))
+    }
+
+    /// The error that a command ends with, as the one JSON value that scripts read in the place of its result: `{ "error": … }`.
+    pub(crate) fn error(self, error: &impl Serialize) -> io::Result<()> {
+        self.document(&serde_json::json!({ "error": error }))
     }
 
     pub(crate) fn paint(self, ink: Ink, text: impl Display) -> String {
@@ -100,7 +108,6 @@ pub(crate) fn note(text: impl Display) {
 
 /// An error with its causes on one line, their mends after it; what a text before it says already is not told twice.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    const MEND: &str = "\n  mend: ";
     let (mut text, mut mends) = (String::new(), String::new());
     let mut next = Some(error);
     while let Some(cause) = next {
@@ -118,6 +125,36 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text + &mends
+}
+
+/// An error for scripts: what people read, taken apart, and each fault by itself where it is made of faults.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failure {
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<Faults>,
+}
+
+impl Failure {
+    /// Of the text that people read.
+    pub(crate) fn of(text: &str) -> Self {
+        let (message, mend) = match text.split_once(MEND) {
+            Some((message, mend)) => (message, Some(mend.replace(MEND, "\n"))),
+            None => (text, None),
+        };
+        Self { message: message.to_owned(), mend, faults: None }
+    }
+}
+
+impl From<&anyhow::Error> for Failure {
+    fn from(error: &anyhow::Error) -> Self {
+        let Some(faults) = error.downcast_ref::<Faults>() else { return Self::of(&chain(error.as_ref())) };
+        // The first one stands for all of them: its mend is what to do first.
+        let first = faults.iter().next().map(ToString::to_string).unwrap_or_default();
+        Self { faults: Some(faults.clone()), ..Self::of(&first) }
+    }
 }
 
 /// JSON text with everything that hides or reorders text as `\uXXXX` (RFC 8259, section 7). Such characters stand in strings only:
@@ -194,6 +231,8 @@ pub(crate) fn shell_quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wardkeep_policy::Fault;
+
     use super::*;
 
     #[test]
@@ -221,6 +260,22 @@ mod tests {
     fn a_cause_is_told_once_and_mends_come_last() {
         let error = anyhow::anyhow!("c\n  mend: do it").context("b: c").context("a");
         assert_eq!(chain(error.as_ref()), "a: b: c\n  mend: do it");
+    }
+
+    #[test]
+    fn a_script_is_told_what_is_wrong_and_what_mends_it_apart() {
+        let json = |error: &anyhow::Error| serde_json::to_value(Failure::from(error)).unwrap();
+        let error = anyhow::anyhow!("c\n  mend: do it\n        and that").context("a\n  mend: first this");
+        assert_eq!(
+            json(&error),
+            serde_json::json!({ "message": "a: c", "mend": "first this\ndo it\n        and that" })
+        );
+        assert_eq!(json(&anyhow::anyhow!("a")), serde_json::json!({ "message": "a" }));
+        let mut faults = Faults::from(Fault::of("w.toml", "wrong").at(Some(3), "a.b").mend("write c"));
+        faults.push(Fault::of("w.toml", "wrong too").at(Some(4), "d"));
+        let json = json(&anyhow::Error::from(faults).context("not read"));
+        assert_eq!((&json["message"], &json["mend"]), (&"w.toml:3: a.b: wrong".into(), &"write c".into()));
+        assert_eq!((&json["faults"][0]["line"], &json["faults"][1]["key"]), (&3.into(), &"d".into()));
     }
 
     #[test]

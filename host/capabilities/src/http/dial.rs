@@ -32,6 +32,9 @@ use wardkeep_model::Scheme;
 use super::{Target, TransportError, address::forbidden};
 use crate::reactor::Stream;
 
+/// What an address is that plain http may not go to.
+pub(super) const ELSEWHERE: &str = "another machine";
+
 /// How long asking for a name may take.
 const RESOLVE: Duration = Duration::from_secs(5);
 /// One name server's time for an answer.
@@ -142,14 +145,16 @@ impl Network {
             Ok(address) => vec![address.into()],
             Err(_) => self.resolve(&target.host).await?,
         };
-        for address in &found {
+        let why = |address: &IpAddr| {
             let elsewhere = target.loopback_only && !address.to_canonical().is_loopback();
-            let what = if elsewhere { Some("another machine") } else { forbidden(*address, &target.private) };
-            if let Some(what) = what {
-                return Err(TransportError::Forbidden { host: target.host.clone(), address: *address, what });
-            }
-        }
-        Ok(found)
+            let what = if elsewhere { Some(ELSEWHERE) } else { forbidden(*address, &target.private) };
+            what.map(|what| (*address, what))
+        };
+        // One is enough to go nowhere: which of them would be taken is nobody's choice.
+        let wrong: Vec<_> = found.iter().filter_map(why).collect();
+        let Some((address, what)) = wrong.first().copied() else { return Ok(found) };
+        let all = wrong.into_iter().map(|(address, _)| address).collect();
+        Err(TransportError::Forbidden { host: target.host.clone(), address, all, what })
     }
 
     async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, TransportError> {

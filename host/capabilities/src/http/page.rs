@@ -3,7 +3,7 @@
 //!
 //! What it is good for is not known here, and nothing of a guest or a client has a part in where it goes.
 
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use url::Url;
 use wardkeep_model::Scheme;
 
-use super::{Target, Transport, TransportError, host::canonical};
+use super::{Target, Transport, TransportError, dial::ELSEWHERE, host::canonical};
 use crate::{Outside, Reach, secrets::PluginSecrets};
 
 const AGENT: &str = concat!("wardkeep/", env!("CARGO_PKG_VERSION"));
@@ -50,7 +50,9 @@ pub struct Unfetched(Box<Why>);
 #[derive(Debug, thiserror::Error)]
 enum Why {
     #[error(transparent)]
-    Transport(#[from] TransportError),
+    Transport(TransportError),
+    #[error("{error}\n  mend: if it is meant to, name in `private` of [egress] of wardkeep.toml: {}", networks(.all))]
+    Inside { error: TransportError, all: Vec<IpAddr> },
     #[error("no whole answer came in {} s", .0.as_secs())]
     Slow(Duration),
     #[error("it answers with status {0}, and redirects are not followed")]
@@ -59,6 +61,24 @@ enum Why {
     Cleartext,
     #[error("the request could not be made")]
     Request(#[from] http::Error),
+}
+
+impl From<TransportError> for Why {
+    fn from(error: TransportError) -> Self {
+        match &error {
+            // What is another machine cannot be opened to `http://`.
+            TransportError::Forbidden { all, what, .. } if *what != ELSEWHERE => {
+                Self::Inside { all: all.clone(), error }
+            }
+            _ => Self::Transport(error),
+        }
+    }
+}
+
+/// As the operator's file writes them.
+fn networks(addresses: &[IpAddr]) -> String {
+    let nets: Vec<_> = addresses.iter().map(|address| format!("\"{}\"", ipnet::IpNet::from(*address))).collect();
+    nets.join(", ")
 }
 
 impl<E: Into<Why>> From<E> for Unfetched {
@@ -93,6 +113,20 @@ impl FromStr for Page {
         };
         let port = url.port().filter(|port| *port > 0).unwrap_or(scheme.port());
         Ok(Self { scheme, host, port, path_and_query })
+    }
+}
+
+impl Page {
+    /// The machine's name or address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether it is asked for in the clear, which only this machine is.
+    #[must_use]
+    pub fn is_clear(&self) -> bool {
+        self.scheme == Scheme::Http
     }
 }
 

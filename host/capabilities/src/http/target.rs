@@ -33,6 +33,8 @@ pub(crate) enum TransportError {
         host: String,
         /// One of its addresses.
         address: IpAddr,
+        /// All of them that nothing may go to.
+        all: Vec<IpAddr>,
         /// What kind of address it is, such as `loopback`.
         what: &'static str,
     },

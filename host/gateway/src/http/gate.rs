@@ -121,13 +121,23 @@ impl Gate {
 
     /// The answer to a call that nothing but the token's scopes stands in the way of: whoever may know that the tool exists is told what to
     /// ask the issuer for (MCP 2026-07-28, Authorization, Scope Challenge Handling). Everything else is decided where calls are.
-    async fn step_up(&self, identity: &Identity, tool: &str, origin: impl FnOnce() -> Origin) -> Option<Response> {
+    async fn step_up(
+        &self,
+        identity: &Identity,
+        tool: &str,
+        asks: Option<&str>,
+        origin: impl FnOnce() -> Origin,
+    ) -> Option<Response> {
         let held = identity.principal.scopes.filter(|held| *held != Scopes::ALL)?;
         let (id, lacking) = self.host.lacks_scope(&identity.principal, tool, origin).await?;
         let challenge = discovery::insufficient(&self.host.moment().callers.oauth, held, lacking);
         let text = format!("this tool needs a token with the scope {}", Scopes::name(lacking));
         let error = json!({ "code": -32_600, "message": text, "data": { "correlationId": id } });
-        let body = json!({ "jsonrpc": "2.0", "id": null, "error": error });
+        let asks = asks.and_then(|id| match id.strip_prefix('"').and_then(|id| id.strip_suffix('"')) {
+            Some(text) => Some(text.into()),
+            None => serde_json::from_str::<serde_json::Value>(id).ok(),
+        });
+        let body = json!({ "jsonrpc": "2.0", "id": asks, "error": error });
         let body = super::json_response(StatusCode::FORBIDDEN, &body);
         Some(discovery::with_challenge(StatusCode::FORBIDDEN, challenge, body))
     }
@@ -210,7 +220,7 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
                         let said = origin();
                         Origin { client: said.client.clone().or_else(of_session), ..said }
                     };
-                    if let Some(refused) = gate.step_up(&identity, tool, origin).await {
+                    if let Some(refused) = gate.step_up(&identity, tool, screened.asks.as_deref(), origin).await {
                         return refused;
                     }
                 }

@@ -230,9 +230,19 @@ async fn ended(look: Option<watch::Receiver<()>>) {
     while going_on.changed().await.is_ok() {}
 }
 
+/// An error with its causes on the one line that the log has for it, what to do about it last.
 fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    shown(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+    let (mut texts, mut mends) = (Vec::<String>::new(), Vec::<String>::new());
+    for cause in std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string) {
+        let (text, mend) = cause.split_once("\n  mend: ").unwrap_or((&cause, ""));
+        // what is transparent says what its cause says
+        if !texts.iter().any(|told| told == text) {
+            texts.push(text.to_owned());
+            mends.extend(Some(mend.to_owned()).filter(|mend| !mend.is_empty()));
+        }
+    }
+    let mends: String = mends.iter().map(|mend| format!("; mend: {mend}")).collect();
+    shown(&format!("{}{mends}", texts.join(": ")))
 }
 
 #[cfg(test)]

@@ -40,13 +40,37 @@ pub(crate) struct Key {
 
 /// What is no set of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadKeySet {
+pub enum BadKeySet {
+    /// Larger than any that there is.
     #[error("it has more than {LONGEST} bytes")]
     TooLong,
+    /// No JWK Set.
     #[error("it is no JSON object with an array `keys`, or says something twice")]
     Shape,
+    /// More keys than anybody rotates.
     #[error("it holds more than {MOST} keys")]
     TooMany,
+}
+
+/// What a set would be good for, for whoever looks before a token comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsableKeys {
+    /// How many keys verify tokens.
+    pub count: usize,
+    /// Those that should and cannot: their ids, and why.
+    pub left_out: Vec<(String, &'static str)>,
+}
+
+impl UsableKeys {
+    /// Of a set as its issuer publishes it.
+    ///
+    /// # Errors
+    /// It is no set of keys.
+    pub fn of(bytes: &[u8]) -> Result<Self, BadKeySet> {
+        let (keys, left_out) = KeySet::parse(bytes)?;
+        let left_out = left_out.into_iter().map(|LeftOut { kid, why }| (kid, why)).collect();
+        Ok(Self { count: keys.len(), left_out })
+    }
 }
 
 /// A key that is left out.

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use super::{Fault, Sink, Table, hidden, measure, quoted, table::wrong_type};
 
+const QUOTES: &str = "put it in quotes";
 const DATE: &str = "write a day without quotes and time, such as 2027-06-30";
 
 /// A value with the place where it stands.
@@ -56,7 +57,7 @@ impl<'d> Item<'d> {
     pub fn text(&self) -> Option<&'d str> {
         match self.value {
             DeValue::String(text) => Some(text),
-            _ => self.expected("a string", "put it in quotes"),
+            _ => self.expected("a string", QUOTES),
         }
     }
 
@@ -84,7 +85,15 @@ impl<'d> Item<'d> {
 
     /// A string that a function knows how to read.
     pub fn read_with<T, E: Display>(&self, read: impl FnOnce(&'d str) -> Result<T, E>) -> Option<T> {
-        let text = self.text()?;
+        let text = match self.value {
+            DeValue::String(text) => text,
+            other => {
+                // Quotes alone mend it only where what would stand between them is good.
+                let bare = if let DeValue::Integer(number) = other { number.as_str() } else { "" };
+                let mend = read(bare).err().map_or_else(|| QUOTES.to_owned(), |error| error.to_string());
+                return self.expected("a string", &mend);
+            }
+        };
         match read(text) {
             Ok(value) => Some(value),
             Err(error) => self.invalid(text, &error.to_string()),

@@ -1,5 +1,6 @@
 //! `wardkeep audit`: reading the log. Needs no lock and works on a live journal.
 
+mod names;
 mod show;
 
 use std::{process::ExitCode, time::Duration};
@@ -18,6 +19,8 @@ use crate::{
     stop::on_signal,
 };
 
+/// Records of which the names are known, to tell one that was written wrong.
+const NAMES_OF: usize = 10_000;
 /// How often `--follow` looks for more.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -114,7 +117,8 @@ fn query(screen: Screen, directory: &std::path::Path, asked: Asked) -> anyhow::R
     let found = wardkeep_audit::query(directory, &query)?;
     found.iter().try_for_each(|record| print(screen, record))?;
     if found.is_empty() && !screen.is_json() {
-        note("nothing found");
+        let last = wardkeep_audit::query(directory, &Query { limit: Some(NAMES_OF), ..Query::default() })?;
+        note(format!("nothing found{}", names::unknown(&query, &last)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -78,7 +78,7 @@ fn show(screen: Screen, answer: Result<Answer, Refused>) -> anyhow::Result<ExitC
         Ok(answer) => answer,
         Err(refused) => {
             if screen.is_json() {
-                screen.document(&serde_json::json!({ "error": refused }))?;
+                screen.error(&refused)?;
             } else {
                 note(format!("error: {}", escaped_lines(&refused.message)));
             }

@@ -1,29 +1,32 @@
 //! `wardkeep check`: all that `serve` would refuse, without serving, without the lock, without writing anything.
 
-use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
+mod memory;
+mod warnings;
 
-use jiff::{Timestamp, ToSpan};
+use std::{collections::BTreeMap, net::SocketAddr, process::ExitCode, sync::Arc};
+
+use jiff::Timestamp;
 use serde::Serialize;
+use tokio::net::TcpSocket;
 use wardkeep_audit::Served as OnRecord;
 use wardkeep_gateway::Relay;
 use wardkeep_model::{Digest, PluginName};
 use wardkeep_policy::{Fault, Faults};
 
+use memory::memory;
+use warnings::warnings;
+
 use crate::{
     cli::Globals,
     compiling::{self, Keep},
+    config::{Config, Issuer, Jwks},
     home::{self, Home, Owner},
     journal,
     load::{self, Loaded, Rejected, Terms, look_further},
     owner::{closed_memory, socket},
-    rollout::{unserved, unwatched},
     screen::{Ink, Told as _, chain, escaped},
-    secrets::survey,
     state::{State, Store, recover},
 };
-
-/// What runs out within this many days is worth a word.
-const SOON_DAYS: i64 = 30;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  wardkeep check\n\nExit status 1 where `serve` would refuse something.")]
@@ -38,6 +41,8 @@ struct Report<'a> {
     serving: BTreeMap<PluginName, StillServing>,
     faults: &'a Faults,
     warnings: &'a Faults,
+    /// Issuers whose keys only a host asks for, and where.
+    unasked: BTreeMap<&'a str, String>,
 }
 
 #[derive(Serialize)]
@@ -61,24 +66,26 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
     let now = Timestamp::now();
     let terms = Arc::new(Terms::read(&home, now)?);
     let mut faults = terms.faults.clone();
-    // A start would refuse; the plugins are checked all the same, by what the file in `state/` knows.
-    let (store, state) = known(&home).or_else(|error| {
-        faults.push(fault("audit", &error));
-        let store = Store::new(home.state());
-        anyhow::Ok((store.clone(), store.read().unwrap_or_default().unwrap_or_default()))
-    })?;
+    // A start would refuse; the plugins are checked all the same, by what is known.
+    let (store, state, wrong) = memory(&home);
+    faults.extend(wrong);
     if let Err(error) = terms.may_follow(&store, &state, now) {
         match error.downcast::<Faults>() {
             Ok(wrong) => faults.extend(wrong),
             Err(error) => faults.push(fault("state/trust.toml", &error)),
         }
     }
-    faults.extend(hindrances(&home));
+    let alive = match socket(home.path()) {
+        Ok(path) => Relay::connect(&path).await.is_ok(),
+        Err(_) => false,
+    };
+    faults.extend(hindrances(&home, &terms, alive));
     let mut loaded = load_with(&home, &terms, &state, now).await?;
     // Who is about to sign is told all at once.
     look_further(&load::find(&home)?.0, &mut loaded.rejected, &terms, &state, now).await;
     let mut warnings = warnings(&home, &terms, &loaded, now);
     warnings.extend(loaded.strays.iter().cloned());
+    let unasked = unasked(&terms.config);
     let ok = loaded.rejected.is_empty() && faults.is_empty();
     let plugins = loaded.served.iter().map(|served| {
         let manifest = served.terms.manifest();
@@ -94,9 +101,10 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
         ok,
         plugins: plugins.collect(),
         rejected: &loaded.rejected,
-        serving: still_serving(&home, &loaded.rejected).await,
+        serving: if alive { still_serving(&home, &loaded.rejected) } else { BTreeMap::new() },
         faults: &faults,
         warnings: &warnings,
+        unasked,
     };
     let screen = globals.screen();
     if screen.is_json() {
@@ -125,6 +133,13 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
         for warning in report.warnings {
             screen.line(format!("{}  {warning}", screen.paint(Ink::Warning, "warning")))?;
         }
+        for (issuer, page) in &report.unasked {
+            let word = screen.paint(Ink::Dim, "unasked");
+            screen.line(format!(
+                "{word}  issuer {issuer}: only a host that serves asks for its keys, at {}",
+                escaped(page)
+            ))?;
+        }
         if report.plugins.is_empty() && report.rejected.is_empty() {
             screen.line(format!("no plugins in `{}`", home.plugins().told()))?;
         }
@@ -132,15 +147,10 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What the process that owns the home serves of the refused plugins: nothing where none answers. Its journal says so, since the
+/// What the process that owns the home, which answers, serves of the refused plugins. Its journal says so, since the
 /// fleet of another process cannot be seen from here.
-async fn still_serving(home: &Home, rejected: &[Rejected]) -> BTreeMap<PluginName, StillServing> {
-    let alive = match socket(home.path()) {
-        Ok(path) => Relay::connect(&path).await.is_ok(),
-        Err(_) => false,
-    };
-    let serving =
-        if alive { journal::replay(home).map(|replay| replay.serving).unwrap_or_default() } else { BTreeMap::new() };
+fn still_serving(home: &Home, rejected: &[Rejected]) -> BTreeMap<PluginName, StillServing> {
+    let serving = journal::replay(home).map(|replay| replay.serving).unwrap_or_default();
     let refused = |name: &PluginName| rejected.iter().any(|rejected| rejected.plugin == name.as_str());
     let serving = serving.into_iter().filter(|(name, _)| refused(name));
     serving.map(|(name, OnRecord { serial, manifest })| (name, StillServing { serial, manifest })).collect()
@@ -160,9 +170,27 @@ async fn load_with(home: &Home, terms: &Arc<Terms>, state: &State, now: Timestam
     load::load(home, terms, state, &engine, now).await
 }
 
-/// What keeps a start from writing where it must.
-fn hindrances(home: &Home) -> Faults {
+/// Keys that are not looked at: to check a home is no reason to ask the network.
+fn unasked(config: &Config) -> BTreeMap<&str, String> {
+    let page = |issuer: &'_ Issuer| match &issuer.keys {
+        Jwks::Page(page) => Some(page.to_string()),
+        Jwks::File(_) => None,
+    };
+    config.issuers.iter().filter_map(|issuer| Some((issuer.terms.name.as_str(), page(issuer)?))).collect()
+}
+
+/// What keeps a start from writing and listening where it must.
+fn hindrances(home: &Home, terms: &Terms, alive: bool) -> Faults {
     let mut faults = Faults::none();
+    if let Err(error) = socket(home.path()) {
+        faults.push(fault("relay.sock", &error));
+    }
+    // A host of this home that answers listens already.
+    if !alive && let Err(error) = bindable(terms.config.listen.http) {
+        let (key, mend) = ("listen.http", "end what listens there, or name another address");
+        let message = format!("`{}` cannot be listened on: {error}", terms.config.listen.http);
+        faults.push(Fault::of(home::CONFIG, message).at(terms.config.lines.of_key(key), key).mend(mend));
+    }
     if let Err(error) = Owner::hindered(home.path()) {
         faults.push(fault("lock", &error.into()));
     }
@@ -178,6 +206,13 @@ fn hindrances(home: &Home) -> Faults {
     faults
 }
 
+/// Whether somebody else listens there. It is bound and not listened on, so that a host which starts now is not in the way of this.
+fn bindable(address: SocketAddr) -> std::io::Result<()> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)
+}
+
 fn fault(file: &str, error: &anyhow::Error) -> Fault {
     let text = chain(error.as_ref());
     match text.split_once("\n  mend: ") {
@@ -191,61 +226,4 @@ pub(crate) fn known(home: &Home) -> anyhow::Result<(Store, State)> {
     let store = Store::new(home.state());
     let recovered = recover(store.read()?, &journal::replay(home)?, home.keys().exists())?;
     Ok((store, recovered.state))
-}
-
-fn warnings(home: &Home, terms: &Terms, loaded: &Loaded, now: Timestamp) -> Faults {
-    let mut warnings = Faults::none();
-    for served in &loaded.served {
-        warnings.extend(served.terms.notices().iter().cloned());
-        let manifest = served.terms.manifest();
-        for secret in survey(manifest, &terms.config.sources, now) {
-            warnings.extend(secret.warnings(manifest));
-        }
-        warnings.extend(unserved(manifest, &terms.callers()));
-        if is_soon(manifest.expires_at(), now) {
-            let message = format!("ends with {}", manifest.expires());
-            warnings.push(
-                Fault::of(manifest.file(), message)
-                    .at(None, "plugin.expires")
-                    .mend("a later day, a higher serial, and signatures"),
-            );
-        }
-    }
-    let manifests = loaded.served.iter().map(|served| served.terms.manifest());
-    warnings.extend(unwatched(&home.audit(), manifests, now));
-    if is_soon(terms.trust.expires_at(), now) {
-        let message = format!("ends with {}; then nothing is served", terms.trust.expires());
-        warnings.push(Fault::of(home::TRUST, message).at(None, "expires"));
-    }
-    let config = &terms.config;
-    let at = |key: &str, message: String| Fault::of(home::CONFIG, message).at(config.lines.of_key(key), key);
-    for key in &config.callers.keys {
-        if key.owner.is_none() {
-            let path = format!("callers.keys.{}", key.name);
-            warnings
-                .push(at(&path, "says nothing of who answers for it".to_owned()).mend("owner = \"ops@example.com\""));
-        }
-        if key.expires.is_none() {
-            let path = format!("callers.keys.{}", key.name);
-            warnings.push(at(&path, "never expires".to_owned()).mend("expires = 2027-01-31"));
-        }
-        if key.expires.is_some_and(|expires| is_soon(expires, now)) {
-            let path = format!("callers.keys.{}.expires", key.name);
-            let what = if key.expires.is_some_and(|expires| now >= expires) { "has expired" } else { "expires soon" };
-            warnings
-                .push(at(&path, what.to_owned()).mend(format!("`wardkeep keys revoke {}`, and a new one", key.name)));
-        }
-    }
-    if config.callers.stdio.is_none() && config.callers.keys.is_empty() && config.issuers.is_empty() {
-        warnings.push(
-            Fault::of(home::CONFIG, "nobody may call")
-                .at(None, "callers")
-                .mend("[callers.stdio], `wardkeep keys new NAME`, or [callers.oauth.NAME]"),
-        );
-    }
-    warnings
-}
-
-fn is_soon(end: Timestamp, now: Timestamp) -> bool {
-    now.checked_add((SOON_DAYS * 24).hours()).is_ok_and(|soon| end <= soon)
 }

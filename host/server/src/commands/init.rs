@@ -17,6 +17,7 @@ use crate::{
     config,
     home::{self, Home, check_directory, create_directory, user_name, write_new},
     screen::{Ink, Told as _, escaped, note},
+    stop::on_signal,
 };
 
 /// The name of a new approver's key in `~/.ssh`.
@@ -53,12 +54,16 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let uid = rustix::process::geteuid().as_raw();
     let user = user_name(uid).unwrap_or_else(|| format!("uid{uid}"));
     let person = args.person.clone().unwrap_or_else(|| user.clone());
-    let directory = prepare(&Home::locate(globals.home.as_deref())?)?;
+    let directory = Home::locate(globals.home.as_deref())?;
+    fits(&directory)?;
     let public = match &args.approver_key {
         Some(file) => file.clone(),
         None => make_key(args.new_key.as_deref(), &person)?,
     };
     let key = read_key(&public)?;
+    // Not before there is a key: whoever stops at the passphrase leaves nothing behind.
+    create_directory(&directory)?;
+    let directory = check_directory(&directory)?;
     let expires = Timestamp::now().to_zoned(TimeZone::UTC).date().checked_add(365.days())?;
     let trust = Trust::render_initial(&InitialTrust { person: &person, key: &key, expires });
     // A name that the document cannot hold shows here, before anything is written.
@@ -93,8 +98,8 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The directory of the new home, empty or not there yet, under parents that nobody else may write.
-fn prepare(directory: &Path) -> anyhow::Result<PathBuf> {
+/// Whether the directory can be a new home: empty of one or not there yet, under parents that nobody else may write.
+fn fits(directory: &Path) -> anyhow::Result<()> {
     if directory.exists() {
         let real = check_directory(directory)?;
         if let Some(name) =
@@ -105,12 +110,11 @@ fn prepare(directory: &Path) -> anyhow::Result<PathBuf> {
                 real.told()
             );
         }
-        return Ok(real);
+        return Ok(());
     }
     let above = directory.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
     home::check_parent(above)?;
-    create_directory(directory)?;
-    Ok(check_directory(directory)?)
+    Ok(())
 }
 
 fn read_key(file: &Path) -> anyhow::Result<PublicKey> {
@@ -140,9 +144,13 @@ fn make_key(asked: Option<&Path>, person: &str) -> anyhow::Result<PathBuf> {
             public.told()
         );
     }
-    if let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let made = parent.filter(|parent| !parent.exists());
+    if let Some(parent) = parent {
         create_directory(parent)?;
     }
+    // Ctrl-C is ssh-keygen's to end by, and this process lives on to clean up.
+    let _stop = on_signal().context("cannot listen for signals")?;
     let mut command = Command::new("ssh-keygen");
     command.args(["-q", "-t", "ed25519", "-C"]).arg(format!("wardkeep approver {person}")).arg("-f").arg(&file);
     if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
@@ -153,7 +161,9 @@ fn make_key(asked: Option<&Path>, person: &str) -> anyhow::Result<PathBuf> {
     command.stdout(std::io::stderr());
     let status = command.status().context("cannot run ssh-keygen\n  mend: install OpenSSH's client tools")?;
     if !status.success() {
-        bail!("ssh-keygen made no key ({status})");
+        // It goes only while it is empty.
+        let _ = made.map(fs::remove_dir);
+        bail!("ssh-keygen made no key ({status}); there is no home yet");
     }
     Ok(with_pub(&file))
 }

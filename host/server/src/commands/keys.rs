@@ -8,6 +8,7 @@ use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::Serialize;
 use wardkeep_gateway::{ApiKey, KeyChange, Keyed, Order};
 use wardkeep_model::Digest;
+use wardkeep_policy::{Fault, Faults};
 
 use super::kill::who;
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     home::{Home, Turn, cap, create_directory, read_file, write_durable},
     journal,
     orders::{self, Reached},
-    screen::{Ink, chain, escaped, note},
+    screen::{Ink, chain, escaped, note, shell_quoted},
 };
 
 /// What secret scanners look for.
@@ -102,7 +103,12 @@ async fn new(globals: &Globals, home: &Home, args: New) -> anyhow::Result<ExitCo
         flags: flags.into_iter().filter(|(_, set)| *set).map(|(flag, _)| flag).collect(),
     };
     let turn = turn(home)?;
-    write(home, &config::add_key(&text(home)?, &added)?)?;
+    let edited = config::add_key(&text(home)?, &added)?;
+    // Whoever typed it sees options, and a line of a file that is not written would send them to look for it.
+    if let Err(faults) = Config::parse(config::FILE, edited.as_bytes(), home.path()) {
+        return Err(of_options(&faults, &added.name).into());
+    }
+    write(home, &edited)?;
     record(home, Keyed::Made, added.name.as_str(), &added.principal).await;
     drop(turn);
     let screen = globals.screen();
@@ -118,11 +124,41 @@ async fn new(globals: &Globals, home: &Home, args: New) -> anyhow::Result<ExitCo
         let (name, principal, owner) = (added.name.as_str(), &added.principal, &added.owner);
         screen.document(&Made { name, key: &key, principal, owner, expires })?;
     } else {
-        note(format!("key `{}` for {} until {expires}; it is shown this once:", added.name, escaped(&added.principal)));
+        note(format!(
+            "key `{}` for {} until the end of {expires}, UTC; it is shown this once:",
+            added.name,
+            escaped(&added.principal)
+        ));
         screen.line(&key)?;
         note("clients send it as `Authorization: Bearer KEY`; a host that runs takes it up within seconds");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The faults of a key that was to be added, at the options that they came from.
+fn of_options(faults: &Faults, name: &KeyName) -> Faults {
+    let table = format!("callers.keys.{name}.");
+    let of_option = |fault: &Fault| {
+        let Some(key) = fault.key.strip_prefix(&table) else { return fault.clone() };
+        let key = key.split('[').next().unwrap_or(key);
+        let option = if key == "groups" { "--group".to_owned() } else { format!("--{}", key.replace('_', "-")) };
+        let mend =
+            fault.mend.as_ref().map(|mend| match mend.strip_prefix(key).and_then(|rest| rest.strip_prefix(" = ")) {
+                Some(values) => format!("{option} {}", values.replace('"', "")),
+                None => mend.clone(),
+            });
+        Fault { mend, ..Fault::of(&option, fault.message.clone()) }
+    };
+    let mut told = Faults::none();
+    told.extend(faults.iter().map(of_option));
+    told
+}
+
+/// The last day on which a key that ends at this moment is good, as the file and `keys new` say it.
+fn last_day(end: Timestamp) -> Date {
+    let day = end.to_zoned(TimeZone::UTC).date();
+    // It ends with the day, so the moment is the first of the next one.
+    day.yesterday().unwrap_or(day)
 }
 
 fn list(globals: &Globals, home: &Home) -> anyhow::Result<ExitCode> {
@@ -135,7 +171,8 @@ fn list(globals: &Globals, home: &Home) -> anyhow::Result<ExitCode> {
         writes: bool,
         human: bool,
         unconfirmed_writes: bool,
-        expires: Option<Timestamp>,
+        /// The last day on which it is good, UTC.
+        expires: Option<Date>,
         expired: bool,
     }
     let config = parse(home, &text(home)?)?;
@@ -149,7 +186,7 @@ fn list(globals: &Globals, home: &Home) -> anyhow::Result<ExitCode> {
         writes: key.principal.writes,
         human: key.principal.human,
         unconfirmed_writes: key.principal.unconfirmed_writes,
-        expires: key.expires,
+        expires: key.expires.map(last_day),
     });
     let keys: Vec<_> = keys.collect();
     let screen = globals.screen();
@@ -159,14 +196,14 @@ fn list(globals: &Globals, home: &Home) -> anyhow::Result<ExitCode> {
         note("no keys; `wardkeep keys new NAME` makes one");
     } else {
         let rows = keys.iter().map(|key| {
-            let until = key.expires.map_or_else(String::new, |end| end.to_string());
+            let until = key.expires.map_or_else(String::new, |day| day.to_string());
             let state = if key.expired { screen.paint(Ink::Bad, "expired") } else { "valid".to_owned() };
             let may = [("writes", key.writes), ("human", key.human), ("unconfirmed", key.unconfirmed_writes)];
             let may: Vec<_> = may.into_iter().filter(|(_, set)| *set).map(|(flag, _)| flag).collect();
             let (groups, owner) = (escaped(&key.groups.join(", ")), escaped(key.owner.as_deref().unwrap_or_default()));
             [key.name.clone(), escaped(&key.principal), groups, may.join(", "), owner, until, state]
         });
-        let header = ["name", "principal", "groups", "may", "owner", "until", ""];
+        let header = ["name", "principal", "groups", "may", "owner", "last day, UTC", ""];
         screen.table(header, &rows.collect::<Vec<_>>())?;
     }
     Ok(ExitCode::SUCCESS)
@@ -176,7 +213,14 @@ fn list(globals: &Globals, home: &Home) -> anyhow::Result<ExitCode> {
 /// wrote after would bring the key back.
 async fn revoke(globals: &Globals, home: &Home, name: &str) -> anyhow::Result<ExitCode> {
     let _turn = turn(home)?;
-    let before = text(home)?;
+    let before = text(home).map_err(|error| {
+        // Nobody should have to mend a file first to stop who has a stolen key.
+        let caller = principal_of(home, name).unwrap_or_else(|| "PRINCIPAL".to_owned());
+        let kill = format!("wardkeep kill {}", shell_quoted(&format!("caller:{caller}")));
+        error.context(format!(
+            "the key is not revoked\n  mend: to stop its caller at once, whatever the file says: {kill}"
+        ))
+    })?;
     let edited = config::remove_key(&before, name)?;
     let known = parse(home, &before)?.callers.keys.into_iter().find(|key| key.name == name);
     let Some(ApiKey { sha256: key, principal, .. }) = known else {
@@ -240,6 +284,13 @@ fn text(home: &Home) -> anyhow::Result<String> {
     Ok(String::from_utf8(bytes)?)
 }
 
+/// Whom a key stands for, by a file that may be faulty elsewhere.
+fn principal_of(home: &Home, name: &str) -> Option<String> {
+    let text = String::from_utf8(read_file(&home.config(), cap::DOCUMENT).ok()?).ok()?;
+    let file: toml::Table = text.parse().ok()?;
+    Some(file.get("callers")?.get("keys")?.get(name)?.get("principal")?.as_str()?.to_owned())
+}
+
 fn parse(home: &Home, text: &str) -> anyhow::Result<Config> {
     Ok(Config::parse(config::FILE, text.as_bytes(), home.path())?)
 }
@@ -248,4 +299,32 @@ fn parse(home: &Home, text: &str) -> anyhow::Result<Config> {
 fn write(home: &Home, edited: &str) -> anyhow::Result<()> {
     parse(home, edited)?;
     Ok(write_durable(&home.config(), edited.as_bytes(), 0o600)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_s_last_day_is_the_one_that_was_asked_for() {
+        assert_eq!(last_day("2027-11-24T00:00:00Z".parse().unwrap()), "2027-11-23".parse().unwrap());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_new_key_is_told_of_the_option_and_not_of_a_line_that_is_not_there() {
+        let text = format!(
+            "format = 1\n[trust]\nroot_sha256 = \"{0}\"\n[callers.keys.bad]\nsha256 = \"{0}\"\nprincipal = \"bob\"\n\
+             groups = [\"a\", \"group:b\"]\nowner = \"\"\n",
+            Digest::of(b"t")
+        );
+        let faults = Config::parse(config::FILE, text.as_bytes(), "/home".as_ref()).unwrap_err();
+        let told = of_options(&faults, &"bad".parse().unwrap());
+        assert_eq!(
+            told.to_string(),
+            "--group: `group:b` has a prefix that belongs into manifests\n  mend: \"b\"\n\
+             --owner: `` is not valid here\n  mend: write 1 to 128 bytes, not only blanks\n\
+             --principal: `bob` is no caller's name: `user:NAME` or `service:NAME`, without blanks\n  \
+             mend: --principal user:me or service:ci"
+        );
+    }
 }

@@ -33,6 +33,12 @@ pub(crate) struct Args {
     stdio: bool,
 }
 
+impl Args {
+    pub(crate) const fn is_stdio(&self) -> bool {
+        self.stdio
+    }
+}
+
 pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let home = Home::open(globals.home.as_deref())?;
     let (stop, hang_ups) = while_serving().context("cannot listen for signals")?;

@@ -12,8 +12,12 @@ use wardkeep_policy::{
 
 use super::{Issuer, KeyName, named, oauth};
 
-/// Who may call, and the issuers whose keys are still to be had.
-pub(super) fn read(mut table: Table<'_>, directory: &Path, public_url: Option<&str>) -> Option<(Callers, Vec<Issuer>)> {
+/// Who may call, and the issuers whose keys are still to be had. `public_url` is nothing where it could not be read.
+pub(super) fn read(
+    mut table: Table<'_>,
+    directory: &Path,
+    public_url: Option<Option<&str>>,
+) -> Option<(Callers, Vec<Issuer>)> {
     let stdio = match table.optional("stdio") {
         Some(item) => principal(&mut item.table()?, Authenticated::Stdio).map(Some),
         None => Some(None),
@@ -98,16 +102,25 @@ fn principal(table: &mut Table<'_>, authenticated: Authenticated) -> Option<Prin
 }
 
 fn principal_name(item: &Item<'_>) -> Option<String> {
-    match item.read()? {
+    const MEND: &str = "principal = \"user:me\" or \"service:ci\"";
+    let text = item.text()?;
+    let Ok(read) = text.parse() else {
+        item.fault(
+            format!("{} is no caller's name: `user:NAME` or `service:NAME`, without blanks", quoted(text)),
+            Some(MEND),
+        );
+        return None;
+    };
+    match read {
         // Whose name that is, its issuer says, and nobody else may.
         Allowed::Principal(name) if name.starts_with("oauth:") => {
             let message = format!("{} is the name of a caller with an access token", quoted(&name));
-            item.fault(message, Some("principal = \"user:me\" or \"service:ci\""));
+            item.fault(message, Some(MEND));
             None
         }
         Allowed::Principal(name) => Some(name),
         Allowed::Group(name) => {
-            item.fault(format!("{} is a group, not a caller", quoted(&name)), Some("principal = \"user:me\""));
+            item.fault(format!("{} is a group, not a caller", quoted(&name)), Some(MEND));
             None
         }
     }

@@ -51,11 +51,12 @@ fn callers(table: Table<'_>, each: Allowance) -> Option<BTreeMap<String, Allowan
 }
 
 fn principal(name: &str, item: &Item<'_>) -> Option<String> {
-    let mend = "[limits.callers.\"service:ci\"], the `principal` of a caller";
+    let mend =
+        "[limits.callers.\"service:ci\"], the `principal` of a caller: user:NAME, service:NAME or oauth:ISSUER/SUBJECT";
     match name.parse() {
         Ok(Allowed::Principal(name)) => return Some(name),
         Ok(Allowed::Group(_)) => item.fault(format!("{} is a group, not a caller", quoted(name)), Some(mend)),
-        Err(error) => item.fault(format!("{}: {error}", quoted(name)), Some(mend)),
+        Err(_) => item.fault(format!("{} is no caller's name", quoted(name)), Some(mend)),
     }
     None
 }

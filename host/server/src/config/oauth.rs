@@ -32,12 +32,12 @@ pub(crate) enum Jwks {
     Page(Page),
 }
 
-/// Reads `[callers.oauth]`. `public_url` is what its tokens are for, where nothing else is said.
-pub(super) fn read(item: &Item<'_>, directory: &Path, public_url: Option<&str>) -> Option<Vec<Issuer>> {
+/// Reads `[callers.oauth]`. `public_url` is what its tokens are for, where nothing else is said; nothing where it could not be read.
+pub(super) fn read(item: &Item<'_>, directory: &Path, public_url: Option<Option<&str>>) -> Option<Vec<Issuer>> {
     let mut issuers: Vec<Issuer> = Vec::new();
     let mut whole = true;
     for (name, item) in item.table()?.named() {
-        let Some(issuer) = issuer(name, &item, directory, public_url.unwrap_or_default()) else {
+        let Some(issuer) = issuer(name, &item, directory, public_url.flatten().unwrap_or_default()) else {
             whole = false;
             continue;
         };
@@ -51,7 +51,7 @@ pub(super) fn read(item: &Item<'_>, directory: &Path, public_url: Option<&str>) 
         }
         issuers.push(issuer);
     }
-    if !issuers.is_empty() && !public_url.is_some_and(is_safe) {
+    if !issuers.is_empty() && public_url.is_some_and(|url| !url.is_some_and(is_safe)) {
         item.fault(
             "clients ask for tokens for the URL by which they reach this host, over https, and `listen.public_url` does not say it",
             Some("add to [listen]: public_url = \"https://tools.example.com/mcp\""),

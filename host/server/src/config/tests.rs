@@ -29,6 +29,25 @@ fn every_bad_file_is_told_in_full() {
 }
 
 #[test]
+fn one_mistake_in_a_table_is_told_once_and_no_other_table_is_blamed_for_it() {
+    let text = format!(
+        "format = 1\n[trust]\nroot_sha256 = \"{}\"\n[listen]\nhttp = \"here\"\npublic_url = \"https://tools.example.com/mcp\"\n\
+         [callers.oauth.corp]\nissuer = \"https://login.example.com\"\njwks = \"corp.json\"\n",
+        Digest::of(b"t")
+    );
+    let told = parse(&text).unwrap_err();
+    assert_eq!(told.iter().map(|fault| fault.key.as_str()).collect::<Vec<_>>(), ["listen.http"], "{told}");
+    let whole = parse(&text.replace("here", "127.0.0.1:1")).unwrap();
+    assert_eq!(whole.issuers.len(), 1);
+    let told = parse(&text.replace("here", "127.0.0.1:1").replace("public_url", "origin")).unwrap_err().to_string();
+    assert!(told.contains("`listen.public_url` does not say it"), "{told}");
+    let broken = text.replace("\"here\"", "[\"here\"");
+    let told = parse(&broken).unwrap_err();
+    assert_eq!(told.len(), 1, "{told}");
+    assert!(told.to_string().contains("close with `]` the array that begins in line 5"), "{told}");
+}
+
+#[test]
 fn the_file_that_init_writes_is_accepted_and_names_the_user() {
     let root = Digest::of(b"trust");
     let config = parse(&render(root, "me")).unwrap();
@@ -57,6 +76,8 @@ fn what_init_writes_as_a_comment_is_accepted_once_it_is_none() {
     assert_eq!(config.roots.values().collect::<Vec<_>>(), [Path::new("/srv/reports")]);
     assert_eq!(config.callers.keys.len(), 1);
     assert_eq!(config.confirmation, Confirmation::default());
+    assert!(text.contains("\n[brakes]\n") && text.contains("\nplugin = { denials"), "{text}");
+    assert_eq!(config.brakes, BrakeTerms::default());
     assert_eq!(config.sources, Sources { file: Some("/run/secrets/wardkeep".into()), env: true });
     assert_eq!(config.egress.ca.as_deref(), Some(Path::new("/home/me/wardkeep/corp.pem")));
     assert_eq!(config.egress.private, ["10.2.0.0/16".parse().unwrap()]);

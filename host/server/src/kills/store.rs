@@ -28,9 +28,7 @@ const AGAIN: usize = 5;
 /// Kills that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
-    #[error(
-        "`{}` is damaged: {what}\n  mend: move it away; a host writes it anew from its audit log, and until then everything stays stopped", .path.told()
-    )]
+    #[error("`{}` is damaged: {what}\n  mend: move it away; {}", .path.told(), without(.path))]
     Damaged { path: PathBuf, what: String },
     #[error("`{}` has format {found}, this version reads {FORMAT}\n  mend: use the version of wardkeep that wrote it, or a newer one", .path.told())]
     Format { path: PathBuf, found: u32 },
@@ -45,6 +43,15 @@ pub(crate) enum StoreError {
     Late,
     #[error(transparent)]
     Turn(#[from] TurnError),
+}
+
+/// What comes of moving the file away.
+fn without(path: &Path) -> &'static str {
+    if path.ends_with(BRAKES) {
+        "what it held is braked no more, and until then everything stays stopped"
+    } else {
+        "a host writes it anew from its audit log, and until then everything stays stopped"
+    }
 }
 
 impl StoreError {

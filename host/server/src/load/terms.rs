@@ -19,7 +19,7 @@ use crate::{
     state::State,
 };
 
-use super::{Tokens, World, candidate::fault};
+use super::{Tokens, World, candidate::fault, tokens};
 
 /// The documents of a home that bear on every plugin.
 #[derive(Clone)]
@@ -67,6 +67,7 @@ impl Terms {
         let (roots, host) = roots(home, &config, &mut faults);
         let world = World::new(&config, &mut faults);
         let tokens = Tokens::new(&config, &world);
+        tokens::unusable(&config, &mut faults);
         let revoking = revoking(home, &trust, now, &mut faults)?;
         let trust = Arc::new(trust);
         Ok(Self { config, host, trust, trust_bytes, trust_signatures, roots, world, tokens, revoking, faults })
