@@ -14,7 +14,7 @@ use crate::{
     Answer, Caller, CancellationToken, Host, NoAnswer,
     asking::{Asked, Belongs, Unanswered},
     confirmation::{self, Confirmation, Kept, Plea, question::Question},
-    output::{self, questions},
+    output::{self, Heard, questions},
     record,
     running::Entered,
     seal::Seals,
@@ -108,7 +108,9 @@ pub(crate) async fn call<'h>(
             questions::filter(&permit, id, ran, &arguments, asked, entered)
         }
         Err(ran) => {
-            let filtered = output::filter(host.checks(), &permit, id, ran).await;
+            let answers = resumed.as_ref().map_or(&[][..], |resumed| &resumed.resumption.answers);
+            let heard = Heard { arguments: arguments.text(), answers };
+            let filtered = output::filter(host.checks(), &permit, id, ran, &heard).await;
             (Step::Done(filtered.answer), filtered.closing)
         }
     };
