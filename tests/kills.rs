@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     guests,
-    home::{Home, Plugin},
+    home::{Home, Plugin, sha256},
     http::Mcp,
     outside::Outside,
     serving::{Serving, Stdio2026},
@@ -96,6 +96,14 @@ fn waiting_everywhere() -> (Outside, Home) {
     let component = guests::path("asks");
     let tools = "[tools.ask]\neffect = \"read\"\nuses = []\nallow = [\"user:me\"]\nasks = true\n".to_owned();
     home.install(&Plugin { tools, ..Plugin::granted("asks", &component, &[], "") });
+    let caller = |caller| {
+        let digest = sha256(key(caller).as_bytes());
+        format!(
+            "[callers.keys.c{caller}]\nsha256 = \"{digest}\"\nprincipal = \"service:c{caller}\"\ngroups = [\"tests\"]\n"
+        )
+    };
+    let operator = String::from_utf8(home.read("wardkeep.toml")).unwrap();
+    home.write("wardkeep.toml", &format!("{operator}\n{}", (0..CALLERS).map(caller).collect::<String>()));
     (outside, home)
 }
 
@@ -116,14 +124,22 @@ fn thinking(home: &Home) -> Stdio2026 {
     client
 }
 
+/// Callers with one call of each tool: of a tool's places no caller has all.
+const CALLERS: usize = 22;
+
+fn key(caller: usize) -> String {
+    format!("wk_test_of_caller_{caller:02}_0123456789abcdef0123456789abcdef")
+}
+
 /// 62 calls over HTTP: endless loops, a slow upstream, a host function, and some that wait for a place.
 fn calls_in_flight(serving: &Serving) -> Vec<thread::JoinHandle<(Value, Instant)>> {
     let slow = json!({ "owner": "o", "repo": "r", "requests": [{ "host": "api.example.com", "path": "/" }] });
-    let calls = [("hostile_loop", json!({}), 22), ("waits_for_ever", json!({}), 20), ("reaches_look", slow, 20)];
-    let each =
-        calls.into_iter().flat_map(|(tool, arguments, count)| (0..count).map(move |_| (tool, arguments.clone())));
-    each.map(|(tool, arguments)| {
-        let mcp = serving.mcp();
+    let calls = [("hostile_loop", json!({}), CALLERS), ("waits_for_ever", json!({}), 20), ("reaches_look", slow, 20)];
+    let each = calls
+        .into_iter()
+        .flat_map(|(tool, arguments, count)| (0..count).map(move |caller| (caller, tool, arguments.clone())));
+    each.map(|(caller, tool, arguments)| {
+        let mcp = Mcp { key: key(caller), ..serving.mcp() };
         thread::spawn(move || {
             let answer = mcp.call(tool, arguments);
             (answer, Instant::now())

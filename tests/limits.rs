@@ -319,6 +319,33 @@ fn a_caller_has_so_many_calls_at_once_and_the_host_so_many_of_all() {
 }
 
 #[test]
+fn one_caller_cannot_take_a_tool_away_from_the_others() {
+    let home = home(&["a", "b"], "");
+    let component = guests::path("fixture");
+    let limits = "fuel = 20_000_000_000\ndeadline = \"30s\"\nconcurrency = 8\n";
+    home.install(&Plugin { limits, ..Plugin::plain("fixture", &component, &["slow"]) });
+    let serving = home.serve();
+    // as many as it likes, each again as soon as it is answered, until the host is gone
+    let greedy = (0..24).map(|_| {
+        let mcp = of(&serving, "a");
+        thread::spawn(move || {
+            let mut connection = mcp.keep_alive().unwrap();
+            while connection.call("fixture_slow", json!({ "steps": 2_000_000_000 })).is_ok() {}
+        })
+    });
+    let greedy: Vec<_> = greedy.collect();
+    wait_for(&home, "fixture_slow");
+    // all of them are there, and those that found no place have waited for longer than anybody waits
+    thread::sleep(Duration::from_millis(1_500));
+    assert!(greedy.iter().all(|call| !call.is_finished()));
+    assert_eq!(calls(&of(&serving, "b"), "fixture_slow", 10), 10);
+    drop(serving);
+    greedy.into_iter().for_each(|call| call.join().unwrap());
+    let refused: Vec<_> = refusals(&home).0.into_keys().collect();
+    assert_eq!(refused, [("service:a".to_owned(), "concurrency".to_owned())]);
+}
+
+#[test]
 fn a_write_that_waits_for_its_person_counts_once_and_a_borrowed_yes_gets_around_no_rate() {
     let home = confirming::home(PERSON, "rate = { caller = \"2/d\" }\n", "[limits]\nwrites = \"3/d\"\n");
     let serving = home.serve();

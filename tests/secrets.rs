@@ -1,13 +1,20 @@
 //! Secrets of a running host: opened by name and never read, rotated without a restart, shown without their values, and found wherever one would
 //! leave.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
 use crate::support::{
     guests,
     home::{Home, Plugin, sha256},
+    http::Mcp,
     serving::Serving,
 };
 
@@ -43,11 +50,17 @@ struct Holds {
 
 impl Holds {
     fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With more in the operator's file.
+    fn with(more: &str) -> Self {
         let home = Home::new();
         fs::create_dir(home.path().join("secrets")).unwrap();
         fs::set_permissions(home.path().join("secrets"), fs::Permissions::from_mode(0o700)).unwrap();
         let root = sha256(&home.read("trust.toml"));
-        home.write("wardkeep.toml", &home.operator_file(&root, "[sources.file]\ndirectory = \"secrets\"\n"));
+        let more = format!("[sources.file]\ndirectory = \"secrets\"\n{more}");
+        home.write("wardkeep.toml", &home.operator_file(&root, &more));
         let component = guests::path("holds");
         let tools = [("hold", "[\"http.issues\"]"), ("other", "[\"http.wiki\"]")];
         home.install(&Plugin::granted("holds", &component, &tools, GRANTS));
@@ -118,7 +131,8 @@ fn a_value_that_would_leave_withholds_the_answer_and_is_replaced_elsewhere() {
             let (answer, record) = holds.call(&serving, "hold", "tracker", (say, to));
             assert_eq!(answer["isError"], true, "{answer}");
             assert!(!answer.to_string().contains(say), "{answer}");
-            assert_eq!(record["status_detail"], "secret", "{record}");
+            // said before by its caller, as here, it is no leak of the plugin's
+            assert_eq!(record["status_detail"], "secret-echoed", "{record}");
             assert_eq!(record["unmapped"]["outcome"], "output-rejected", "{record}");
         }
     }
@@ -138,12 +152,46 @@ fn a_value_that_would_leave_withholds_the_answer_and_is_replaced_elsewhere() {
 }
 
 #[test]
+fn a_caller_that_guesses_a_secret_stops_itself_and_not_the_plugin() {
+    let key = "wk_test_of_another_0123456789abcdef0123456789abcdef";
+    let another = format!(
+        "[callers.keys.another]\nsha256 = \"{}\"\nprincipal = \"service:another\"\ngroups = [\"tests\"]\n",
+        sha256(key.as_bytes())
+    );
+    let holds = Holds::with(&format!("{another}[brakes]\ncaller = {{ denials = 25 }}\n"));
+    let serving = holds.home.serve();
+    let guesses = |times: usize| {
+        for _ in 0..times {
+            let answer =
+                serving.mcp().call("holds_hold", json!({ "secret": "tracker", "say": FIRST, "where": "text" }));
+            assert_eq!(answer["result"]["isError"], true, "{answer}");
+        }
+    };
+    guesses(25);
+    assert_eq!(holds.home.json(&["kills"])["kills"], json!([]), "at its limit");
+    guesses(1);
+    let begun = Instant::now();
+    while holds.home.json(&["kills"])["kills"][0]["target"] != "caller:service:test" {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{}", serving.stderr());
+        thread::sleep(Duration::from_millis(20));
+    }
+    let another = Mcp { key: key.to_owned(), ..serving.mcp() };
+    let answer = another.call("holds_hold", json!({ "secret": "tracker", "say": "", "where": "nowhere" }));
+    assert_eq!(
+        answer["result"]["structuredContent"]["opened"], "tracker",
+        "the plugin goes on for the others: {answer}"
+    );
+    assert_eq!(holds.home.json(&["kills"])["kills"].as_array().map(Vec::len), Some(1));
+    holds.assert_silent(&serving);
+}
+
+#[test]
 fn a_value_is_looked_for_from_the_first_call_after_a_start() {
     let holds = Holds::new();
     let serving = holds.home.serve();
     // this tool opens none of the two
     let (answer, record) = holds.call(&serving, "hold", "none", (OTHER, "text"));
-    assert_eq!((&answer["isError"], &record["status_detail"]), (&json!(true), &json!("secret")), "{record}");
+    assert_eq!((&answer["isError"], &record["status_detail"]), (&json!(true), &json!("secret-echoed")), "{record}");
     holds.assert_silent(&serving);
 }
 

@@ -181,7 +181,7 @@ impl Served {
         let path = Arc::clone(&self);
         self.fleet.spawn(async move {
             let arguments = path.permit.tool().check(arguments).unwrap();
-            let ticket = path.fleet.admit(&path.permit).await.unwrap();
+            let ticket = path.fleet.admit(&path.permit, "user:me").await.unwrap();
             let token = CallToken::new(path.permit.limits().deadline);
             let (ran, remains) = path.fleet.run(&path.permit, ticket, &path.recorded, &arguments, &token).await;
             let Ok(Ok(Reply::Complete(output))) = ran.result else { panic!("{ran:?}") };
@@ -194,7 +194,7 @@ impl Served {
 
     async fn call(self: Arc<Self>) -> Duration {
         let begun = Instant::now();
-        let ticket = self.fleet.admit(&self.permit).await.unwrap();
+        let ticket = self.fleet.admit(&self.permit, "user:me").await.unwrap();
         let token = CallToken::new(Duration::from_secs(20));
         let (ran, remains) = self.fleet.run(&self.permit, ticket, &self.recorded, &self.arguments, &token).await;
         assert!(matches!(ran.result, Ok(Ok(_))), "{ran:?}");

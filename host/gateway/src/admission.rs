@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wardkeep_model::{Effect, PluginName, ToolName};
+use wardkeep_model::{Effect, PluginName, ToolName, may_take};
 use wardkeep_policy::{Rates, Tool};
 
 pub use self::{
@@ -111,13 +111,29 @@ impl Admission {
         }
         let own = state.arrived;
         let fits = |all: u32| {
-            let free = allowances.calls.checked_sub(all + 1)?;
-            (own == 0 || own < free).then_some(all + 1)
+            let free = allowances.calls.saturating_sub(all);
+            may_take(own.into(), 1, free.into()).then_some(all + 1)
         };
         self.arrived.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).map_err(|_| OVERLOAD)?;
         state.arrived += 1;
         drop(state);
         Ok(Arrived { known, all: Arc::clone(&self.arrived) })
+    }
+
+    /// Counts a call that was refused before it could be let in, so that who asks without end for what there is not, or not for it, is soon told
+    /// so at the door. By the caller's own rate alone: a tool's rate is for those who may call it.
+    pub(crate) fn refused(&self, principal: &str, allowances: &Allowances, now: Instant) {
+        let now = since(self.begun, now);
+        if let Some(known) = self.callers.known(principal, now) {
+            known.state().refused(allowances.of(principal), now);
+        }
+    }
+
+    /// Whether its own rate lets nothing of this caller in now.
+    pub(crate) fn is_exhausted(&self, principal: &str, allowances: &Allowances, now: Instant) -> bool {
+        let now = since(self.begun, now);
+        let exhausted = |known: Arc<Known>| known.state().exhausted(allowances.of(principal), now).is_some();
+        self.callers.known(principal, now).is_none_or(exhausted)
     }
 
     /// Lets a call in, or one more leg of a call.

@@ -12,7 +12,12 @@ use wardkeep_model::{CorrelationId, Outcome};
 use wardkeep_policy::{Denial, Mismatch, Rule};
 use wardkeep_sandbox::NotAdmitted;
 
-use crate::{Answer, Killed, META, Refused, Throttled, confirmation::Unconfirmed, legs::elicitation, seal::StateFault};
+use crate::{
+    Answer, Killed, META, Refused, Throttled,
+    confirmation::Unconfirmed,
+    legs::elicitation,
+    seal::{StateFault, Unspent},
+};
 
 /// A call that ended before its tool could answer.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +61,16 @@ pub enum NoAnswer {
     /// The journal's device holds the call's own thread: what became of the call is not known.
     #[error("the audit log does not answer")]
     Stuck,
+}
+
+impl From<Unspent> for NoAnswer {
+    /// That the host is full is no fault of the caller's.
+    fn from(unspent: Unspent) -> Self {
+        match unspent {
+            Unspent::Used => StateFault::Used.into(),
+            Unspent::Full(throttled) => throttled.into(),
+        }
+    }
 }
 
 impl NoAnswer {

@@ -4,7 +4,8 @@
 //! What was throttled counts for nothing: it was refused for being too much, and did nothing. Reads that are allowed never come here.
 //!
 //! A call that tries what it may not counts once for its caller and once for its plugin, and a plugin may be denied five times as often as
-//! a caller: what one caller makes a plugin try stops that caller, and not the plugin for everybody else.
+//! a caller. What one caller adds to a plugin's count ends at that caller's own limit, whatever its calls weigh and however often it was
+//! stopped meanwhile: what one caller makes a plugin do stops that caller, and not the plugin for everybody else.
 
 mod counts;
 
@@ -19,7 +20,10 @@ use wardkeep_audit::Closing;
 use wardkeep_model::{Effect, NoteKind, Outcome, PluginName};
 use wardkeep_policy::{Rule, kill::Target};
 
-use crate::NoAnswer;
+use crate::{
+    NoAnswer,
+    output::{ECHOED, SECRET},
+};
 pub use counts::Counted;
 use counts::Counts;
 
@@ -29,8 +33,10 @@ const CALLERS: usize = 10_000;
 const PLUGINS: usize = 1_000;
 /// Brakes that wait to be put on.
 const WAITING: usize = 256;
-/// An answer that was withheld because it held a secret's value counts so many times for its plugin: twenty stop it. No argument makes an
-/// honest plugin say a value, which it never had.
+/// Pairs of them that are counted at once.
+const PAIRS: usize = 20_000;
+/// An answer that was withheld because it held a secret's value, which its caller had not said, counts so many times for its plugin: with four
+/// of them a caller has added all that it may, and five such callers stop the plugin.
 const LEAK: u32 = 50;
 
 /// What the operator's file says of brakes.
@@ -71,7 +77,7 @@ impl Default for BrakeTerms {
             window: 5 * MINUTE,
             hold: 10 * MINUTE,
             caller: most(number(200), number(3_000)),
-            // Five callers, each at its own limit.
+            // Five callers, each at its own limit, and one more.
             plugin: most(number(1_000), number(15_000)),
         }
     }
@@ -123,14 +129,22 @@ struct Counters {
     window: Duration,
     callers: Counts<String>,
     plugins: Counts<PluginName>,
+    /// What each caller has added to a plugin's count.
+    added: Counts<(PluginName, String)>,
+}
+
+impl Counters {
+    fn new() -> Self {
+        let (callers, plugins, added) = (Counts::new(CALLERS), Counts::new(PLUGINS), Counts::new(PAIRS));
+        Self { window: Duration::ZERO, callers, plugins, added }
+    }
 }
 
 impl Brakes {
     /// With the end at which those that have gone too far are told.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Tripped>) {
         let (tripped, told) = mpsc::channel(WAITING);
-        let counted = Counters { window: Duration::ZERO, callers: Counts::new(CALLERS), plugins: Counts::new(PLUGINS) };
-        (Self { since: Instant::now(), counted: Mutex::new(counted), tripped }, told)
+        (Self { since: Instant::now(), counted: Mutex::new(Counters::new()), tripped }, told)
     }
 
     /// A call that was refused before it ran.
@@ -143,33 +157,28 @@ impl Brakes {
             _ => false,
         };
         if counts {
-            self.count(terms, Some(caller), None, Counted::Denials, (1, 0));
+            self.count(terms, caller, None, Counted::Denials);
         }
     }
 
     /// A call that ran.
     pub(crate) fn ran(&self, terms: &BrakeTerms, caller: &str, tool: (&PluginName, Effect), closing: &Closing) {
         let (plugin, effect) = tool;
-        let leaked = closing.outcome == Outcome::OutputRejected && closing.error_class.as_deref() == Some("secret");
+        let rejected = closing.error_class.as_deref().filter(|_| closing.outcome == Outcome::OutputRejected);
         let tried =
             closing.outcome == Outcome::Denied || closing.notes.iter().any(|note| note.kind == NoteKind::Denied);
-        if leaked || tried {
-            let times = if leaked { LEAK } else { 1 };
-            self.count(terms, Some(caller), Some(plugin), Counted::Denials, (1, times));
+        if tried || matches!(rejected, Some(SECRET | ECHOED)) {
+            // a value that its caller had said already is a guess of the caller's
+            let times = if rejected == Some(SECRET) { LEAK } else { u32::from(tried) };
+            self.count(terms, caller, Some((plugin, times)), Counted::Denials);
         }
         if effect != Effect::Read {
-            self.count(terms, Some(caller), Some(plugin), Counted::Writes, (1, 1));
+            self.count(terms, caller, Some((plugin, 1)), Counted::Writes);
         }
     }
 
-    fn count(
-        &self,
-        terms: &BrakeTerms,
-        caller: Option<&str>,
-        plugin: Option<&PluginName>,
-        what: Counted,
-        (of_caller, of_plugin): (u32, u32),
-    ) {
+    /// Counts once for the caller, and so many times for the plugin.
+    fn count(&self, terms: &BrakeTerms, caller: &str, plugin: Option<(&PluginName, u32)>, what: Counted) {
         if !terms.enabled {
             return;
         }
@@ -188,23 +197,24 @@ impl Brakes {
             // Where too many wait the next of its calls trips it again.
             self.tripped.try_send(tripped).is_ok()
         };
+        let pair = plugin.map(|(plugin, times)| ((plugin.clone(), caller.to_owned()), times));
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.window != terms.window {
-            counted.window = terms.window;
-            counted.callers.clear();
-            counted.plugins.clear();
+            *counted = Counters { window: terms.window, ..Counters::new() };
         }
-        if let Some(caller) = caller {
-            let count = counted.callers.add(caller, what, of_caller, at, terms.window);
-            if count > most(terms.caller) && trip(Target::Caller(caller.to_owned()), count) {
-                counted.callers.forget(caller);
-            }
+        let count = counted.callers.add(caller, what, 1, at, terms.window);
+        if count > most(terms.caller) && trip(Target::Caller(caller.to_owned()), count) {
+            counted.callers.forget(caller);
         }
-        if let Some(plugin) = plugin {
-            let count = counted.plugins.add(plugin, what, of_plugin, at, terms.window);
-            if count > most(terms.plugin) && trip(Target::Plugin(plugin.clone()), count) {
-                counted.plugins.forget(plugin);
-            }
+        let Some((pair, times)) = pair else { return };
+        let before = counted.added.add(&pair, what, 0, at, terms.window);
+        let times = times.min(most(terms.caller).saturating_sub(before));
+        counted.added.add(&pair, what, times, at, terms.window);
+        let (plugin, _) = &pair;
+        let count = counted.plugins.add(plugin, what, times, at, terms.window);
+        if count > most(terms.plugin) && trip(Target::Plugin(plugin.clone()), count) {
+            counted.plugins.forget(plugin);
+            counted.added.retain(|(of, _)| of != plugin);
         }
     }
 }

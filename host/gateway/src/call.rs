@@ -14,10 +14,10 @@ use crate::{
     Answer, Caller, CancellationToken, Host, NoAnswer,
     asking::{Asked, Belongs, Unanswered},
     confirmation::{self, Confirmation, Kept, Plea, question::Question},
-    output::{self, questions},
+    output::{self, Heard, questions},
     record,
     running::Entered,
-    seal::{Seals, StateFault},
+    seal::Seals,
 };
 
 /// One entry into a plugin.
@@ -56,9 +56,10 @@ pub(crate) async fn call<'h>(
     // find: one moment's fleet for the whole call, whatever is reloaded meanwhile
     let present = host.present();
     let (fleet, snapshot, case) = (present.fleet(), present.snapshot(), present.case(&caller.principal));
-    let tool = snapshot.find(&case, tool)?;
-    // limit: before anything is done for it
     let name = &caller.principal.name;
+    let tool = snapshot.find(&case, tool).inspect_err(|_| host.not_let_in(name))?;
+    // limit: before anything is done for it
+    host.may_ask(name, tool, present.now)?;
     let answers = back.as_ref().is_some_and(|(asked, _)| asked.is_of(name, tool));
     let mut admitted = host.let_in(&present, name, tool, answers || plea.goes_on(host, name, tool).await)?;
     // from here on a kill ends it, whatever it waits for
@@ -85,11 +86,9 @@ pub(crate) async fn call<'h>(
         Confirmation::Again(question) => return Ok((Step::Unclear(question), Remains::default())),
     };
     // admit
-    let ticket = entered.unless_killed(fleet.admit(&permit)).await??;
+    let ticket = entered.unless_killed(fleet.admit(&permit, name)).await??;
     // answers and a yes count once, and only where they are about to be used
-    if before.is_some_and(|asked| !host.seals().spend(asked.nonce(), present.now)) {
-        return Err(StateFault::Used.into());
-    }
+    before.map_or(Ok(()), |asked| host.seals().spend(name, asked.nonce(), present.now))?;
     let consent = entered.unless_killed(yes.using(host, id)).await??;
     // record
     let intent = record::intent(id, caller, &consent, before.map(Asked::first));
@@ -109,7 +108,9 @@ pub(crate) async fn call<'h>(
             questions::filter(&permit, id, ran, &arguments, asked, entered)
         }
         Err(ran) => {
-            let filtered = output::filter(host.checks(), &permit, id, ran).await;
+            let answers = resumed.as_ref().map_or(&[][..], |resumed| &resumed.resumption.answers);
+            let heard = Heard { arguments: arguments.text(), answers };
+            let filtered = output::filter(host.checks(), &permit, id, ran, &heard).await;
             (Step::Done(filtered.answer), filtered.closing)
         }
     };

@@ -28,7 +28,7 @@ pub use shown::Shown;
 use crate::{
     Caller, Host, NoAnswer,
     caller::Connection,
-    seal::{Purpose, Seals, StateFault},
+    seal::{Purpose, Seals, StateFault, Unspent},
 };
 use question::{Question, Said};
 
@@ -146,14 +146,15 @@ pub(crate) async fn look<'p>(
             Said::Unclear => Ok(Confirmation::Again(Box::new(question))),
             Said::No => {
                 // a no is final: the same question is not answered with yes after it
-                host.confirmations().spend(question.nonce(), jiff::Timestamp::now());
-                Err(Unconfirmed::Declined.into())
+                let no = host.confirmations().spend(&caller.principal.name, question.nonce(), jiff::Timestamp::now());
+                Err(if let Err(full @ Unspent::Full(_)) = no { full.into() } else { Unconfirmed::Declined.into() })
             }
         };
     }
     let moment = host.moment();
     if need == policy::Confirmation::Client {
         if plea.can_ask && plea.approval.is_none() {
+            host.confirmations().may_ask(&caller.principal.name, jiff::Timestamp::now())?;
             let nonce = Seals::nonce().ok_or(NoAnswer::Unanswered)?;
             let shown = Shown::of(permit, arguments);
             return Ok(Confirmation::Ask(Box::new(Question::new(nonce, id, matter, &shown, caller.connection))));
@@ -183,9 +184,7 @@ impl<'p> Yes<'p> {
             Of::Nobody => None,
             Of::Before(confirmed) => Some(confirmed),
             Of::Person(question, by) => {
-                if !host.confirmations().spend(question.nonce(), jiff::Timestamp::now()) {
-                    return Err(StateFault::Used.into());
-                }
+                host.confirmations().spend(&by, question.nonce(), jiff::Timestamp::now())?;
                 Some(Confirmed { by, how: Means::Client, asked: question.asked().clone(), approval: None })
             }
             Of::Operator(approval, matter) => {

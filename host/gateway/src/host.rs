@@ -243,6 +243,16 @@ impl Host {
         self.admission.enter(name, Wanted::of(tool, goes_on), &present.moment.allowances, Instant::now())
     }
 
+    /// Counts a call that ends before it could be let in.
+    pub(crate) fn not_let_in(&self, name: &str) {
+        self.admission.refused(name, &self.moment.load().allowances, Instant::now());
+    }
+
+    /// Whether this caller may be asked what the tool's plugin may ask: not if its answer could not be remembered.
+    pub(crate) fn may_ask(&self, name: &str, tool: &Tool, now: Timestamp) -> Result<(), Throttled> {
+        if tool.asks() { self.seals.may_ask(name, now) } else { Ok(()) }
+    }
+
     pub(crate) fn bell(&self) -> watch::Receiver<Option<Instant>> {
         self.bell.subscribe()
     }
@@ -421,7 +431,12 @@ impl Host {
         let present = self.present();
         let denial = present.snapshot().find(&present.case(principal), tool).err()?;
         let Rule::Scope(effect) = denial.rule else { return None };
+        // who has no call left is told that, as it is everywhere else
+        if self.admission.is_exhausted(&principal.name, &present.moment.allowances, Instant::now()) {
+            return None;
+        }
         drop(present);
+        self.not_let_in(&principal.name);
         let id = correlation_id().ok()?;
         let caller = Caller { principal: principal.clone(), origin: origin(), connection: None };
         let none = NoAnswer::Denied(denial);

@@ -57,7 +57,10 @@ pub(crate) async fn call(
     let mut id = first.clone();
     let ToolCall { tool, mut arguments, retry, mut approval } = request;
     let Brought { mut back, mut said, mut source, mut offered } = match brought(host, retry) {
-        Err(fault) => return Err((id, NoAnswer::State(fault))),
+        Err(fault) => {
+            host.not_let_in(&caller.principal.name);
+            return Err((id, NoAnswer::State(fault)));
+        }
         Ok(brought) => brought,
     };
     loop {

@@ -35,7 +35,9 @@ use wardkeep_sandbox::{Ran, Stopped};
 
 use crate::{Answer, META, answer::failed, checks::Checks, listing, record};
 use changes::{Changes, Class};
+pub(crate) use guard::Heard;
 use rejected::Rejected;
+pub(crate) use rejected::{ECHOED, SECRET};
 
 /// An answer over this many bytes is read and cleaned away from the threads that serve.
 const AT_ONCE: u64 = 64 << 10;
@@ -52,8 +54,14 @@ struct Verdict {
     answer: Answer,
 }
 
-pub(crate) async fn filter(checks: &Checks, permit: &Permit, id: &CorrelationId, mut ran: Ran) -> Filtered {
-    let watched = guard::watch(&mut ran).await;
+pub(crate) async fn filter(
+    checks: &Checks,
+    permit: &Permit,
+    id: &CorrelationId,
+    mut ran: Ran,
+    heard: &Heard<'_>,
+) -> Filtered {
+    let watched = guard::watch(&mut ran, heard).await;
     let result = std::mem::replace(&mut ran.result, Ok(Ok(Reply::Complete(Completion::default()))));
     let tool = permit.tool();
     let mut changes = Changes::default();

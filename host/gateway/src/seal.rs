@@ -7,10 +7,9 @@
 //! The key is this process's own and never leaves it. A restart, or another process that takes the home over, ends what was asked
 //! before: what was answered already is remembered in memory only, and a key that outlived it would let an answer count twice.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+mod answered;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use chacha20poly1305::{
@@ -20,12 +19,12 @@ use chacha20poly1305::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use self::answered::Answered;
+pub(crate) use self::answered::Unspent;
+use crate::Throttled;
+
 /// Seconds from a question to its answer.
 pub(crate) const EXPIRY: i64 = 5 * 60;
-/// Answers that are remembered; each is forgotten after its expiry, so this is more than 300 answers a second.
-const REMEMBERED: usize = 100_000;
-/// So many at least are remembered before any is forgotten.
-const FEW: usize = 1_024;
 const NONCE: usize = 24;
 /// Bytes of a state; the longest that is sealed has some 130 KiB.
 const LONGEST: usize = 256 << 10;
@@ -103,14 +102,6 @@ pub(crate) struct Seals {
     answered: Mutex<Answered>,
 }
 
-/// What was answered, each until it has expired.
-#[derive(Default)]
-struct Answered {
-    until: HashMap<Nonce, i64>,
-    /// How many may be there before those are looked for that have expired: twice as many as the last look has left.
-    most: usize,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Sealed<T> {
     expires: i64,
@@ -163,18 +154,18 @@ impl Seals {
         if now.as_second() >= expires { Err(StateFault::Expired) } else { Ok(asked) }
     }
 
-    /// Uses a round of questions up. False if it was, or if too many are remembered to be sure that it was not.
-    pub(crate) fn spend(&self, nonce: &Nonce, now: Timestamp) -> bool {
-        let now = now.as_second();
-        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        let Answered { until, most } = &mut *answered;
-        if until.len() >= (*most).max(FEW) {
-            until.retain(|_, until| *until > now);
-            *most = until.len().saturating_mul(2).min(REMEMBERED);
-            until.shrink_to(*most);
-        }
-        // whatever was sealed before this moment has expired by then
-        until.len() < REMEMBERED && until.insert(*nonce, now.saturating_add(EXPIRY + 1)).is_none()
+    /// Uses a round of this caller's questions up.
+    pub(crate) fn spend(&self, by: &str, nonce: &Nonce, now: Timestamp) -> Result<(), Unspent> {
+        self.answered().spend(by, nonce, now.as_second())
+    }
+
+    /// Whether an answer of this caller could be remembered: else it is asked nothing.
+    pub(crate) fn may_ask(&self, caller: &str, now: Timestamp) -> Result<(), Throttled> {
+        self.answered().room(caller, now.as_second())
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Answered> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -221,7 +212,7 @@ mod tests {
             let gate = std::sync::Barrier::new(THREADS);
             let race = || {
                 gate.wait();
-                (0..EACH).filter(|_| seals.spend(&nonce(round), now)).count()
+                (0..EACH).filter(|_| seals.spend("user:me", &nonce(round), now).is_ok()).count()
             };
             let won: usize = std::thread::scope(|scope| {
                 let racing: Vec<_> = (0..THREADS).map(|_| scope.spawn(race)).collect();
@@ -229,30 +220,5 @@ mod tests {
             });
             assert_eq!(won, 1, "round {round}");
         }
-    }
-
-    #[test]
-    fn an_answer_is_remembered_until_it_has_expired_and_not_long_after() {
-        let seals = Seals::new(Purpose::Questions);
-        // one a second, for a day
-        for second in 0..86_400 {
-            let (now, number) = (Timestamp::from_second(second).unwrap(), second.unsigned_abs());
-            assert!(seals.spend(&nonce(number), now));
-            let expired = second - EXPIRY;
-            assert!(expired < 0 || !seals.spend(&nonce(expired.unsigned_abs()), now), "{second}");
-        }
-        let answered = seals.answered.lock().unwrap();
-        assert!(answered.until.len() <= FEW, "{}", answered.until.len());
-        assert!(answered.until.capacity() <= 4 * FEW, "{}", answered.until.capacity());
-    }
-
-    #[test]
-    fn so_many_answers_at_once_are_remembered_and_no_more_and_expire_all_the_same() {
-        let seals = Seals::new(Purpose::Questions);
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let count = (0..).take_while(|number| seals.spend(&nonce(*number), at(0))).count();
-        assert_eq!(count, REMEMBERED);
-        assert!(seals.spend(&nonce(u64::MAX), at(EXPIRY + 1)));
-        assert_eq!(seals.answered.lock().unwrap().until.len(), 1);
     }
 }

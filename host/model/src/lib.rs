@@ -12,6 +12,7 @@ mod outcome;
 mod principal;
 mod progress;
 mod reply;
+mod share;
 mod text;
 
 pub use cost::{Cost, Egress, Note, NoteKind};
@@ -28,4 +29,5 @@ pub use reply::{
     Action, Answered, Completion, Content, Embedded, Failure, Link, Media, Pause, Question, Reply, ResourceBody,
     Resumption,
 };
+pub use share::may_take;
 pub use text::{hidden, invisible, shown, tidy};

@@ -143,14 +143,14 @@ impl Fleet {
         self.engine.0.lanes.spawn(self.line, path);
     }
 
-    /// A place for one call of the permit's tool. Waits a second for it at most.
+    /// A place for one call of the permit's tool by this caller. Waits a second for it at most.
     ///
     /// # Errors
     ///
     /// There is none, or the plugin is out of service.
-    pub async fn admit(&self, permit: &Permit) -> Result<Ticket, NotAdmitted> {
+    pub async fn admit(&self, permit: &Permit, caller: &str) -> Result<Ticket, NotAdmitted> {
         let plugin = self.plugins.get(permit.plugin()).ok_or(NotAdmitted::OutOfService)?;
-        admit(&self.engine.0.room, plugin, permit.tool().name(), permit.limits()).await
+        admit(&self.engine.0.room, plugin, permit.tool().name(), permit.limits(), caller).await
     }
 
     /// Runs one call in a fresh store, on the guests' threads. `recorded` is the proof that its intent is in the log.

@@ -39,7 +39,7 @@ pub(crate) struct Loaded {
 
 /// What the host keeps of one tool between its calls: nothing that a guest could see.
 pub(crate) struct Tool {
-    pub(crate) places: Places,
+    pub(crate) places: Arc<Places>,
     pub(crate) pace: Arc<Pace>,
 }
 

@@ -1,15 +1,18 @@
 //! What the calls of all plugins share: how many run at once, and how much memory they may come to need together.
 //!
-//! No plugin may hold more of either than it leaves free. One alone gets half of all, two get a third each, and however many
-//! there are that take what they can get, something is left for the next that comes. Memory is counted as what a call may use
-//! at most, before it runs: a call that was let in never fails because another one grew.
+//! By [one rule](may_take), twice. No plugin may hold more of either than it leaves free: one alone gets half of all, two get a third each, and
+//! however many there are that take what they can get, something is left for the next that comes. And of what a plugin may have no caller
+//! holds more than it leaves free there, so that no caller takes a plugin away from the others. Memory is counted as what a call may use at
+//! most, before it runs: a call that was let in never fails because another one grew.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use wardkeep_model::PluginName;
+use wardkeep_model::{PluginName, may_take};
+
+use crate::admission::{Caller, Callers};
 
 /// The room of one engine. A clone is the same room.
 #[derive(Debug, Clone)]
@@ -18,6 +21,7 @@ pub(crate) struct Room(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     all: Share,
+    callers: Callers,
     taken: Mutex<Taken>,
 }
 
@@ -25,7 +29,14 @@ struct Inner {
 struct Taken {
     together: Share,
     /// By name, so that a plugin's new version does not get the room of the old one once more while that still runs.
-    plugins: BTreeMap<PluginName, Share>,
+    plugins: BTreeMap<PluginName, OfPlugin>,
+}
+
+#[derive(Debug, Default)]
+struct OfPlugin {
+    together: Share,
+    /// No more than there are calls.
+    callers: Vec<(Caller, Share)>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,6 +50,7 @@ struct Share {
 pub(crate) struct Place {
     room: Room,
     plugin: PluginName,
+    caller: Caller,
     share: Share,
 }
 
@@ -46,26 +58,37 @@ impl Room {
     /// For so many calls, and so many bytes that they may use together.
     pub(crate) fn new(calls: u32, memory: u64) -> Self {
         let all = Share { calls: calls.into(), memory };
-        Self(Arc::new(Inner { all, taken: Mutex::default() }))
+        Self(Arc::new(Inner { all, callers: Callers::default(), taken: Mutex::default() }))
     }
 
-    /// Room for a call of this plugin that may use so many bytes, if there is some for this plugin.
-    pub(crate) fn take(&self, plugin: &PluginName, memory: u64) -> Option<Place> {
+    /// Who it is, as places know it.
+    pub(crate) fn caller(&self, name: &str) -> Caller {
+        self.0.callers.of(name)
+    }
+
+    /// Room for a call of this plugin by this caller that may use so many bytes, if there is some for them.
+    pub(crate) fn take(&self, plugin: &PluginName, caller: Caller, memory: u64) -> Option<Place> {
         let share = Share { calls: 1, memory };
-        let Inner { all, taken } = &*self.0;
+        let Inner { all, taken, .. } = &*self.0;
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let together = taken.together.with(share);
-        let own = taken.plugins.get(plugin).copied().unwrap_or_default();
-        let nothing = Share::default();
-        let is_fair = own == nothing || own.with(share).fits(all.without(together));
+        let Taken { together, plugins } = &mut *taken;
+        let free = all.without(*together);
+        let of_plugin = plugins.get(plugin);
+        let held = of_plugin.map_or(Share::default(), |of| of.together);
+        let mine = of_plugin.map_or(Share::default(), |of| of.held(caller));
+        // what the plugin could still take: as much of it and of what is free as leaves both alike
+        let left = free.without(held).half();
+        let fits = held.may_take(share, free) && (mine == Share::default() || mine.may_take(share, left));
         // A machine on which the call fits into no share still runs it, alone.
-        let fits = taken.together == nothing || (together.fits(*all) && is_fair);
-        if !fits {
+        if !fits && *together != Share::default() {
             return None;
         }
-        taken.together = together;
-        taken.plugins.insert(plugin.clone(), own.with(share));
-        Some(Place { room: self.clone(), plugin: plugin.clone(), share })
+        *together = together.with(share);
+        if of_plugin.is_none() {
+            plugins.insert(plugin.clone(), OfPlugin::default());
+        }
+        plugins.get_mut(plugin)?.add(caller, share);
+        Some(Place { room: self.clone(), plugin: plugin.clone(), caller, share })
     }
 
     /// Calls that have room now.
@@ -78,12 +101,34 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.room.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.together = taken.together.without(self.share);
-        let own = taken.plugins.get(&self.plugin).copied().unwrap_or_default().without(self.share);
-        if own == Share::default() {
-            taken.plugins.remove(&self.plugin);
-        } else {
-            taken.plugins.insert(self.plugin.clone(), own);
+        if let Some(of_plugin) = taken.plugins.get_mut(&self.plugin) {
+            of_plugin.remove(self.caller, self.share);
+            if of_plugin.callers.is_empty() {
+                taken.plugins.remove(&self.plugin);
+            }
         }
+    }
+}
+
+impl OfPlugin {
+    fn held(&self, caller: Caller) -> Share {
+        self.callers.iter().find(|(of, _)| *of == caller).map_or(Share::default(), |(_, held)| *held)
+    }
+
+    fn add(&mut self, caller: Caller, share: Share) {
+        self.together = self.together.with(share);
+        match self.callers.iter_mut().find(|(of, _)| *of == caller) {
+            Some((_, held)) => *held = held.with(share),
+            None => self.callers.push((caller, share)),
+        }
+    }
+
+    fn remove(&mut self, caller: Caller, share: Share) {
+        self.together = self.together.without(share);
+        if let Some((_, held)) = self.callers.iter_mut().find(|(of, _)| *of == caller) {
+            *held = held.without(share);
+        }
+        self.callers.retain(|(_, held)| *held != Share::default());
     }
 }
 
@@ -96,77 +141,15 @@ impl Share {
         Self { calls: self.calls.saturating_sub(other.calls), memory: self.memory.saturating_sub(other.memory) }
     }
 
-    const fn fits(self, into: Self) -> bool {
-        self.calls <= into.calls && self.memory <= into.memory
+    const fn half(self) -> Self {
+        Self { calls: self.calls / 2, memory: self.memory / 2 }
+    }
+
+    /// Whether who holds this may take so much more of what is free.
+    const fn may_take(self, more: Self, free: Self) -> bool {
+        may_take(self.calls, more.calls, free.calls) && may_take(self.memory, more.memory, free.memory)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(number: usize) -> PluginName {
-        format!("p{number}").parse().unwrap()
-    }
-
-    /// Takes for one plugin until it is told no.
-    fn most(room: &Room, plugin: usize, memory: u64) -> Vec<Place> {
-        std::iter::from_fn(|| room.take(&name(plugin), memory)).collect()
-    }
-
-    #[test]
-    fn a_plugin_alone_gets_half_of_the_calls_and_no_number_of_them_gets_all() {
-        let room = Room::new(64, u64::MAX);
-        let mut held: Vec<_> = (0..12).map(|plugin| most(&room, plugin, 1)).collect();
-        assert_eq!(held.iter().map(Vec::len).collect::<Vec<_>>(), [32, 16, 8, 4, 2, 1, 1, 0, 0, 0, 0, 0]);
-        held.remove(0);
-        assert_eq!(most(&room, 20, 1).len(), 16, "half of what is free now");
-        drop(held);
-    }
-
-    #[test]
-    fn plugins_that_take_in_turns_leave_as_much_free_as_each_of_them_holds() {
-        for plugins in 1..=15 {
-            let room = Room::new(64, u64::MAX);
-            let mut held = Vec::new();
-            while let Some(place) = (0..plugins).find_map(|plugin| room.take(&name((plugin + held.len()) % plugins), 1))
-            {
-                held.push(place);
-            }
-            let free = 64 - held.len();
-            assert!(free >= 64 / (plugins + 1) && free <= 64 / (plugins + 1) + plugins, "{plugins} leave {free}");
-            assert!(room.take(&name(99), 1).is_some(), "{plugins} leave one for the next");
-        }
-    }
-
-    #[test]
-    fn memory_is_shared_by_the_same_rule_as_places() {
-        let room = Room::new(1_000, 1 << 30);
-        let large = most(&room, 0, 256 << 20);
-        assert_eq!(large.len(), 2, "half a GiB of one");
-        let small = most(&room, 1, 64 << 20);
-        assert_eq!(small.len(), 4, "half of what was left");
-        assert!(room.take(&name(2), 257 << 20).is_none(), "more than there is");
-        assert!(room.take(&name(2), 256 << 20).is_some(), "a first call may take all that is left");
-    }
-
-    #[test]
-    fn a_call_that_no_share_holds_runs_alone_and_one_at_a_time() {
-        let room = Room::new(64, 100 << 20);
-        let first = room.take(&name(0), 256 << 20);
-        assert!(first.is_some());
-        assert!(room.take(&name(0), 256 << 20).is_none() && room.take(&name(1), 1).is_none());
-        drop(first);
-        assert!(room.take(&name(1), 1).is_some());
-    }
-
-    #[test]
-    fn what_is_given_back_leaves_nothing_behind() {
-        let room = Room::new(64, 1 << 30);
-        drop((0..5).map(|plugin| most(&room, plugin, 1 << 20)).collect::<Vec<_>>());
-        let taken = room.0.taken.lock().unwrap();
-        assert!(taken.plugins.is_empty() && taken.together == Share::default());
-        drop(taken);
-        assert_eq!(room.calls(), 0);
-    }
-}
+mod tests;

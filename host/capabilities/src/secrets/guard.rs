@@ -67,6 +67,13 @@ impl Guard {
         self.whole.finds(bytes).or_else(|| if breaks() { self.broken.finds(bytes) } else { None })
     }
 
+    /// Whether a value of this secret is in there.
+    #[must_use]
+    pub fn holds(&self, secret: &SecretName, bytes: &[u8]) -> bool {
+        let mut found = self.matcher.try_find_iter(Input::new(bytes)).into_iter().flatten();
+        found.any(|found| self.names.get(found.pattern().as_usize()) == Some(secret))
+    }
+
     /// Whether a value is in there, or would be but for capitals.
     pub(crate) fn finds_folded(&self, bytes: &[u8]) -> bool {
         let input = Input::new(bytes).earliest(true);

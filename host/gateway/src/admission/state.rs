@@ -119,6 +119,12 @@ impl State {
         self.calls.wait(1, quota)
     }
 
+    /// Counts a call that never gets in. More of them than fit may have come at once; each is paid for.
+    pub(super) fn refused(&mut self, allowance: &Allowance, now: u64) {
+        self.calls.settle(now, Quota::from(allowance.rate));
+        self.calls.fill(1);
+    }
+
     /// Takes what a call has used in place of what was reserved for it.
     pub(super) fn used(&mut self, reserved: u64, fuel: u64, now: u64) {
         self.reserved = self.reserved.saturating_sub(reserved);

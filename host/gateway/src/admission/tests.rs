@@ -241,3 +241,24 @@ fn a_tool_that_is_published_anew_has_the_bucket_that_it_had() {
     assert_eq!([enter(&wider, "user:you"), enter(&wider, "user:you")], [Ok(()), Ok(())]);
     assert_eq!(enter(&wider, "user:you").unwrap_err().limit, Limit::RateTool);
 }
+
+#[test]
+fn a_call_that_is_refused_for_other_reasons_fills_its_callers_rate_and_nothing_else() {
+    let (admission, now) = admission();
+    let allowances = each(Allowance { rate: rate("3/d"), writes: rate("1/d"), ..Allowance::DEFAULT });
+    let tool = Called::new("tool", Some("1/d"), Some("2/d"));
+    assert!(!admission.is_exhausted("user:me", &allowances, now));
+    admission.refused("user:me", &allowances, now);
+    admission.refused("user:me", &allowances, now);
+    let wanted = Wanted { writes: true, ..tool.wanted() };
+    assert!(admission.enter("user:me", wanted, &allowances, now).is_ok(), "the third of three, the first of this tool");
+    assert!(admission.is_exhausted("user:me", &allowances, now));
+    let refused = admission.arrive("user:me", &allowances, now).unwrap_err();
+    assert_eq!((refused.limit, refused.retry_after), (Limit::RateCaller, Duration::from_secs(28_800)));
+    // the tool has another left for somebody who may call it
+    assert!(admission.enter("user:you", wanted, &allowances, now).is_ok());
+    // such as came at once before the first of them was counted are paid for too
+    admission.refused("user:me", &allowances, now);
+    assert!(admission.arrive("user:me", &allowances, now + refused.retry_after).is_err());
+    assert!(admission.arrive("user:me", &allowances, now + 2 * refused.retry_after).is_ok());
+}

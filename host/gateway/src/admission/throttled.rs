@@ -19,6 +19,8 @@ pub enum Limit {
     CallerConcurrency,
     /// The calls of all callers at once: `limits.calls`, or more callers than are remembered.
     Overload,
+    /// The caller's answers to questions that are remembered, so that none counts twice.
+    Answers,
 }
 
 impl Limit {
@@ -33,6 +35,7 @@ impl Limit {
             Self::FuelBudget => "fuel-budget",
             Self::CallerConcurrency => "caller-concurrency",
             Self::Overload => "overload",
+            Self::Answers => "answers-remembered",
         }
     }
 
@@ -46,6 +49,7 @@ impl Limit {
             Self::FuelBudget => "too much computation",
             Self::CallerConcurrency => "too many calls at once",
             Self::Overload => "the host is busy",
+            Self::Answers => "too many questions answered",
         }
     }
 
@@ -59,6 +63,7 @@ impl Limit {
             Self::FuelBudget => "`limits.fuel_per_minute` in wardkeep.toml",
             Self::CallerConcurrency => "`limits.concurrency` in wardkeep.toml",
             Self::Overload => "`limits.calls` in wardkeep.toml",
+            Self::Answers => "no file sets it; a caller answers as many in five minutes as stay free",
         }
     }
 }

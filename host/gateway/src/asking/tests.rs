@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
-use crate::seal::{Purpose, Seals};
+use crate::seal::{Purpose, Seals, Unspent};
 
 fn asked() -> Asked {
     let form = json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
@@ -56,9 +56,9 @@ fn no_character_of_a_state_can_be_changed_left_out_or_added() {
 #[test]
 fn a_round_is_used_up_once() {
     let seals = Seals::new(Purpose::Questions);
-    assert!(seals.spend(&[1; 16], at(0)));
-    assert!(!seals.spend(&[1; 16], at(299)));
-    assert!(seals.spend(&[2; 16], at(299)));
+    assert_eq!(seals.spend("user:me", &[1; 16], at(0)), Ok(()));
+    assert_eq!(seals.spend("user:me", &[1; 16], at(299)), Err(Unspent::Used));
+    assert_eq!(seals.spend("user:me", &[2; 16], at(299)), Ok(()));
 }
 
 #[test]

@@ -104,9 +104,9 @@ impl<K: Eq + Hash> Counts<K> {
         self.of.remove(name);
     }
 
-    /// Forgets everybody.
-    pub(super) fn clear(&mut self) {
-        self.of = HashMap::new();
+    /// Forgets all others.
+    pub(super) fn retain(&mut self, keep: impl Fn(&K) -> bool) {
+        self.of.retain(|name, _| keep(name));
     }
 
     /// Takes out whoever did nothing lately; and if all did something, the half that did least: a crowd of names must not push out the

@@ -2,6 +2,7 @@
 
 mod kills;
 mod orders;
+mod shares;
 
 use std::{
     future::poll_fn,
@@ -132,6 +133,11 @@ impl Fixture {
 
     /// A plugin that `user:me` may call, approved two days ago.
     fn plugin(&self, serial: u64, expires: &str) -> Arc<PluginTerms> {
+        self.plugin_that(serial, expires, "")
+    }
+
+    /// The same, with more lines in its tool's table.
+    fn plugin_that(&self, serial: u64, expires: &str, more: &str) -> Arc<PluginTerms> {
         let tool = Definition {
             name: "look".into(),
             title: None,
@@ -147,7 +153,7 @@ impl Fixture {
         let manifest = format!(
             "format = 1\n[plugin]\nname = \"eye\"\nversion = \"1.0.0\"\nserial = {serial}\nexpires = {expires}\n\
              owner = \"me\"\npurpose = \"to look\"\n[component]\nfile = \"eye.wasm\"\nsha256 = \"{component}\"\n\
-             contract_sha256 = \"{}\"\n[tools.look]\neffect = \"read\"\nuses = []\nallow = [\"user:me\"]\n",
+             contract_sha256 = \"{}\"\n[tools.look]\neffect = \"read\"\nuses = []\nallow = [\"user:me\"]\n{more}",
             description.contract_digest()
         );
         let signature = sign(MANIFEST_NAMESPACE, manifest.as_bytes(), &self.key.private).unwrap();

@@ -1,12 +1,15 @@
 //! No value of a secret leaves with an answer. What the guest says is looked through as it said it, and its structured part once more as it is read;
 //! a hit withholds the answer whole, since whoever has it to say may have said part of it elsewhere.
 //!
+//! A value that stands in what the caller said itself is a guess that came true, and its echo no doing of the plugin's: the record says so, and the
+//! brakes count it for the caller alone. The caller is told the same.
+//!
 //! A plugin whose secrets were never read costs nothing here.
 
 use std::sync::Arc;
 
 use serde_json::Value;
-use wardkeep_model::{Completion, Content, Failure, Note, NoteKind, Pause, Reply, ResourceBody, SecretName};
+use wardkeep_model::{Answered, Completion, Content, Failure, Note, NoteKind, Pause, Reply, ResourceBody, SecretName};
 use wardkeep_sandbox::{Guard, Ran};
 
 use super::{AT_ONCE, rejected::Rejected};
@@ -14,7 +17,7 @@ use crate::screen::shape;
 
 /// Looks for values in all that the guest said. Ids that it claims to have touched and words of its end go on record, so a value in those is
 /// replaced.
-pub(super) async fn watch(ran: &mut Ran) -> Result<(), Rejected> {
+pub(super) async fn watch(ran: &mut Ran, heard: &Heard<'_>) -> Result<(), Rejected> {
     let Some(guard) = ran.guard.clone() else { return Ok(()) };
     match &mut ran.result {
         Ok(Ok(Reply::Complete(completion))) => {
@@ -27,16 +30,36 @@ pub(super) async fn watch(ran: &mut Ran) -> Result<(), Rejected> {
         ran.result.as_ref().ok().and_then(|said| find(&guard, said))
     } else {
         let result = std::mem::replace(&mut ran.result, Ok(Ok(Reply::Complete(Completion::default()))));
-        let looking = move || (result.as_ref().ok().and_then(|said| find(&guard, said)), result);
+        let own = Arc::clone(&guard);
+        let looking = move || (result.as_ref().ok().and_then(|said| find(&own, said)), result);
         let Ok((found, result)) = tokio::task::spawn_blocking(looking).await else { return Err(Rejected::Unchecked) };
         ran.result = result;
         found
     };
     let Some(name) = found else { return Ok(()) };
-    tracing::warn!(secret = %name, "an answer holds the value of a secret");
-    let detail = format!("holds the value of the secret `{name}`");
+    let echoed = heard.holds(&guard, &name);
+    tracing::warn!(secret = %name, echoed, "an answer holds the value of a secret");
+    let whence = if echoed { ", as what the caller said does" } else { "" };
+    let detail = format!("holds the value of the secret `{name}`{whence}");
     ran.notes.insert(0, Note { kind: NoteKind::Altered, capability: "output".to_owned(), detail, count: 1 });
-    Err(Rejected::Secret)
+    Err(if echoed { Rejected::Echoed } else { Rejected::Secret })
+}
+
+/// What the caller said: as JSON texts.
+pub(crate) struct Heard<'a> {
+    pub arguments: &'a str,
+    pub answers: &'a [Answered],
+}
+
+impl Heard<'_> {
+    fn holds(&self, guard: &Guard, name: &SecretName) -> bool {
+        let answers = self.answers.iter().filter_map(|answer| answer.content.as_deref());
+        let holds = |bytes: &[u8]| guard.holds(name, bytes).then_some(());
+        answers.chain([self.arguments]).any(|text| {
+            let read = || in_value(&serde_json::from_str(text).ok()?, &holds);
+            holds(text.as_bytes()).or_else(read).is_some()
+        })
+    }
 }
 
 /// Whether questions, or the state that goes with them, hold a value.
@@ -64,14 +87,16 @@ fn structured<'g>(guard: &'g Guard, text: &str) -> Option<&'g SecretName> {
     })
 }
 
-/// No deeper than `shape` allows.
 fn value<'g>(guard: &'g Guard, found: &Value) -> Option<&'g SecretName> {
-    match found {
-        Value::String(text) => guard.finds(text.as_bytes()),
-        Value::Array(items) => items.iter().find_map(|item| value(guard, item)),
-        Value::Object(map) => {
-            map.iter().find_map(|(key, item)| guard.finds(key.as_bytes()).or_else(|| value(guard, item)))
-        }
+    in_value(found, &|text| guard.finds(text))
+}
+
+/// What is found in any text of it. No deeper than `shape` allows.
+fn in_value<T>(value: &Value, find: &impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+    match value {
+        Value::String(text) => find(text.as_bytes()),
+        Value::Array(items) => items.iter().find_map(|item| in_value(item, find)),
+        Value::Object(map) => map.iter().find_map(|(key, item)| find(key.as_bytes()).or_else(|| in_value(item, find))),
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }

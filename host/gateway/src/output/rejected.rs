@@ -2,6 +2,11 @@
 
 use crate::checks::Unfit;
 
+/// The word for a secret's value in what a plugin says.
+pub(crate) const SECRET: &str = "secret";
+/// The same for a value that the caller said before.
+pub(crate) const ECHOED: &str = "secret-echoed";
+
 /// An answer that is withheld whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Rejected {
@@ -35,6 +40,9 @@ pub(crate) enum Rejected {
     Name,
     #[error("the plugin's answer holds a credential")]
     Secret,
+    /// One that the caller said itself. It is told the same.
+    #[error("the plugin's answer holds a credential")]
+    Echoed,
 }
 
 impl Rejected {
@@ -55,7 +63,8 @@ impl Rejected {
             Self::MediaType => "media-type",
             Self::Uri => "uri",
             Self::Name => "name",
-            Self::Secret => "secret",
+            Self::Secret => SECRET,
+            Self::Echoed => ECHOED,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
 use wardkeep_capabilities::CallToken;
 use wardkeep_model::{NoteKind, Outcome};
 
@@ -85,11 +86,11 @@ async fn a_tool_whose_host_calls_are_used_up_is_told_exhausted() {
 async fn a_place_is_given_back_when_its_call_really_ends() {
     let served = Served::new(&hook("wait"), "[limits]\nconcurrency = 1").await;
     let (permit, arguments) = served.permit("t", "{}");
-    let ticket = served.fleet.admit(&permit).await.unwrap();
+    let ticket = served.fleet.admit(&permit, "user:me").await.unwrap();
     let full = NotAdmitted::Throttled { retry_after: Duration::from_secs(1) };
-    assert_eq!(served.fleet.admit(&permit).await.unwrap_err(), full);
+    assert_eq!(served.fleet.admit(&permit, "user:me").await.unwrap_err(), full);
     let (other, _) = served.permit("u", "{}");
-    assert!(served.fleet.admit(&other).await.is_ok(), "another tool has places of its own");
+    assert!(served.fleet.admit(&other, "user:me").await.is_ok(), "another tool has places of its own");
 
     let recorded = served.recorded(&permit).await;
     let token = CallToken::new(Duration::from_secs(60));
@@ -100,7 +101,7 @@ async fn a_place_is_given_back_when_its_call_really_ends() {
     // Whoever asked went away: the call is cancelled and ends by itself.
     assert_eq!(token.state(), Some(wardkeep_capabilities::Stop::Cancelled));
     for _ in 0..100 {
-        if served.fleet.admit(&permit).await.is_ok() {
+        if served.fleet.admit(&permit, "user:me").await.is_ok() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -117,7 +118,7 @@ async fn the_third_panic_in_its_calls_puts_a_plugin_out_of_service() {
         assert_eq!(ran.outcome(), Outcome::HostError);
     }
     let (permit, _) = served.permit("t", "{}");
-    assert_eq!(served.fleet.admit(&permit).await.unwrap_err(), NotAdmitted::OutOfService);
+    assert_eq!(served.fleet.admit(&permit, "user:me").await.unwrap_err(), NotAdmitted::OutOfService);
     assert_eq!(served.fleet.out_of_service().map(|name| name.as_str().to_owned()).collect::<Vec<_>>(), ["guest"]);
 }
 
@@ -125,7 +126,7 @@ async fn the_third_panic_in_its_calls_puts_a_plugin_out_of_service() {
 async fn a_ticket_of_one_tool_does_not_run_another() {
     let served = Served::new(&Guest::default(), "").await;
     let (permit, _) = served.permit("u", "{}");
-    let ticket = served.fleet.admit(&permit).await.unwrap();
+    let ticket = served.fleet.admit(&permit, "user:me").await.unwrap();
     let (permit, arguments) = served.permit("t", "{}");
     let recorded = served.recorded(&permit).await;
     let token = CallToken::new(Duration::from_secs(20));
@@ -141,22 +142,47 @@ async fn a_plugin_takes_no_more_room_than_it_leaves_to_others() {
     let served = Served::on(&engine, &Guest::default(), "[limits]\nconcurrency = 32\nmemory = \"64MiB\"").await;
     let [(t, _), (u, _)] = ["t", "u"].map(|tool| served.permit(tool, "{}"));
     let mut held = Vec::new();
-    for permit in [&t, &u, &t, &u] {
-        held.push(served.fleet.admit(permit).await.unwrap());
+    for (permit, caller) in [(&t, "user:a"), (&u, "user:b"), (&t, "user:c"), (&u, "user:d")] {
+        held.push(served.fleet.admit(permit, caller).await.unwrap());
     }
     for permit in [&t, &u] {
-        assert!(matches!(served.fleet.admit(permit).await, Err(NotAdmitted::Throttled { .. })), "half of all places");
+        let full = served.fleet.admit(permit, "user:e").await;
+        assert!(matches!(full, Err(NotAdmitted::Throttled { .. })), "half of all places");
     }
     held.pop();
-    assert!(served.fleet.admit(&t).await.is_ok(), "given back");
+    assert!(served.fleet.admit(&t, "user:e").await.is_ok(), "given back");
     drop(held);
 
     let engine = Engine::new(EngineOptions { calls: 100, ..engine.0.options.clone() }).unwrap();
     let served = Served::on(&engine, &Guest::default(), "[limits]\nconcurrency = 32\nmemory = \"128MiB\"").await;
     let (permit, _) = served.permit("t", "{}");
     let mut held = Vec::new();
-    while let Ok(ticket) = served.fleet.admit(&permit).await {
+    while let Ok(ticket) = served.fleet.admit(&permit, &format!("user:{}", held.len())).await {
         held.push(ticket);
     }
     assert_eq!(held.len(), 4, "half of a gigabyte");
+}
+
+#[tokio::test]
+async fn a_caller_takes_neither_a_tool_nor_its_plugin_away_from_the_others() {
+    let options = EngineOptions { calls: 64, memory: 1 << 40, workers: 1, ..EngineOptions::default() };
+    let engine = Engine::new(options).unwrap();
+    let served = Served::on(&engine, &Guest::default(), "[limits]\nconcurrency = 8\n").await;
+    let [(t, _), (u, _)] = ["t", "u"].map(|tool| served.permit(tool, "{}"));
+    let admit = async |permit, caller| timeout(Duration::ZERO, served.fleet.admit(permit, caller)).await;
+    let mut held = Vec::new();
+    while let Ok(ticket) = admit(&t, "user:a").await {
+        held.push(ticket.unwrap());
+    }
+    assert_eq!(held.len(), 4, "half of the tool's places; then its calls wait");
+    assert!(admit(&t, "user:b").await.is_ok_and(|ticket| ticket.is_ok()), "another's does not");
+    // two tools of eight places hold less than the plugin may have, so that is seen with fewer for all
+    let engine = Engine::new(EngineOptions { calls: 16, ..engine.0.options.clone() }).unwrap();
+    let served = Served::on(&engine, &Guest::default(), "[limits]\nconcurrency = 32\n").await;
+    let mut held = Vec::new();
+    for permit in [&t, &u, &t, &u] {
+        held.push(served.fleet.admit(permit, "user:a").await.unwrap());
+    }
+    assert!(served.fleet.admit(&u, "user:a").await.is_err(), "half of what the plugin may have");
+    assert!(served.fleet.admit(&u, "user:b").await.is_ok());
 }

@@ -184,7 +184,7 @@ allow = ["user:me"]
     /// The same, with what is left of the guest.
     pub(crate) async fn call_and_keep(&self, tool: &str, arguments: &str) -> (Ran, Remains) {
         let (permit, arguments) = self.permit(tool, arguments);
-        let ticket: Ticket = self.fleet.admit(&permit).await.unwrap();
+        let ticket: Ticket = self.fleet.admit(&permit, "user:me").await.unwrap();
         let recorded = self.recorded(&permit).await;
         let token = CallToken::new(Duration::from_secs(20));
         let (ran, remains) = self.fleet.run(&permit, ticket, &recorded, &arguments, &token).await;

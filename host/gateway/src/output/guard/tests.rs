@@ -5,6 +5,8 @@ use super::*;
 
 const VALUE: &str = "correct-horse-battery";
 
+const NOTHING: Heard<'static> = Heard { arguments: "{}", answers: &[] };
+
 fn guard() -> Option<Arc<Guard>> {
     let name: SecretName = "github-ro".parse().unwrap();
     Guard::over([(&name, VALUE.as_bytes())].into_iter()).unwrap()
@@ -76,7 +78,7 @@ async fn a_value_leaves_through_no_part_of_an_answer_and_the_record_names_the_se
     for (at, said) in places(VALUE).into_iter().enumerate() {
         for output in [1, AT_ONCE + 1] {
             let mut ran = ran(Ok(said.clone()), output);
-            assert_eq!(watch(&mut ran).await, Err(Rejected::Secret), "{at}");
+            assert_eq!(watch(&mut ran, &NOTHING).await, Err(Rejected::Secret), "{at}");
             let note = ran.notes.first().unwrap();
             assert_eq!(note.detail, "holds the value of the secret `github-ro`");
         }
@@ -84,7 +86,7 @@ async fn a_value_leaves_through_no_part_of_an_answer_and_the_record_names_the_se
     for (at, said) in places("correct-horse-batterie").into_iter().enumerate() {
         for output in [1, AT_ONCE + 1] {
             let mut ran = ran(Ok(said.clone()), output);
-            assert_eq!(watch(&mut ran).await, Ok(()), "{at}");
+            assert_eq!(watch(&mut ran, &NOTHING).await, Ok(()), "{at}");
             assert_eq!((&ran.result, ran.notes.len()), (&Ok(said.clone()), 0));
         }
     }
@@ -94,19 +96,53 @@ async fn a_value_leaves_through_no_part_of_an_answer_and_the_record_names_the_se
 async fn a_value_whose_characters_are_escaped_here_and_there_is_found_where_it_is_read() {
     let hidden = r#"{"a":"c\u006frrect-horse\u002dbattery"}"#;
     let said = complete(Completion { structured: Some(hidden.into()), ..Completion::default() });
-    assert_eq!(watch(&mut ran(Ok(said), 1)).await, Err(Rejected::Secret));
+    assert_eq!(watch(&mut ran(Ok(said), 1), &NOTHING).await, Err(Rejected::Secret));
+}
+
+#[tokio::test]
+async fn a_value_that_the_caller_said_itself_is_withheld_and_is_no_leak_of_the_plugins() {
+    let answer = |content: &str| Answered {
+        id: "a".into(),
+        action: wardkeep_model::Action::Accept,
+        content: Some(content.into()),
+    };
+    let [said, other] = [VALUE, "tr0ub4dor&3-of-mine"].map(|value| answer(&format!("{{\"a\":\"it is {value}\"}}")));
+    let hex = VALUE.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let arguments = |text: &str| format!("{{\"n\":[1,{{\"a\":\"x{text}\"}}]}}");
+    let cases = [
+        (arguments(VALUE), vec![], Rejected::Echoed),
+        (arguments(&hex), vec![], Rejected::Echoed),
+        (r#"{"a":"c\u006frrect-horse\u002dbattery"}"#.to_owned(), vec![], Rejected::Echoed),
+        (format!("{{\"{VALUE}\":1}}"), vec![], Rejected::Echoed),
+        ("{}".to_owned(), vec![other.clone(), said], Rejected::Echoed),
+        // another secret's, part of it, or none
+        (arguments("tr0ub4dor&3-of-mine"), vec![other], Rejected::Secret),
+        (arguments("orrect-horse-battery"), vec![], Rejected::Secret),
+        ("{}".to_owned(), vec![], Rejected::Secret),
+    ];
+    let [mine, yours]: [SecretName; 2] = ["github-ro", "wiki"].map(|name| name.parse().unwrap());
+    let values = [(&mine, VALUE.as_bytes()), (&yours, b"tr0ub4dor&3-of-mine")];
+    for (arguments, answers, rejected) in cases {
+        let mut ran = ran(Ok(content(Content::Text(VALUE.into()))), 1);
+        ran.guard = Guard::over(values.into_iter()).unwrap();
+        let heard = Heard { arguments: &arguments, answers: &answers };
+        assert_eq!(watch(&mut ran, &heard).await, Err(rejected), "{arguments}");
+        let note = &ran.notes.first().unwrap().detail;
+        assert_eq!(note.ends_with(", as what the caller said does"), rejected == Rejected::Echoed, "{note}");
+        assert_eq!(rejected.to_string(), Rejected::Secret.to_string(), "the caller is told the same");
+    }
 }
 
 #[tokio::test]
 async fn what_goes_on_record_alone_has_the_value_replaced() {
     let completion = Completion { touched: vec![format!("issue {VALUE}")], ..Completion::default() };
     let mut answered = ran(Ok(complete(completion)), 1);
-    assert_eq!(watch(&mut answered).await, Ok(()));
+    assert_eq!(watch(&mut answered, &NOTHING).await, Ok(()));
     let Ok(Ok(Reply::Complete(completion))) = answered.result else { panic!("an answer") };
     assert_eq!(completion.touched, ["issue [secret]"]);
     let stopped = Stopped { outcome: Outcome::Trap, detail: format!("panicked at {VALUE}") };
     let mut ended = ran(Err(stopped), 1);
-    assert_eq!(watch(&mut ended).await, Ok(()));
+    assert_eq!(watch(&mut ended, &NOTHING).await, Ok(()));
     assert_eq!(ended.result.unwrap_err().detail, "panicked at [secret]");
 }
 
