@@ -70,8 +70,7 @@ impl Guard {
     /// Whether a value of this secret is in there.
     #[must_use]
     pub fn holds(&self, secret: &SecretName, bytes: &[u8]) -> bool {
-        let mut found = self.matcher.try_find_iter(Input::new(bytes)).into_iter().flatten();
-        found.any(|found| self.names.get(found.pattern().as_usize()) == Some(secret))
+        [&self.whole, &self.broken].into_iter().any(|look| look.holds(secret, bytes))
     }
 
     /// Whether a value is in there, or would be but for capitals.

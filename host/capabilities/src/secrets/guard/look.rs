@@ -90,14 +90,33 @@ impl Look {
             let found = self.matcher.try_find(&input).ok().flatten()?;
             return self.names.get(found.pattern().as_usize());
         }
+        self.each(bytes, |_| true)
+    }
+
+    /// Whether a value of this secret is in there.
+    pub(super) fn holds(&self, secret: &SecretName, bytes: &[u8]) -> bool {
+        self.each(bytes, |found| found == secret).is_some()
+    }
+
+    /// The first that is meant, of those that are found one after the other.
+    fn each(&self, bytes: &[u8], mut is_meant: impl FnMut(&SecretName) -> bool) -> Option<&SecretName> {
         let (mut state, mut at, mut skipped) = (self.start(), 0, 0);
         loop {
             match self.step(bytes, at, skipped, true) {
                 Step::Feed(byte) => {
                     state = self.matcher.next_state(Anchored::No, state, byte);
                     (at, skipped) = (at + 1, 0);
-                    if self.matcher.is_special(state) && self.matcher.is_match(state) {
-                        return self.names.get(self.matcher.match_pattern(state, 0).as_usize());
+                    if !self.matcher.is_special(state) {
+                        continue;
+                    }
+                    if self.matcher.is_match(state) {
+                        let found = self.names.get(self.matcher.match_pattern(state, 0).as_usize());
+                        if found.is_some_and(&mut is_meant) {
+                            return found;
+                        }
+                    }
+                    if self.matcher.is_dead(state) {
+                        state = self.start();
                     }
                 }
                 Step::Skip(bytes) => (at, skipped) = (at + bytes, skipped + bytes),
