@@ -66,20 +66,21 @@ fn the_end_of_input_with_calls_in_flight_closes_every_record() {
     let home = home();
     let mut stdio = home.stdio();
     stdio.request("tools/list", json!({}));
-    for id in 10..42 {
+    // as many as one caller has of the tool's places
+    for id in 10..26 {
         stdio.send(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": "hostile_loop",
             "arguments": {}, "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
             "io.modelcontextprotocol/clientCapabilities": {} } } }));
     }
     let begun = Instant::now();
-    while counts(&home).0 < 32 {
+    while counts(&home).0 < 16 {
         assert!(begun.elapsed() < Duration::from_secs(20), "the call never began");
         thread::sleep(Duration::from_millis(20));
     }
     assert!(stdio.hang_up() < Duration::from_secs(15));
     let (intents, outcomes) = counts(&home);
-    assert_eq!((intents, outcomes.len()), (32, 32), "{outcomes:?}");
+    assert_eq!((intents, outcomes.len()), (16, 16), "{outcomes:?}");
 }
 
 #[test]
