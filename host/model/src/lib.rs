@@ -28,4 +28,4 @@ pub use reply::{
     Action, Answered, Completion, Content, Embedded, Failure, Link, Media, Pause, Question, Reply, ResourceBody,
     Resumption,
 };
-pub use text::{hidden, invisible, shown, tidy};
+pub use text::{hidden, invisible, shown, tidy, tidy_blanks};
