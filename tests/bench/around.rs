@@ -8,8 +8,8 @@ use std::{sync::Arc, thread, time::Duration};
 use serde_json::{Map, Value};
 use wardkeep_audit::{ClaimedClient, Origin};
 use wardkeep_gateway::{
-    Allowances, ApiKey, Approval, ApprovalLimits, Approvals, BrakeTerms, Callers, CancellationToken, Host,
-    Keep, Line, Moment, Response, ToolCall,
+    Allowances, ApiKey, Approval, ApprovalLimits, Approvals, BrakeTerms, Callers, CancellationToken, Host, Keep, Line,
+    Moment, Response, ToolCall,
 };
 use wardkeep_model::Digest;
 use wardkeep_policy::Confirming;
