@@ -2,6 +2,8 @@
 
 mod attacks;
 mod older;
+mod people;
+mod rights;
 
 use std::{
     fs, thread,

@@ -8,8 +8,8 @@ use std::{sync::Arc, thread, time::Duration};
 use serde_json::{Map, Value};
 use wardkeep_audit::{ClaimedClient, Origin};
 use wardkeep_gateway::{
-    Allowances, ApiKey, Approval, ApprovalLimits, Approvals, BrakeTerms, Caller, Callers, CancellationToken, Host,
-    Keep, Line, Moment, Response, ToolCall,
+    Allowances, ApiKey, Approval, ApprovalLimits, Approvals, BrakeTerms, Callers, CancellationToken, Host, Keep, Line,
+    Moment, Response, ToolCall,
 };
 use wardkeep_model::Digest;
 use wardkeep_policy::Confirming;
@@ -86,7 +86,6 @@ impl Keep for Nowhere {
 
 /// As a transport does it that has read a request.
 async fn call(host: &Arc<Host>, authorization: &[u8], arguments: Map<String, Value>) -> Value {
-    let principal = host.bearer(authorization).await.expect("a known key");
     let client = ClaimedClient { name: "wardkeep-bench".to_owned(), version: "1".to_owned() };
     let origin = Origin {
         transport: "http",
@@ -97,7 +96,7 @@ async fn call(host: &Arc<Host>, authorization: &[u8], arguments: Map<String, Val
         trace_id: None,
     };
     let request = ToolCall { tool: calls::TOOL.to_owned(), arguments, retry: None, approval: None };
-    let caller = Caller { principal, origin, connection: None };
+    let caller = host.bearer(authorization, origin).await.expect("a known key");
     match host.call(caller, request, Line::default(), CancellationToken::new()).await {
         Ok(Response::Complete(answer)) => answer.structured_content.unwrap(),
         other => panic!("{other:?}"),

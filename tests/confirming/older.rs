@@ -60,14 +60,14 @@ fn older_clients_are_asked_inside_the_call_and_only_a_yes_runs_it() {
     }
 }
 
-struct Session<'a> {
+pub(super) struct Session<'a> {
     serving: &'a Serving,
     key: &'a str,
     id: String,
 }
 
 impl<'a> Session<'a> {
-    fn open(serving: &'a Serving, key: &'a str) -> Self {
+    pub(super) fn open(serving: &'a Serving, key: &'a str) -> Self {
         let mut session = Self { serving, key, id: String::new() };
         let opened = session.post(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
             "protocolVersion": "2025-11-25", "capabilities": { "elicitation": {} },
@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
         session
     }
 
-    fn send(&self, method: &str, key: &str, body: &[u8]) -> Response {
+    pub(super) fn send(&self, method: &str, key: &str, body: &[u8]) -> Response {
         let bearer = format!("Bearer {key}");
         let mut headers = vec![
             ("authorization", bearer.as_str()),
@@ -91,7 +91,7 @@ impl<'a> Session<'a> {
         send(self.serving.address, method, "/mcp", &headers, body).unwrap()
     }
 
-    fn post(&self, message: &Value) -> Response {
+    pub(super) fn post(&self, message: &Value) -> Response {
         self.send("POST", self.key, message.to_string().as_bytes())
     }
 }

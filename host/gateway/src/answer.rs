@@ -52,6 +52,12 @@ pub enum NoAnswer {
     /// The tool asks, and the client has not said that it can be asked.
     #[error("the client declares no elicitation")]
     Elicitation,
+    /// Who called is nobody any more: a key was taken back or has expired while the call waited.
+    #[error("who called is nobody any more: {rule}")]
+    Gone {
+        /// As records spell it.
+        rule: &'static str,
+    },
     /// The intent could not be committed; nothing was run.
     #[error("{0}")]
     NotRecorded(#[from] NotRecorded),
@@ -77,7 +83,7 @@ impl NoAnswer {
     /// How the call ended, as the record says it.
     pub(crate) const fn outcome(&self) -> Outcome {
         match self {
-            Self::Denied(_) | Self::State(_) | Self::Elicitation => Outcome::Denied,
+            Self::Denied(_) | Self::State(_) | Self::Elicitation | Self::Gone { .. } => Outcome::Denied,
             Self::Unanswered => Outcome::Cancelled,
             Self::Unconfirmed(unconfirmed) => unconfirmed.outcome(),
             Self::Killed(_) => Outcome::Killed,
@@ -121,6 +127,10 @@ impl NoAnswer {
                     data.insert("correlationId".to_owned(), json!(id));
                 }
                 Err(refused)
+            }
+            Self::Gone { .. } => {
+                let text = "what you proved who you are by has ended while the call waited; nothing was run";
+                Err(Refused::invalid_request(text, data))
             }
             Self::NotAdmitted(NotAdmitted::OutOfService) => {
                 Err(Refused::internal_error("this tool is out of service", data))

@@ -13,7 +13,9 @@ use rmcp::model::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use wardkeep_model::{Action, Answered, CorrelationId, Digest, Pause, PluginName, Question, Resumption, hidden, shown};
+use wardkeep_model::{
+    Action, Answered, CorrelationId, Digest, Pause, PluginName, Principal, Question, Resumption, hidden, shown,
+};
 use wardkeep_policy::{Arguments, Schema, Tool};
 
 use crate::{
@@ -46,6 +48,8 @@ pub(crate) struct Asked {
     first: CorrelationId,
     round: u8,
     principal: String,
+    /// Who acts for them: an answer given through one is none through another.
+    actors: Vec<String>,
     tool: String,
     contract: Digest,
     arguments: Digest,
@@ -64,7 +68,7 @@ struct Asking {
 
 /// The call that a round of questions belongs to.
 pub(crate) struct Belongs<'a> {
-    pub principal: &'a str,
+    pub principal: &'a Principal,
     pub tool: &'a Tool,
     pub arguments: &'a Arguments,
 }
@@ -117,7 +121,8 @@ impl Asked {
             nonce,
             first: before.map_or(id, |before| &before.first).clone(),
             round,
-            principal: of.principal.to_owned(),
+            principal: of.principal.name.clone(),
+            actors: of.principal.actors.clone(),
             tool: of.tool.published().as_str().to_owned(),
             contract: of.tool.contract_digest(),
             arguments: Digest::of(of.arguments.text().as_bytes()),
@@ -129,7 +134,8 @@ impl Asked {
 
     /// Whether these questions were asked in the call that is made now.
     pub(crate) fn belongs(&self, to: &Belongs<'_>) -> Result<(), StateFault> {
-        let same = self.principal == to.principal
+        let same = self.principal == to.principal.name
+            && self.actors == to.principal.actors
             && self.tool == to.tool.published().as_str()
             && self.contract == to.tool.contract_digest()
             && self.arguments == Digest::of(to.arguments.text().as_bytes());

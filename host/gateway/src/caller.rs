@@ -12,15 +12,32 @@ use serde_json::{Map, Value};
 use wardkeep_audit::Origin;
 use wardkeep_model::Principal;
 
+use crate::identity::{Credential, Identity};
+
 /// Who asks, and through what. The principal is proven; what the origin says of the client is a claim and never authority.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The authenticated caller.
     pub principal: Principal,
+    /// What proved it. Whoever has waited is asked for again by it: rights may have been taken away meanwhile.
+    pub(crate) credential: Credential,
     /// Where the request came from.
     pub origin: Origin,
     /// The connection that it came over, if that lasts longer than the request: what the person is asked there is answered there.
     pub connection: Option<Connection>,
+}
+
+impl Caller {
+    /// Whoever this process itself calls for.
+    #[must_use]
+    pub const fn local(principal: Principal, origin: Origin) -> Self {
+        Self { principal, credential: Credential::Stdio, origin, connection: None }
+    }
+
+    pub(crate) fn new(identity: Identity, origin: Origin, connection: Option<Connection>) -> Self {
+        let Identity { principal, credential } = identity;
+        Self { principal, credential, origin, connection }
+    }
 }
 
 /// Tells one lasting connection from all others of this process.

@@ -102,7 +102,7 @@ impl Handler {
             request_id: Some(cx.id.to_string()),
             trace_id: cx.meta.get_traceparent().and_then(trace_id),
         };
-        Caller { principal: identity.principal.clone(), origin, connection: self.connection.id }
+        Caller::new(identity.clone(), origin, self.connection.id)
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     brakes::Brakes,
     checks::Checks,
     confirmation,
-    identity::{Credential, Unauthenticated},
+    identity::{Credential, Identity, Unauthenticated},
     legs, listing,
     present::Present,
     record,
@@ -271,6 +271,10 @@ impl Host {
         Some(Digest::of(&seen))
     }
 
+    pub(crate) fn stands_for_somebody(&self, credential: &Credential) -> bool {
+        self.moment.load().callers.principal(credential, Timestamp::now()).is_ok()
+    }
+
     /// Ends what only waits for news, so that it does not hold up a stop.
     pub(crate) fn stop_listening(&self) {
         self.stopping.cancel();
@@ -296,9 +300,16 @@ impl Host {
     }
 
     /// Whom an `authorization` header stands for now, as HTTP asks; for measurements of that.
-    pub async fn bearer(&self, header: &[u8]) -> Option<Principal> {
+    pub async fn bearer(&self, header: &[u8], origin: Origin) -> Option<Caller> {
         let identity = self.moment().callers.bearer(header, Timestamp::now()).await.ok()?;
-        Some(identity.principal)
+        Some(Caller::new(identity, origin, None))
+    }
+
+    /// A caller who has waited, with the rights that it has now: they may have been taken away meanwhile, or whom it stood for.
+    pub(crate) fn again(&self, caller: &Caller) -> Result<Arc<Caller>, NoAnswer> {
+        let principal = self.moment.load().callers.principal(&caller.credential, Timestamp::now());
+        let principal = principal.map_err(|why| NoAnswer::Gone { rule: why.rule() })?;
+        Ok(Arc::new(Caller { principal, ..caller.clone() }))
     }
 
     /// Is there a caller for standard input and for the home's own socket.
@@ -424,11 +435,11 @@ impl Host {
     /// every other.
     pub(crate) async fn lacks_scope(
         &self,
-        principal: &Principal,
+        identity: &Identity,
         tool: &str,
         origin: impl FnOnce() -> Origin,
     ) -> Option<(CorrelationId, Effect)> {
-        let present = self.present();
+        let (present, principal) = (self.present(), &identity.principal);
         let denial = present.snapshot().find(&present.case(principal), tool).err()?;
         let Rule::Scope(effect) = denial.rule else { return None };
         // who has no call left is told that, as it is everywhere else
@@ -438,7 +449,7 @@ impl Host {
         drop(present);
         self.not_let_in(&principal.name);
         let id = correlation_id().ok()?;
-        let caller = Caller { principal: principal.clone(), origin: origin(), connection: None };
+        let caller = Caller::new(identity.clone(), origin(), None);
         let none = NoAnswer::Denied(denial);
         self.brakes.refused(&self.moment.load().brakes, &principal.name, &none);
         let refusal = record::refusal(&id, &caller, tool, &none)?;
@@ -474,6 +485,15 @@ impl Host {
         rule: &str,
     ) -> CorrelationId {
         record_refusal(&self.record, record::asks(id, caller, tool, rule)).await
+    }
+
+    /// Records that somebody answered in a session for a call that may do more than they.
+    pub(crate) async fn record_weaker_answer(&self, identity: &Identity, origin: Origin) {
+        let Ok(id) = correlation_id() else { return };
+        let caller = Caller::new(identity.clone(), origin, None);
+        if let Err(error) = self.journal.refusal(record::weaker_answer(&id, &caller)).await {
+            tracing::error!(%error, correlation = %id, "a refusal could not be recorded");
+        }
     }
 
     /// Records a caller that could not be told; the journal bounds how many.

@@ -4,6 +4,7 @@ mod claims;
 mod issuer;
 mod keys;
 mod oauth;
+mod person;
 mod token;
 mod verified;
 
@@ -68,6 +69,16 @@ impl Credential {
     /// Whether it ends with a request, and with what the operator's file says: who is at this process's own ends may come back.
     pub(crate) const fn is_of_http(&self) -> bool {
         matches!(self, Self::Key(_) | Self::Token(_))
+    }
+
+    /// Whether it is the very same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Stdio, Self::Stdio) | (Self::Socket, Self::Socket) => true,
+            (Self::Key(key), Self::Key(other)) => key == other,
+            (Self::Token(token), Self::Token(other)) => Arc::ptr_eq(token, other),
+            _ => false,
+        }
     }
 
     /// When it ends by itself, whatever the operator's file says.

@@ -1,5 +1,5 @@
 //! A call that waits for its person: for the host's own question whether it may run, and for what its plugin asks. One leg after the other, each
-//! decided afresh and on record, until there are answers or nobody can give them.
+//! decided afresh, by the rights that its caller has then, and on record, until there are answers or nobody can give them.
 //!
 //! A client of revision 2026-07-28 is given the questions as the call's result and comes again. An older one is asked while its call
 //! waits; no place in the host is held meanwhile.
@@ -54,7 +54,7 @@ pub(crate) async fn call(
     line: Line,
     gone: &CancellationToken,
 ) -> Result<(Response, Remains), (CorrelationId, NoAnswer)> {
-    let mut id = first.clone();
+    let (mut id, mut caller) = (first.clone(), Arc::clone(caller));
     let ToolCall { tool, mut arguments, retry, mut approval } = request;
     let Brought { mut back, mut said, mut source, mut offered } = match brought(host, retry) {
         Err(fault) => {
@@ -66,7 +66,7 @@ pub(crate) async fn call(
     loop {
         let plea = Plea { said: said.take(), approval: approval.take(), can_ask: line.person.can_be_asked() };
         let leg = call::Leg { tool: &tool, arguments, back: back.take(), plea, reporter: line.reporter.clone() };
-        let (asked, entered) = match call::call(host, caller, &id, leg, gone).await {
+        let (asked, entered) = match call::call(host, &caller, &id, leg, gone).await {
             Err(none) => return Err((id, none)),
             Ok((Step::Done(answer), remains)) => return Ok((Response::Complete(answer), remains)),
             Ok((Step::Unanswered(unanswered), _)) => {
@@ -77,14 +77,14 @@ pub(crate) async fn call(
                         return later(host, &asked, &line.person, &id).map_err(|none| (id, none)).map(bare);
                     }
                     Source::State(state) => {
-                        let id = host.note_asked(caller, &tool, &id, "answers").await;
+                        let id = host.note_asked(&caller, &tool, &id, "answers").await;
                         return Ok(bare(questions(asked.input_requests(), state, &id)));
                     }
                 }
             }
             Ok((Step::Unclear(question), _)) => match source {
                 Source::State(state) => {
-                    let id = host.note_asked(caller, &tool, &id, Unconfirmed::Unclear.rule()).await;
+                    let id = host.note_asked(&caller, &tool, &id, Unconfirmed::Unclear.rule()).await;
                     return Ok(bare(confirmation(&question, state, &id)));
                 }
                 Source::Person | Source::Offered => return Err((id, Unconfirmed::Unclear.into())),
@@ -94,15 +94,16 @@ pub(crate) async fn call(
                 Person::Now(inquiries) => {
                     (arguments, source) = (again, Source::Person);
                     let requests = question.request().map(|request| (question::ID.to_owned(), request));
-                    match entered.unless_killed(ask(host, caller, requests.into_iter(), inquiries, gone)).await {
+                    match entered.unless_killed(ask(host, &caller, requests.into_iter(), inquiries, gone)).await {
                         Ok(Ok(mut answers)) => said = Some((*question, answers.remove(question::ID))),
                         Ok(Err(none)) => return Err((id, none)),
                         Err(killed) => return Err((id, killed.into())),
                     }
+                    caller = host.again(&caller).map_err(|none| (id.clone(), none))?;
                     continue;
                 }
                 _ => {
-                    let id = host.note_asked(caller, &tool, &id, "awaits-confirmation").await;
+                    let id = host.note_asked(&caller, &tool, &id, "awaits-confirmation").await;
                     let question = question.asked_in(&id);
                     let state = host.confirmations().seal(&question, Timestamp::now());
                     let asked = state.map(|state| bare(confirmation(&question, state, &id)));
@@ -119,11 +120,13 @@ pub(crate) async fn call(
             (Some(answers), _) => answers,
             (None, Person::Now(inquiries)) => {
                 source = Source::Person;
-                match entered.unless_killed(ask(host, caller, asked.requests(), inquiries, gone)).await {
+                let answers = match entered.unless_killed(ask(host, &caller, asked.requests(), inquiries, gone)).await {
                     Ok(Ok(answers)) => answers,
                     Ok(Err(none)) => return Err((id, none)),
                     Err(killed) => return Err((id, killed.into())),
-                }
+                };
+                caller = host.again(&caller).map_err(|none| (id.clone(), none))?;
+                answers
             }
             (None, person) => return later(host, &asked, person, &id).map_err(|none| (id, none)).map(bare),
         };

@@ -62,6 +62,18 @@ impl HostLists {
     }
 }
 
+/// Waits until a credential stands for nobody any more.
+pub(crate) async fn ended(host: Arc<Host>, credential: Credential) {
+    // heard from before the first look, so that no change is missed
+    let mut bell = host.bell();
+    while host.stands_for_somebody(&credential) {
+        tokio::select! {
+            rung = bell.changed() => if rung.is_err() { return },
+            () = over(credential.expires()) => return,
+        }
+    }
+}
+
 /// The moment from which on a token is none.
 async fn over(expires: Option<Timestamp>) {
     let Some(expires) = expires else { return pending().await };

@@ -54,6 +54,7 @@ pub(crate) fn refusal(id: &CorrelationId, caller: &Caller, tool: &str, none: &No
         NoAnswer::Answers(_) => "answers",
         NoAnswer::Unanswered => "unanswered",
         NoAnswer::Elicitation => "no-elicitation",
+        NoAnswer::Gone { rule } => rule,
         NoAnswer::Unconfirmed(unconfirmed) => unconfirmed.rule(),
         NoAnswer::NotRecorded(_) | NoAnswer::Withheld(_) | NoAnswer::Stuck => return None,
     };
@@ -75,6 +76,18 @@ pub(crate) fn asks(id: &CorrelationId, caller: &Caller, tool: &str, rule: &str) 
         tool: Some(tool.to_owned()),
         rule: rule.to_owned(),
         outcome: Outcome::InputRequired,
+        origin: caller.origin.clone(),
+    }
+}
+
+/// An answer by somebody who may do less than who is asked.
+pub(crate) fn weaker_answer(id: &CorrelationId, caller: &Caller) -> Refusal {
+    Refusal {
+        correlation: id.clone(),
+        principal: Some(caller.principal.clone()),
+        tool: None,
+        rule: "weaker-answer".to_owned(),
+        outcome: Outcome::Denied,
         origin: caller.origin.clone(),
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Screened {
     pub(crate) asks: Option<String>,
     /// The tool that it calls.
     pub(crate) calls: Option<String>,
+    /// It answers what the host has asked, or might be taken for that.
+    pub(crate) answers: bool,
 }
 
 /// Why a message goes no further.
@@ -105,14 +107,14 @@ where
 }
 
 fn screen(message: &[u8]) -> Result<Screened, Refusal> {
-    let Walk { method, id, name, .. } = walked(message, Place::Root)?;
+    let Walk { method, id, name, answers, .. } = walked(message, Place::Root)?;
     let initializes = method == Some(Method::Initialize);
     let calls = name.filter(|_| method == Some(Method::Call));
     match (method, id) {
         // JSON-RPC answers nothing to it, and MCP has no such notification (MCP, Base Protocol, Requests: the id is no null)
         (Some(Method::Initialize | Method::Call | Method::Other), None) => Err(Refusal::NoId),
-        (Some(_), asks) => Ok(Screened { initializes, asks, calls }),
-        (None, _) => Ok(Screened::default()),
+        (Some(_), asks) => Ok(Screened { initializes, asks, calls, answers }),
+        (None, _) => Ok(Screened { answers, ..Screened::default() }),
     }
 }
 
@@ -122,7 +124,7 @@ pub(crate) fn shape(json: &[u8]) -> Result<(), Refusal> {
 }
 
 fn walked(json: &[u8], place: Place) -> Result<Walk, Refusal> {
-    let mut walk = Walk { values: 0, refusal: None, method: None, id: None, name: None };
+    let mut walk = Walk { values: 0, refusal: None, method: None, id: None, name: None, answers: false };
     let mut json = serde_json::Deserializer::from_slice(json);
     let read = Node { walk: &mut walk, depth: 0, place }.deserialize(&mut json).and_then(|()| json.end());
     match (walk.refusal, read) {
@@ -139,6 +141,7 @@ struct Walk {
     id: Option<String>,
     /// `params.name`.
     name: Option<String>,
+    answers: bool,
 }
 
 /// What there is to know of a message's method here.
@@ -179,6 +182,8 @@ enum Place {
     Name,
     /// What other methods name.
     Named,
+    /// What answers a request, well or badly.
+    Answer,
     Elsewhere,
 }
 
@@ -188,6 +193,7 @@ impl Place {
             (Self::Root, "id") => Self::Id,
             (Self::Root, "method") => Self::Method,
             (Self::Root, "params") => Self::Params,
+            (Self::Root, "result" | "error") => Self::Answer,
             // what rmcp compares with `Mcp-Name`, and repeats where they differ
             (Self::Params, "name") => Self::Name,
             (Self::Params, "uri" | "taskId") => Self::Named,
@@ -291,6 +297,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut keys = HashSet::new();
         while let Some(key) = entries.next_key_seed(Key)? {
             let place = self.place.of(&key);
+            self.walk.answers |= matches!(place, Place::Answer);
             if !keys.insert(key) {
                 return Err(self.walk.refuse(Refusal::DuplicateKey));
             }

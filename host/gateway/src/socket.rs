@@ -31,7 +31,7 @@ use wardkeep_sandbox::Reporter;
 use crate::{
     Caller, Done, Host, Line, Order, Orders, Refused, Response, ServeError, Undone,
     caller::Connection,
-    identity::Credential,
+    identity::{Credential, Identity},
     line::{self, Inquiry},
     lists::HostLists,
     order,
@@ -273,7 +273,10 @@ async fn greet(lines: &mut Lines, sink: &mut Sink) -> bool {
 
 async fn caller(host: &Host, claims: Claims, connection: Connection) -> Result<Caller, Refused> {
     match host.moment().callers.local(Authenticated::Socket) {
-        Ok(principal) => Ok(Caller { principal, origin: claims.into(), connection: Some(connection) }),
+        Ok(principal) => {
+            let identity = Identity { principal, credential: Credential::Socket };
+            Ok(Caller::new(identity, claims.into(), Some(connection)))
+        }
         Err(why) => {
             host.record_unauthenticated(why, claims.into()).await;
             Err(Refused::invalid_request("not authenticated", None))

@@ -30,4 +30,4 @@ pub use reply::{
     Resumption,
 };
 pub use share::may_take;
-pub use text::{hidden, invisible, shown, tidy};
+pub use text::{hidden, invisible, shown, tidy, tidy_blanks};

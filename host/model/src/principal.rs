@@ -78,3 +78,58 @@ pub struct Principal {
     /// Who acts for it (RFC 8693, section 4.1, `act`), the nearest first; at most [`MOST_ACTORS`].
     pub actors: Vec<String>,
 }
+
+impl Principal {
+    /// Whether it is the same caller, through the same actors, and may do at least as much.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let Self { name, groups, authenticated: _, writes, human, unconfirmed_writes, scopes, actors } = other;
+        let flags = [(self.writes, *writes), (self.human, *human), (self.unconfirmed_writes, *unconfirmed_writes)];
+        let (own, theirs) = (self.scopes.unwrap_or(Scopes::ALL), scopes.unwrap_or(Scopes::ALL));
+        let effects = [Effect::Read, Effect::Write, Effect::Destructive];
+        self.name == *name
+            && self.actors == *actors
+            && flags.iter().all(|(own, theirs)| *own || !*theirs)
+            && effects.into_iter().all(|effect| own.allows(effect) || !theirs.allows(effect))
+            && groups.iter().all(|group| self.groups.contains(group))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_covers_itself_and_whoever_of_the_same_name_may_do_less() {
+        let scopes = Scopes { read: true, write: true, destructive: false };
+        let full = Principal {
+            name: "oauth:corp/alice".into(),
+            groups: vec!["a".into(), "b".into()],
+            authenticated: Authenticated::OAuth,
+            writes: true,
+            human: true,
+            unconfirmed_writes: true,
+            scopes: Some(scopes),
+            actors: vec!["agent".into()],
+        };
+        assert!(full.covers(&full));
+        for less in [
+            Principal { groups: vec!["b".into()], ..full.clone() },
+            Principal { writes: false, ..full.clone() },
+            Principal { human: false, ..full.clone() },
+            Principal { unconfirmed_writes: false, ..full.clone() },
+            Principal { scopes: Some(Scopes { write: false, ..scopes }), ..full.clone() },
+        ] {
+            assert!(full.covers(&less) && !less.covers(&full), "{less:?}");
+        }
+        let unbounded = Principal { scopes: None, ..full.clone() };
+        assert!(unbounded.covers(&full) && !full.covers(&unbounded));
+        for other in [
+            Principal { name: "oauth:corp/bob".into(), ..full.clone() },
+            Principal { actors: Vec::new(), ..full.clone() },
+            Principal { actors: vec!["other".into()], ..full.clone() },
+        ] {
+            assert!(!full.covers(&other) && !other.covers(&full), "{other:?}");
+        }
+    }
+}

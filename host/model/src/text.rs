@@ -32,11 +32,13 @@ pub const fn invisible(c: char) -> bool {
             | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2060}'..='\u{2065}'
+            | '\u{2800}'
             | '\u{3164}'
             | '\u{fe00}'..='\u{fe0f}'
             | '\u{feff}'
             | '\u{ffa0}'
             | '\u{fff0}'..='\u{fff8}'
+            | '\u{1d159}'
             | '\u{e0100}'..='\u{e0fff}'
     )
 }
@@ -55,7 +57,17 @@ const CUT: &str = "…";
 
 /// Caps `text` at `most` bytes, with every hidden character written as `\u{…}`. What was cut ends in `…`.
 pub fn tidy(text: &mut String, most: usize) {
-    if text.len() <= most && !text.chars().any(hidden) {
+    cap(text, most, hidden);
+}
+
+/// The same for what somebody decides by: blanks that are no plain space are written out too, so that none of them makes one text look like
+/// another, or like nothing.
+pub fn tidy_blanks(text: &mut String, most: usize) {
+    cap(text, most, |c| hidden(c) || (c != ' ' && c.is_whitespace()));
+}
+
+fn cap(text: &mut String, most: usize, strange: impl Fn(char) -> bool) {
+    if text.len() <= most && !text.chars().any(&strange) {
         return;
     }
     // Escaping makes it longer: the cap holds for what is kept.
@@ -66,7 +78,7 @@ pub fn tidy(text: &mut String, most: usize) {
     let mut room_for_mark = 0;
     for c in text.chars() {
         piece.clear();
-        if hidden(c) {
+        if strange(c) {
             // Writing into a String cannot fail.
             let _ = write!(piece, "\\u{{{:x}}}", c as u32);
         } else {
@@ -115,6 +127,15 @@ mod tests {
             tidied("a\u{202e}b\n\u{1b}[2J\u{e0041}\u{200b}", 128),
             "a\\u{202e}b\\u{a}\\u{1b}[2J\\u{e0041}\\u{200b}"
         );
+    }
+
+    #[test]
+    fn what_is_drawn_as_nothing_is_hidden_and_odd_blanks_are_written_out_where_somebody_decides() {
+        let text = "a\u{2800}b\u{1d159}c\u{a0}d\u{3000}e\u{2003}f g";
+        assert_eq!(tidied(text, 128), "a\\u{2800}b\\u{1d159}c\u{a0}d\u{3000}e\u{2003}f g");
+        let mut plain = text.to_owned();
+        tidy_blanks(&mut plain, 128);
+        assert_eq!(plain, "a\\u{2800}b\\u{1d159}c\\u{a0}d\\u{3000}e\\u{2003}f g");
     }
 
     #[test]

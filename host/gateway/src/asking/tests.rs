@@ -12,6 +12,7 @@ fn asked() -> Asked {
         first: CorrelationId::from_bytes([1; 16]),
         round: 1,
         principal: "user:me".into(),
+        actors: Vec::new(),
         tool: "asks_ask".into(),
         contract: Digest::of(b"contract"),
         arguments: Digest::of(b"{}"),

@@ -1,9 +1,9 @@
-//! What a yes is said to: this tool as it is approved now, called by this principal with these arguments. Whatever differs in one of
+//! What a yes is said to: this tool as it is approved now, called by this principal, through these actors, with these arguments. Whatever differs in one of
 //! them needs a yes of its own.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use wardkeep_model::{Digest, Digester, PluginName, PublishedName};
+use wardkeep_model::{Digest, Digester, PluginName, Principal, PublishedName};
 use wardkeep_policy::{Arguments, Permit, Tool};
 
 /// The call that a confirmation belongs to.
@@ -12,6 +12,9 @@ use wardkeep_policy::{Arguments, Permit, Tool};
 pub struct Matter {
     /// Who calls.
     pub principal: String,
+    /// Who acts for them, the nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actors: Vec<String>,
     /// The tool's published name.
     pub tool: PublishedName,
     /// Its plugin.
@@ -27,10 +30,11 @@ pub struct Matter {
 }
 
 impl Matter {
-    pub(crate) fn of(principal: &str, permit: &Permit, arguments: &Arguments) -> Self {
+    pub(crate) fn of(principal: &Principal, permit: &Permit, arguments: &Arguments) -> Self {
         let tool = permit.tool();
         Self {
-            principal: principal.to_owned(),
+            principal: principal.name.clone(),
+            actors: principal.actors.clone(),
             tool: tool.published().clone(),
             plugin: tool.plugin().clone(),
             version: tool.version().to_owned(),

@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use wardkeep_model::{Effect, tidy};
+use wardkeep_model::{Effect, tidy_blanks};
 use wardkeep_policy::{Arguments, Permit};
 
 use super::Matter;
 
 /// Bytes of the manifest's words for what the tool changes.
 const SIDE_EFFECTS: usize = 512;
+/// And of who asks for it.
+const WHO: usize = 512;
 /// Resources that are shown, and bytes of one.
 const RESOURCES: usize = 8;
 const RESOURCE: usize = 160;
@@ -38,10 +40,10 @@ impl Shown {
     pub(crate) fn of(permit: &Permit, arguments: &Arguments) -> Self {
         let tool = permit.tool();
         let mut side_effects = tool.side_effects().to_owned();
-        tidy(&mut side_effects, SIDE_EFFECTS);
+        tidy_blanks(&mut side_effects, SIDE_EFFECTS);
         let resources = permit.resources().iter().map(|(place, id)| {
             let mut line = format!("{place} = {id}");
-            tidy(&mut line, RESOURCE);
+            tidy_blanks(&mut line, RESOURCE);
             line
         });
         let none = Map::new();
@@ -57,9 +59,14 @@ impl Shown {
 
     /// The whole question, for a person at a client.
     pub(crate) fn question(&self, of: &Matter) -> String {
-        let Matter { tool, plugin, version, .. } = of;
+        let Matter { principal, actors, tool, plugin, version, .. } = of;
         let mut text = format!("Wardkeep asks: may {tool} run? It is a {} tool of {plugin} {version}.\n", self.effect);
         // Writing into a String cannot fail.
+        if !actors.is_empty() {
+            let mut who = format!("{}, acting for {principal}", actors.join(", for "));
+            tidy_blanks(&mut who, WHO);
+            let _ = writeln!(text, "Who asks for it: {who}");
+        }
         let _ = writeln!(text, "What it changes: {}", self.side_effects);
         for (what, lines) in [("It names", &self.resources), ("Arguments", &self.arguments)] {
             if !lines.is_empty() {
@@ -84,12 +91,12 @@ fn in_order<'a>(
 fn line(name: &str, value: &Value) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let mut name = if name.chars().all(plain) { name.to_owned() } else { Value::from(name).to_string() };
-    tidy(&mut name, NAME);
+    tidy_blanks(&mut name, NAME);
     let mut text = value.to_string();
     let size = text.len();
     // no more is looked at than is kept
     text.truncate(text.floor_char_boundary(VALUE + 4));
-    tidy(&mut text, VALUE);
+    tidy_blanks(&mut text, VALUE);
     if size > VALUE { format!("{name}: {text} ({size} bytes in all)") } else { format!("{name}: {text}") }
 }
 
@@ -114,6 +121,33 @@ mod tests {
         let forged = "x\"\n- owner: \"safe\u{202e}\u{200b}";
         assert_eq!(line("title", &json!(forged)), r#"title: "x\"\n- owner: \"safe\u{202e}\u{200b}""#);
         assert_eq!(line("a: \"b\"\nc", &json!(1)), r#""a: \"b\"\nc": 1"#);
+    }
+
+    #[test]
+    fn a_blank_that_is_none_or_looks_like_one_is_written_out() {
+        let told = line("path", &json!("a\u{a0}b\u{3000}c\u{2800}d e"));
+        assert_eq!(told, r#"path: "a\u{a0}b\u{3000}c\u{2800}d e""#);
+    }
+
+    #[test]
+    fn whoever_acts_for_the_caller_is_named() {
+        let shown =
+            Shown { effect: Effect::Write, side_effects: "writes".into(), resources: vec![], arguments: vec![] };
+        let digest = wardkeep_model::Digest::of(b"");
+        let mut matter = Matter {
+            principal: "oauth:corp/alice".into(),
+            actors: vec!["agent-7".into(), "broker".into()],
+            tool: "files_write".parse().unwrap(),
+            plugin: "files".parse().unwrap(),
+            version: "1".into(),
+            contract: digest,
+            manifest: digest,
+            arguments: digest,
+        };
+        let line = "Who asks for it: agent-7, for broker, acting for oauth:corp/alice\n";
+        assert!(shown.question(&matter).contains(line), "{}", shown.question(&matter));
+        matter.actors.clear();
+        assert!(!shown.question(&matter).contains("acting"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::{
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde_json::Map;
 use wardkeep_audit::{Changed, Files, Journal, Options, Sink};
-use wardkeep_model::{Definition, Description, Digest, Effect};
+use wardkeep_model::{Definition, Description, Digest, Effect, Pause, Question};
 use wardkeep_policy::{
     Candidate, Case, Confirming, Evidence, HostTerms, KeyPair, MANIFEST_NAMESPACE, Permit, PluginTerms, Revocations,
     Snapshot, Trust, approve, authorize, generate_key, kill::Kills, sign,
@@ -26,7 +26,11 @@ use wardkeep_policy::{
 use wardkeep_sandbox::{Engine, EngineOptions, Outside, Roots};
 
 use super::*;
-use crate::{Allowances, ApiKey, Approval, ApprovalLimits, BrakeTerms, Callers, Keep, lists::HostLists};
+use crate::{
+    Allowances, ApiKey, Approval, ApprovalLimits, BrakeTerms, Callers, Keep, StateFault,
+    asking::{Asked, Belongs},
+    lists::{HostLists, ended},
+};
 
 struct Fixture {
     key: KeyPair,
@@ -205,7 +209,8 @@ impl Fixture {
 
 fn me() -> Arc<Caller> {
     let principal = callers().keys.remove(0).principal;
-    Arc::new(Caller { principal, origin: Origin::default(), connection: None })
+    let identity = Identity { principal, credential: Credential::Key(digest_of("me")) };
+    Arc::new(Caller::new(identity, Origin::default(), None))
 }
 
 fn fleet(engine: &Engine, snapshot: Snapshot) -> Arc<Fleet> {
@@ -293,6 +298,62 @@ async fn a_bell_wakes_only_who_sees_something_else_than_before() {
 }
 
 #[tokio::test]
+async fn an_answer_through_one_actor_is_none_through_another() {
+    let fixture = Fixture::new();
+    fixture.serve(vec![fixture.plugin(1, &day(100))]);
+    let permit = fixture.permit(Timestamp::now());
+    let arguments = permit.tool().check(Map::new()).unwrap();
+    let through = |actor: Option<&str>| {
+        let actors = actor.map(str::to_owned).into_iter().collect();
+        Principal { actors, ..me().principal.clone() }
+    };
+    let (seven, others) = (through(Some("agent-7")), [through(Some("agent-8")), through(None)]);
+    let of = |principal| Belongs { principal, tool: permit.tool(), arguments: &arguments };
+    let form = r#"{"type":"object","properties":{"name":{"type":"string"}}}"#;
+    let question = Question { id: "one".into(), message: "Who?".into(), schema: form.into() };
+    let pause = Pause { questions: vec![question], state: Vec::new() };
+    let id = CorrelationId::from_bytes([1; 16]);
+    let asked = Asked::new(pause, &id, None, &of(&seven), [7; 16], None).unwrap();
+    assert_eq!(asked.belongs(&of(&seven)), Ok(()));
+    for other in &others {
+        assert_eq!(asked.belongs(&of(other)), Err(StateFault::OtherCall), "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_waited_goes_on_by_the_rights_that_they_have_then() {
+    let fixture = Fixture::new();
+    let me = me();
+    let with = |callers: Callers| Moment { callers, ..Moment::clone(&fixture.host.moment()) };
+    assert!(!fixture.host.again(&me).unwrap().principal.human);
+    let mut other = callers();
+    other.keys[0].principal.human = true;
+    other.keys[0].principal.groups = vec!["oncall".into()];
+    fixture.host.replace(with(other));
+    let again = fixture.host.again(&me).unwrap();
+    assert!(again.principal.human && again.principal.groups == ["oncall"] && again.credential.is(&me.credential));
+    fixture.host.revoke(digest_of("me"));
+    let gone = fixture.host.again(&me).unwrap_err();
+    assert!(matches!(gone, NoAnswer::Gone { rule: "unknown-key" }), "{gone:?}");
+}
+
+#[tokio::test]
+async fn what_lasts_as_long_as_a_key_ends_with_it() {
+    let fixture = Fixture::new();
+    let over = |caller| ended(Arc::clone(&fixture.host), Credential::Key(digest_of(caller)));
+    let (mut me, mut you) = (pin!(over("me")), pin!(over("you")));
+    let mut are_over = async || {
+        poll_fn(|context| Poll::Ready((me.as_mut().poll(context).is_ready(), you.as_mut().poll(context).is_ready())))
+            .await
+    };
+    assert_eq!(are_over().await, (false, false));
+    fixture.host.settle();
+    assert_eq!(are_over().await, (false, false), "a bell is not its end");
+    fixture.host.revoke(digest_of("me"));
+    assert_eq!(are_over().await, (true, false));
+}
+
+#[tokio::test]
 async fn who_begins_to_listen_just_after_a_change_is_told_once_too_often_and_not_too_seldom() {
     let fixture = Fixture::new();
     fixture.serve(vec![fixture.plugin(1, &day(100))]);
@@ -318,7 +379,7 @@ async fn a_call_whose_thread_hangs_in_the_log_is_answered_all_the_same() {
     hangs.store(true, Ordering::SeqCst);
     let call = || {
         let principal = fixture.host.moment().callers.keys[0].principal.clone();
-        let caller = Caller { principal, origin: Origin::default(), connection: None };
+        let caller = Caller::local(principal, Origin::default());
         let request = ToolCall { tool: "nothing".to_owned(), arguments: Map::new(), retry: None, approval: None };
         fixture.host.call(caller, request, Line::default(), CancellationToken::new())
     };

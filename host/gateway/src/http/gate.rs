@@ -13,12 +13,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt as _;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use wardkeep_audit::Origin;
-use wardkeep_model::Scopes;
+use wardkeep_model::{Principal, Scopes};
 
 use super::{
     body::{Bodies, Read, refused, unavailable},
@@ -32,6 +33,7 @@ use crate::{
     Callers, Host,
     caller::Peer,
     identity::{Identity, Unauthenticated},
+    lists,
     screen::{LONGEST_NAME, Refusal},
     session::Sessions,
 };
@@ -119,6 +121,20 @@ impl Gate {
         callers.bearer(header.as_bytes(), Timestamp::now()).await
     }
 
+    /// Whether what the host has asked in this session can be answered by this caller: by whoever called, or with at least their rights. A second key of
+    /// the same principal may be a program's, and says yes to nothing that a person is asked. Which call an answer is for is rmcp's to know, so it has
+    /// to do for every call that waits here.
+    fn may_answer(&self, session: &str, identity: &Identity) -> bool {
+        let askers = self.sessions.askers(session, &identity.credential);
+        if askers.is_empty() {
+            return true;
+        }
+        let (moment, now) = (self.host.moment(), Timestamp::now());
+        let covers = |asker: &Principal| identity.principal.covers(asker);
+        // the call of whoever is nobody by now comes to nothing, whatever is said to it
+        askers.iter().all(|asker| moment.callers.principal(asker, now).as_ref().map_or(true, covers))
+    }
+
     /// The answer to a call that nothing but the token's scopes stands in the way of: whoever may know that the tool exists is told what to
     /// ask the issuer for (MCP 2026-07-28, Authorization, Scope Challenge Handling). Everything else is decided where calls are.
     async fn step_up(
@@ -129,7 +145,7 @@ impl Gate {
         origin: impl FnOnce() -> Origin,
     ) -> Option<Response> {
         let held = identity.principal.scopes.filter(|held| *held != Scopes::ALL)?;
-        let (id, lacking) = self.host.lacks_scope(&identity.principal, tool, origin).await?;
+        let (id, lacking) = self.host.lacks_scope(identity, tool, origin).await?;
         let challenge = discovery::insufficient(&self.host.moment().callers.oauth, held, lacking);
         let text = format!("this tool needs a token with the scope {}", Scopes::name(lacking));
         let error = json!({ "code": -32_600, "message": text, "data": { "correlationId": id } });
@@ -199,6 +215,9 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
         None => None,
     };
     let deletes = request.method() == Method::DELETE;
+    // a stream lasts longer than what opened it may
+    let streams =
+        (request.method() == Method::GET).then(|| lists::ended(Arc::clone(&gate.host), identity.credential.clone()));
     let (mut opening, mut asked, mut claimed) = (None, None, None);
     let ended = CancellationToken::new();
     if request.method() == Method::POST {
@@ -224,6 +243,14 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
                         return refused;
                     }
                 }
+                if let Some(session) = &session
+                    && screened.answers
+                    && !gate.may_answer(session, &identity)
+                {
+                    gate.host.record_weaker_answer(&identity, origin()).await;
+                    let why = "who gives this answer may do less than who is asked";
+                    return (StatusCode::FORBIDDEN, why).into_response();
+                }
                 if screened.initializes {
                     claimed = origin().client;
                 }
@@ -239,7 +266,9 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
             }
         }
         if let (Some(session), Some(id)) = (&session, screened.asks) {
-            let Some(asking) = gate.sessions.asking(session, id) else { return refused(Refusal::IdInUse) };
+            let Some(asking) = gate.sessions.asking(session, id, &identity.credential) else {
+                return refused(Refusal::IdInUse);
+            };
             // with the request until it is answered, and with its answer until that is sent or nobody takes it
             request.extensions_mut().insert(Arc::clone(&asking));
             asked = Some(asking);
@@ -257,6 +286,9 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
                 frame
             }))
         });
+    }
+    if let Some(ended) = streams {
+        response = response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(ended))));
     }
     if let Some(opening) = opening
         && let Some(opened) = response.headers().get(SESSION).and_then(|value| value.to_str().ok())

@@ -3,12 +3,16 @@
 
 use std::time::Duration;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use wardkeep_model::{Authenticated, MOST_ACTORS, Principal, Scopes, hidden, tidy};
 use wardkeep_policy::manifest::Allowed;
 
-use super::token::{Algorithm, BadToken};
+use super::{
+    person,
+    token::{Algorithm, BadToken},
+};
 
 /// How far an issuer's clock may be ahead of this host's. Nothing for the end: an early one does no harm.
 pub(crate) const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
@@ -40,8 +44,10 @@ pub struct IssuerTerms {
     pub longest_life: Duration,
     /// May its callers use tools that write.
     pub writes: bool,
-    /// Is there a person behind a caller who is not a client itself.
+    /// Is there a person behind a caller whose token is not a program's.
     pub human: bool,
+    /// What the token of a person says: claims, each with its value. All of them.
+    pub human_claims: Vec<(String, String)>,
     /// May tools with `confirm = "none"` write for them.
     pub unconfirmed_writes: bool,
 }
@@ -79,14 +85,16 @@ pub(crate) fn claimed(claims: &Map<String, Value>, terms: &IssuerTerms, now: Tim
         return Err(BadToken::Bound);
     }
     let subject = text(claims, "sub")?.ok_or(BadToken::Missing("sub"))?;
-    // RFC 9068, section 2.2: a client that calls for itself is its own subject
-    let client = text(claims, "client_id")?.or(text(claims, "azp")?);
+    // refused, since who reads it elsewhere might read something else
+    for client in ["client_id", "azp"] {
+        text(claims, client)?;
+    }
     let principal = Principal {
         name: name(&terms.name, subject)?,
         groups: groups(claims, terms)?,
         authenticated: Authenticated::OAuth,
         writes: terms.writes,
-        human: terms.human && client != Some(subject),
+        human: person::stands_behind(claims, subject, terms),
         unconfirmed_writes: terms.unconfirmed_writes,
         scopes: Some(scopes(claims.get(&terms.scope_claim))?),
         actors: actors(claims.get("act"))?,
@@ -98,7 +106,9 @@ pub(crate) fn claimed(claims: &Map<String, Value>, terms: &IssuerTerms, now: Tim
 fn name(issuer: &str, subject: &str) -> Result<String, BadToken> {
     let name = format!("oauth:{issuer}/{subject}");
     let fits = !subject.is_empty() && name.len() <= LONGEST_NAME;
-    if fits && !subject.chars().any(|c| c.is_whitespace() || hidden(c)) {
+    // one spelling of each character: two callers that are drawn alike could not be told apart by whoever reads
+    let plain = subject.is_ascii() || ComposingNormalizerBorrowed::new_nfc().is_normalized(subject);
+    if fits && plain && !subject.chars().any(|c| c.is_whitespace() || hidden(c)) {
         Ok(name)
     } else {
         Err(BadToken::Unfit("sub"))
@@ -198,4 +208,4 @@ fn actors(act: Option<&Value>) -> Result<Vec<String>, BadToken> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,6 +1,6 @@
 use super::{DEEPEST, LONGEST_ID, LONGEST_NAME, MOST_VALUES, Refusal, Screened, screen, screened};
 
-const PASSES: Result<Screened, Refusal> = Ok(Screened { initializes: false, asks: None, calls: None });
+const PASSES: Result<Screened, Refusal> = Ok(Screened { initializes: false, asks: None, calls: None, answers: false });
 
 fn told(message: &str) -> Result<Screened, Refusal> {
     screen(message.as_bytes())
@@ -57,7 +57,7 @@ fn what_is_no_json_is_told_from_what_is_too_much() {
 
 #[test]
 fn only_the_message_s_own_method_says_that_it_initializes() {
-    let opens = Ok(Screened { initializes: true, asks: Some("1".into()), calls: None });
+    let opens = Ok(Screened { initializes: true, asks: Some("1".into()), calls: None, answers: false });
     assert_eq!(told(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#), opens);
     assert_eq!(told(r#"{"id":1,"method":"initi\u0061lize"}"#), opens);
     for other in [
@@ -75,7 +75,7 @@ fn a_method_and_a_name_may_be_so_long_and_not_one_byte_longer() {
     for (before, after) in
         [(r#"{"result":1,"method":["x"],"params":{"uri":""#, r#""}}"#), (r#"{"params":{"name":""#, r#""}}"#)]
     {
-        assert_eq!(told(&format!("{before}{at}{after}")), PASSES);
+        assert!(told(&format!("{before}{at}{after}")).is_ok());
         assert_eq!(told(&format!("{before}{beyond}{after}")), Err(Refusal::LongName));
     }
     assert!(told(&format!(r#"{{"id":1,"method":"{at}"}}"#)).is_ok());
@@ -89,7 +89,7 @@ async fn a_long_message_is_screened_like_a_short_one() {
     let long = format!("{{\"id\":1,\"method\":\"initialize\",\"text\":\"{}\"}}", "x".repeat(1 << 20));
     assert_eq!(
         screened(long.clone()).await,
-        Ok((long, Screened { initializes: true, asks: Some("1".into()), calls: None }))
+        Ok((long, Screened { initializes: true, asks: Some("1".into()), calls: None, answers: false }))
     );
     assert_eq!(screened("[".repeat(1 << 20)).await, Err(Refusal::TooDeep));
 }
@@ -121,4 +121,25 @@ fn the_id_of_a_request_is_told_as_it_was_written_and_bounded() {
     let id = |bytes: usize| format!(r#"{{"method":"x","id":"{}"}}"#, "i".repeat(bytes));
     assert!(told(&id(LONGEST_ID)).is_ok());
     assert_eq!(told(&id(LONGEST_ID + 1)), Err(Refusal::LongId));
+}
+
+#[test]
+fn whatever_might_be_taken_for_an_answer_is_told_as_one() {
+    let answers = |message: &str| told(message).unwrap().answers;
+    for answer in [
+        r#"{"jsonrpc":"2.0","id":0,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":0,"error":{"code":1,"message":""}}"#,
+        r#"{"jsonrpc":"2.0","id":0,"r\u0065sult":{}}"#,
+        r#"{"id":0,"method":"tools/call","params":5,"result":{}}"#,
+        r#"{"id":0,"method":5,"result":null}"#,
+    ] {
+        assert!(answers(answer), "{answer}");
+    }
+    for other in [
+        r#"{"jsonrpc":"2.0","id":0,"method":"tools/call","params":{"result":1,"error":2}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        r#"[{"result":{}}]"#,
+    ] {
+        assert!(!answers(other), "{other}");
+    }
 }

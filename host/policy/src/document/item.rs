@@ -203,6 +203,12 @@ impl<'d> Item<'d> {
         read.into_iter().collect()
     }
 
+    /// Whether it is a table, where something else would do as well.
+    #[must_use]
+    pub const fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
     /// A table.
     #[must_use]
     pub fn table(&self) -> Option<Table<'d>> {

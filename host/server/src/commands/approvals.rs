@@ -190,6 +190,9 @@ fn show(screen: Screen, approval: &Approval) -> anyhow::Result<()> {
     let fact =
         |name: &str, text: String| screen.line(format!("  {}  {text}", screen.paint(Ink::Dim, format!("{name:<12}"))));
     fact("caller", escaped(&matter.principal))?;
+    if !matter.actors.is_empty() {
+        fact("acting", escaped(&matter.actors.join(", ")))?;
+    }
     fact("tool", format!("{}, {}, of {} {}", matter.tool, shown.effect, matter.plugin, escaped(&matter.version)))?;
     fact("it changes", escaped(&shown.side_effects))?;
     for (name, lines) in [("it names", &shown.resources), ("arguments", &shown.arguments)] {

@@ -176,11 +176,7 @@ impl Door {
     }
 
     pub(crate) fn caller(&self) -> Caller {
-        Caller {
-            principal: self.principal.clone(),
-            origin: Origin { transport: "command", ..Origin::default() },
-            connection: None,
-        }
+        Caller::local(self.principal.clone(), Origin { transport: "command", ..Origin::default() })
     }
 
     pub(crate) async fn close(self) {

@@ -93,8 +93,14 @@ fn issuer(name: &str, item: &Item<'_>, directory: &Path, public_url: &str) -> Op
         Some(item) => item.boolean(),
         None => Some(false),
     };
-    let (writes, human, unconfirmed_writes) = (flag("writes"), flag("human"), flag("unconfirmed_writes"));
+    let (writes, unconfirmed_writes) = (flag("writes"), flag("unconfirmed_writes"));
+    let human = match table.optional("human") {
+        Some(item) if item.is_table() => people(&item).map(|claims| (true, claims)),
+        Some(item) => item.boolean().map(|human| (human, Vec::new())),
+        None => Some((false, Vec::new())),
+    };
     drop(table);
+    let (human, human_claims) = human?;
     let terms = IssuerTerms {
         name: named?.to_string(),
         issuer: issuer?.to_owned(),
@@ -105,10 +111,26 @@ fn issuer(name: &str, item: &Item<'_>, directory: &Path, public_url: &str) -> Op
         scope_claim: scope_claim?.to_owned(),
         longest_life: longest_life?,
         writes: writes?,
-        human: human?,
+        human,
+        human_claims,
         unconfirmed_writes: unconfirmed_writes?,
     };
     Some(Issuer { terms, keys: keys? })
+}
+
+/// Which claims, each with its value, the token of a person has.
+fn people(item: &Item<'_>) -> Option<Vec<(String, String)>> {
+    let claims = item.table()?.named();
+    if claims.is_empty() {
+        item.fault(
+            "names no claim",
+            Some("human = true, or with a claim that only people's tokens have: human = { idtyp = \"user\" }"),
+        );
+        return None;
+    }
+    let read = |(claim, value): (&str, Item<'_>)| Some((claim.to_owned(), value.line_of_text(1..=256)?.to_owned()));
+    let read: Vec<_> = claims.into_iter().map(read).collect();
+    read.into_iter().collect()
 }
 
 /// Over TLS, or on this machine.

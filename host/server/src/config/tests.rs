@@ -171,7 +171,16 @@ fn an_issuer_is_taken_with_bounds_and_its_tokens_are_for_this_host() {
     let terms = &config.issuers[0].terms;
     assert_eq!((terms.audience.as_str(), terms.algorithms.len()), ("api://tools", 1));
     assert_eq!(terms.groups.as_deref(), Some(&["oncall".to_owned()][..]));
-    assert!(terms.writes && terms.human && !terms.unconfirmed_writes);
+    assert!(terms.writes && terms.human && terms.human_claims.is_empty() && !terms.unconfirmed_writes);
+    let human = |more: &str| {
+        let terms = &parse(&text(&format!("jwks = \"corp.json\"\n{more}"))).unwrap().issuers[0].terms;
+        (terms.human, terms.human_claims.clone())
+    };
+    assert_eq!(human("human = false\n"), (false, vec![]));
+    let said = |claim: &str, value: &str| (claim.to_owned(), value.to_owned());
+    assert_eq!(human("human = { idtyp = \"user\" }\n"), (true, vec![said("idtyp", "user")]));
+    let two = "[callers.oauth.corp.human]\n\"https://example.com/kind\" = \"person\"\namr = \"mfa\"\n";
+    assert_eq!(human(two), (true, vec![said("https://example.com/kind", "person"), said("amr", "mfa")]));
     assert!(
         matches!(&config.issuers[0].keys, Jwks::Page(page) if page.to_string() == "https://login.example.com/keys")
     );

@@ -77,6 +77,7 @@ fn call(byte: u8) -> CorrelationId {
 fn matter(arguments: &str) -> Matter {
     Matter {
         principal: "service:ci".into(),
+        actors: Vec::new(),
         tool: "files_write".parse().unwrap(),
         plugin: "files".parse().unwrap(),
         version: "1.0.0".into(),

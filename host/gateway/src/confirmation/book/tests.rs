@@ -19,6 +19,7 @@ fn id(byte: u8) -> ApprovalId {
 fn matter(principal: &str, arguments: &str) -> Matter {
     Matter {
         principal: principal.into(),
+        actors: vec!["service:bot".into()],
         tool: "files_write".parse().unwrap(),
         plugin: "files".parse().unwrap(),
         version: "1.0.0".into(),
@@ -82,6 +83,7 @@ fn an_approval_is_for_one_call_and_whatever_differs_is_another() {
     let own = matter("service:ci", "a");
     let others = [
         Matter { principal: "service:cd".into(), ..own.clone() },
+        Matter { actors: Vec::new(), ..own.clone() },
         Matter { tool: "files_move".parse().unwrap(), ..own.clone() },
         Matter { plugin: "filed".parse().unwrap(), ..own.clone() },
         Matter { version: "1.0.1".into(), ..own.clone() },

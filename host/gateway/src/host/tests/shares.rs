@@ -22,8 +22,7 @@ fn fixture(calls: u32) -> Fixture {
 
 /// What this caller is told of its call.
 async fn told(fixture: &Fixture, caller: usize, tool: &str) -> String {
-    let principal = callers().keys.remove(caller).principal;
-    let caller = Caller { principal, origin: Origin::default(), connection: None };
+    let caller = Caller::local(callers().keys.remove(caller).principal, Origin::default());
     let request = ToolCall { tool: tool.to_owned(), arguments: Map::new(), retry: None, approval: None };
     match fixture.host.call(caller, request, Line::default(), CancellationToken::new()).await {
         Err(refused) => refused.message.to_string(),
@@ -56,12 +55,13 @@ async fn who_asks_without_end_for_what_it_may_not_is_told_so_at_the_door() {
         scopes: Some(Scopes { read: false, write: true, destructive: true }),
         ..callers().keys.remove(me).principal
     };
+    let identity = Identity { principal, credential: Credential::Stdio };
     fixture.host.stop(Kills::none());
     for _ in 0..4 {
-        let lacking = fixture.host.lacks_scope(&principal, "eye_look", Origin::default).await;
+        let lacking = fixture.host.lacks_scope(&identity, "eye_look", Origin::default).await;
         assert_eq!(lacking.map(|(_, effect)| effect), Some(Effect::Read));
     }
-    assert!(fixture.host.lacks_scope(&principal, "eye_look", Origin::default).await.is_none());
+    assert!(fixture.host.lacks_scope(&identity, "eye_look", Origin::default).await.is_none());
     assert_eq!(told(&fixture, me, "eye_look").await, "too many calls; try again in 21600 s");
 }
 

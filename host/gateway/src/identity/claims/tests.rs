@@ -16,6 +16,7 @@ pub(crate) fn terms() -> IssuerTerms {
         longest_life: Duration::from_secs(86_400),
         writes: true,
         human: true,
+        human_claims: Vec::new(),
         unconfirmed_writes: false,
     }
 }
@@ -33,6 +34,7 @@ fn read_under(terms: &IssuerTerms, changes: Value) -> Result<Claimed, BadToken> 
     let mut claims = json!({
         "iss": "https://login.example.com/",
         "sub": "alice",
+        "client_id": "desktop",
         "aud": "https://tools.example.com/mcp",
         "exp": NOW + 300,
         "iat": NOW,
@@ -58,6 +60,7 @@ fn a_good_token_stands_for_its_subject_within_what_the_operator_allows() {
     assert_eq!(principal.scopes, Some(Scopes { read: true, write: false, destructive: false }));
     assert_eq!((principal.writes, principal.human, principal.unconfirmed_writes), (true, true, false));
     assert!(principal.actors.is_empty());
+    assert_eq!(read(json!({ "sub": "ren\u{e9}e" })).unwrap().principal.name, "oauth:corp/ren\u{e9}e");
 }
 
 #[test]
@@ -113,6 +116,11 @@ fn each_claim_that_is_missing_or_wrong_refuses_the_token() {
         (json!({ "sub": "alice\n" }), unfit("sub")),
         (json!({ "sub": "ali\u{200b}ce" }), unfit("sub")),
         (json!({ "sub": "\u{202e}ecila" }), unfit("sub")),
+        (json!({ "sub": "ali\u{2800}ce" }), unfit("sub")),
+        (json!({ "sub": "alice\u{1d159}" }), unfit("sub")),
+        (json!({ "sub": "al\u{a0}ice" }), unfit("sub")),
+        (json!({ "sub": "ren\u{65}\u{301}e" }), unfit("sub")),
+        (json!({ "sub": "\u{212b}ngstr\u{f6}m" }), unfit("sub")),
         (json!({ "sub": "a".repeat(LONGEST_NAME) }), unfit("sub")),
         (json!({ "scope": 7 }), unfit("scope")),
         (json!({ "scope": { "tools:read": true } }), unfit("scope")),
@@ -121,6 +129,7 @@ fn each_claim_that_is_missing_or_wrong_refuses_the_token() {
         (json!({ "groups": { "engineering": true } }), unfit("groups")),
         (json!({ "groups": ["engineering", 7] }), unfit("groups")),
         (json!({ "client_id": 7 }), unfit("client_id")),
+        (json!({ "azp": ["desktop"] }), unfit("azp")),
         (json!({ "act": "agent" }), unfit("act")),
         (json!({ "act": {} }), unfit("act")),
         (json!({ "act": { "sub": "" } }), unfit("act")),
@@ -193,10 +202,11 @@ fn groups_are_those_that_can_be_named_and_that_the_operator_lets_count() {
 }
 
 #[test]
-fn a_client_that_calls_for_itself_is_no_person() {
+fn only_a_token_that_shows_a_person_can_confirm() {
     let human = |changes| read(changes).unwrap().principal.human;
-    assert!(human(json!({})) && human(json!({ "client_id": "desktop" })) && human(json!({ "azp": "desktop" })));
-    assert!(!human(json!({ "client_id": "alice" })) && !human(json!({ "azp": "alice" })));
+    assert!(human(json!({})) && human(json!({ "azp": "desktop" })));
+    assert!(!human(json!({ "client_id": "alice" })) && !human(json!({ "client_id": null })));
+    assert!(!human(json!({ "act": { "sub": "agent-7" } })), "who acts for a person is none");
 }
 
 #[test]

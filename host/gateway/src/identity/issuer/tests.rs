@@ -69,6 +69,7 @@ impl World {
             longest_life: Duration::from_secs(60),
             writes: false,
             human: false,
+            human_claims: Vec::new(),
             unconfirmed_writes: false,
         };
         Self { issuer: Issuer::new(terms, Arc::clone(&source) as _), source }

@@ -66,6 +66,7 @@ fn terms() -> IssuerTerms {
         longest_life: Duration::from_secs(86_400),
         writes: true,
         human: true,
+        human_claims: Vec::new(),
         unconfirmed_writes: false,
     }
 }
