@@ -123,7 +123,7 @@ pub enum Event {
         /// Why, in their words, kept up to 256 bytes; perhaps empty.
         reason: String,
     },
-    /// An operator said no, or a kill switch did.
+    /// An operator said no.
     ApprovalDenied {
         /// Which approval.
         approval: String,
@@ -187,6 +187,17 @@ pub enum Event {
         #[serde(default)]
         brake: bool,
     },
+    /// What waited for the operator, or had their yes, was stopped by a kill: it is good for nothing more, and may be asked for anew.
+    ApprovalWithdrawn {
+        /// Which approval.
+        approval: String,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+        /// What was stopped, as in [`Self::Killed`].
+        target: String,
+    },
 }
 
 /// What a revocation takes back.
@@ -229,6 +240,7 @@ impl Event {
             Self::Revived { .. } => "revived",
             Self::Braked { .. } => "braked",
             Self::KillEnded { .. } => "kill-ended",
+            Self::ApprovalWithdrawn { .. } => "approval-withdrawn",
         }
     }
 
@@ -274,6 +286,10 @@ impl Event {
                 tidy(reason, TEXT_BYTES);
             }
             Self::KillEnded { target, .. } => tidy(target, TARGET_BYTES),
+            Self::ApprovalWithdrawn { approval, tool, user, target } => {
+                [approval, tool, user].into_iter().for_each(|word| tidy(word, WORD_BYTES));
+                tidy(target, TARGET_BYTES);
+            }
             Self::PluginRemoved { reason, .. } => tidy(reason, WORD_BYTES),
             Self::ReloadRefused { reason } => tidy(reason, TEXT_BYTES),
             Self::TrustAccepted { .. } | Self::Revoked { target: Revoked::Component(_), .. } => {}

@@ -65,7 +65,8 @@ pub(crate) async fn call<'h>(
     let entered = host.enter(caller, tool);
     // check
     let arguments = entered.unless_killed(host.checks().arguments(tool, arguments)).await??;
-    let belongs = Belongs { principal: name, tool, arguments: &arguments };
+    let (kills, now) = (host.kills(), present.now);
+    let belongs = Belongs { principal: &caller.principal, tool, arguments: &arguments, kills: &kills, now };
     back.as_ref().map_or(Ok(()), |(asked, _)| asked.belongs(&belongs))?;
     // decide: asked afresh for every call, since manifests, approvers and trust expire
     let permit = authorize(snapshot, &case, tool, &arguments)?;

@@ -134,9 +134,9 @@ pub(crate) async fn look<'p>(
     if need == policy::Confirmation::None && plea.said.is_none() {
         return yes(Of::Nobody);
     }
-    let matter = Matter::of(&caller.principal.name, permit, arguments);
+    let matter = Matter::of(&caller.principal, permit, arguments);
     if let Some((question, answer)) = plea.said {
-        question.belongs(&matter, caller.connection)?;
+        question.belongs(&matter, caller.connection, &host.kills())?;
         return match question::said(answer.as_ref()) {
             Said::Yes if enough(need, Means::Client) => {
                 yes(Of::Person(Box::new(question), caller.principal.name.clone()))

@@ -164,15 +164,22 @@ impl Host {
         self.moment.load().next_change(now)
     }
 
+    /// What is stopped now. Asked after a call was [entered](Self::enter) it misses nothing: what is stopped later ends the call.
+    pub(crate) fn kills(&self) -> Arc<Kills> {
+        self.kills.load_full()
+    }
+
     /// Puts other kills in place of those before. New calls that they stop are refused from now on, and those that are under way end,
     /// each recorded as killed: how many.
     pub fn stop(&self, kills: Kills) -> usize {
         let kills = Arc::new(kills);
+        // first: no call is let on by kills that its approval does not know of
+        self.approvals.stop(Arc::clone(&kills));
         let before = self.kills.swap(Arc::clone(&kills));
         let ended = self.running.stop(&kills, Timestamp::now());
-        // refused already; what waited must not go on when the kill is lifted
-        let (approvals, stopped) = (Arc::clone(&self.approvals), Arc::clone(&kills));
-        tokio::spawn(async move { approvals.stop(&stopped).await });
+        // good for nothing already; now on record and on disk too
+        let approvals = Arc::clone(&self.approvals);
+        tokio::spawn(async move { approvals.settle().await });
         // the same once more is no news
         if before != kills {
             self.bell.send_replace(Some(Instant::now()));

@@ -12,10 +12,10 @@ mod store;
 pub(crate) use book::{Book, Change, What};
 pub(crate) use keeper::Keeper;
 pub(crate) use ledger::Ledger;
-pub(crate) use store::{Store, StoreError};
+pub(crate) use store::{Brakes, Store, StoreError};
 
 use jiff::Timestamp;
-use wardkeep_policy::kill::{Kill, Kills};
+use wardkeep_policy::kill::{Kill, Kills, Stops};
 
 /// Who sets a brake.
 pub(crate) const BRAKE: &str = "wardkeep (brake)";
@@ -23,14 +23,20 @@ pub(crate) const BRAKE: &str = "wardkeep (brake)";
 /// All that holds now, as the files have it: for commands that explain decisions. What cannot be read stops everything.
 pub(crate) fn in_force(store: &Store, now: Timestamp) -> Kills {
     let read = store.read().and_then(|book| Ok((book, store.brakes()?)));
-    let kills = match read {
-        Ok((book, brakes)) => {
-            let all = book.unwrap_or_default().kills.into_iter().chain(brakes);
-            all.filter(|kill| kill.holds(now)).collect()
-        }
-        Err(error) => vec![everything(&error, now)],
-    };
-    Kills::new(kills)
+    match read {
+        Ok((book, brakes)) => together(&book.unwrap_or_default(), &brakes, None, now),
+        Err(error) => Kills::new(vec![everything(&error, now)]),
+    }
+}
+
+/// What holds of all these, and when each target was stopped last.
+pub(crate) fn together(book: &Book, brakes: &Brakes, more: Option<&Kill>, now: Timestamp) -> Kills {
+    let all = book.kills.iter().chain(&brakes.kills).chain(more);
+    let mut stops: Stops = book.stops(now);
+    stops.extend(brakes.stops.iter().map(|(target, at)| (target.clone(), at)));
+    stops.extend(book::ends(brakes.kills.iter().filter(|kill| !kill.holds(now)).cloned()));
+    stops.until(now);
+    Kills::new(all.filter(|kill| kill.holds(now)).cloned().collect()).after(stops)
 }
 
 /// The kill that stands in the place of kills that cannot be read.

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use wardkeep_model::{Digest, Digester, PluginName, PublishedName};
-use wardkeep_policy::{Arguments, Permit, Tool};
+use wardkeep_model::{Digest, Digester, Effect, PluginName, Principal, PublishedName};
+use wardkeep_policy::{Arguments, Permit, Tool, kill};
 
 /// The call that a confirmation belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ use wardkeep_policy::{Arguments, Permit, Tool};
 pub struct Matter {
     /// Who calls.
     pub principal: String,
+    /// Who acts for them, the nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actors: Vec<String>,
     /// The tool's published name.
     pub tool: PublishedName,
     /// Its plugin.
@@ -27,10 +30,11 @@ pub struct Matter {
 }
 
 impl Matter {
-    pub(crate) fn of(principal: &str, permit: &Permit, arguments: &Arguments) -> Self {
+    pub(crate) fn of(principal: &Principal, permit: &Permit, arguments: &Arguments) -> Self {
         let tool = permit.tool();
         Self {
-            principal: principal.to_owned(),
+            principal: principal.name.clone(),
+            actors: principal.actors.clone(),
             tool: tool.published().clone(),
             plugin: tool.plugin().clone(),
             version: tool.version().to_owned(),
@@ -42,6 +46,13 @@ impl Matter {
 }
 
 impl Matter {
+    /// What kills look at. Nothing that only reads waits for a yes.
+    #[must_use]
+    pub fn call(&self) -> kill::Call<'_> {
+        let Self { principal, actors, tool, plugin, .. } = self;
+        kill::Call { tool, plugin, effect: Effect::Write, caller: principal, actors }
+    }
+
     /// Whether it is a call of this caller to this tool as it is approved now, whatever its arguments.
     pub(crate) fn is_of(&self, principal: &str, tool: &Tool) -> bool {
         self.principal == principal && self.tool == *tool.published() && self.manifest == tool.manifest_digest()

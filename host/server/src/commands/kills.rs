@@ -57,7 +57,7 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
     };
     // After the host's word: a brake that it was putting on is written by then.
     let (book, now) = (store.read()?.unwrap_or_default(), Timestamp::now());
-    let all = book.kills.into_iter().chain(store.brakes()?).filter(|kill| kill.holds(now));
+    let all = book.kills.into_iter().chain(store.brakes()?.kills).filter(|kill| kill.holds(now));
     let kills: Vec<_> = all.map(|kill| Shown { brake: kill.by == BRAKE, kill }).collect();
     let screen = globals.screen();
     if screen.is_json() {
@@ -69,7 +69,7 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let rows = kills.iter().map(|Shown { kill, .. }| {
-        let until = kill.until.map_or_else(|| "revived".to_owned(), |until| until.to_string());
+        let until = kill.until.map_or_else(|| "it is revived".to_owned(), |until| until.to_string());
         let target = screen.paint(Ink::Bad, escaped(&kill.target.to_string()));
         [target, until, escaped(&kill.by), kill.since.to_string(), escaped(&kill.reason)]
     });

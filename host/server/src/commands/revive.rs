@@ -28,7 +28,7 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let home = Home::open_to_stop(globals.home.as_deref())?;
     let (store, now) = (Store::new(home.state()), Timestamp::now());
     let Args { target, reason } = args;
-    let braked = store.brakes()?.iter().any(|brake| brake.target == target && brake.holds(now));
+    let braked = store.brakes()?.kills.iter().any(|brake| brake.target == target && brake.holds(now));
     let (change, left) = store.change(|book| {
         let killed = book.killed(&target, now).is_some();
         let change = (killed || braked).then(|| {
