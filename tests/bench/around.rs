@@ -97,7 +97,7 @@ async fn call(host: &Arc<Host>, authorization: &[u8], arguments: Map<String, Val
         trace_id: None,
     };
     let request = ToolCall { tool: calls::TOOL.to_owned(), arguments, retry: None, approval: None };
-    let caller = Caller { principal, origin, connection: None };
+    let caller = Caller { principal, origin, connection: None, key: None };
     match host.call(caller, request, Line::default(), CancellationToken::new()).await {
         Ok(Response::Complete(answer)) => answer.structured_content.unwrap(),
         other => panic!("{other:?}"),

@@ -110,7 +110,8 @@ pub(crate) async fn call<'h>(
             questions::filter(&permit, id, ran, &arguments, asked, entered)
         }
         Err(ran) => {
-            let filtered = output::filter(host.checks(), &permit, id, ran).await;
+            let mut filtered = output::filter(host.checks(), &permit, id, ran).await;
+            entered.tell(&mut filtered.closing);
             (Step::Done(filtered.answer), filtered.closing)
         }
     };

@@ -10,7 +10,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wardkeep_audit::Origin;
-use wardkeep_model::Principal;
+use wardkeep_model::{Digest, Principal};
+
+use crate::identity::ApiKey;
 
 /// Who asks, and through what. The principal is proven; what the origin says of the client is a claim and never authority.
 #[derive(Debug, Clone)]
@@ -21,6 +23,15 @@ pub struct Caller {
     pub origin: Origin,
     /// The connection that it came over, if that lasts longer than the request: what the person is asked there is answered there.
     pub connection: Option<Connection>,
+    /// The digest of the API key that it came with.
+    pub key: Option<Digest>,
+}
+
+impl Caller {
+    /// Whether the key that it came with, if it came with one, is among these.
+    pub(crate) fn has_key(&self, keys: &[ApiKey]) -> bool {
+        self.key.is_none_or(|key| keys.iter().any(|known| known.sha256 == key))
+    }
 }
 
 /// Tells one lasting connection from all others of this process.

@@ -102,7 +102,8 @@ impl Handler {
             request_id: Some(cx.id.to_string()),
             trace_id: cx.meta.get_traceparent().and_then(trace_id),
         };
-        Caller { principal: identity.principal.clone(), origin, connection: self.connection.id }
+        let (principal, key) = (identity.principal.clone(), identity.credential.key());
+        Caller { principal, origin, connection: self.connection.id, key }
     }
 }
 

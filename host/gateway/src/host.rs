@@ -21,7 +21,8 @@ use wardkeep_policy::{Permit, Rule, Tool, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
-    Answer, Approvals, Caller, Line, Moment, NoAnswer, Refused, Response, Throttled, ToolCall, ToolView, Tripped,
+    Answer, Approvals, Caller, Killed, Line, Moment, NoAnswer, Refused, Response, Throttled, ToolCall, ToolView,
+    Tripped,
     admission::{Admission, Admitted, Arrived, Wanted},
     asking::thinking::Thinking,
     brakes::Brakes,
@@ -127,9 +128,9 @@ impl Host {
         self.settle()
     }
 
-    /// Refuses a key from now on, until the operator's file was seen without it: what is being read of that file at this moment may still hold
-    /// it. Whether it was good.
-    pub(crate) fn revoke(&self, key: Digest) -> bool {
+    /// Refuses a key from now on, and ends its calls, until the operator's file was seen without it: what is being read of that file at this moment may
+    /// still hold it. Whether it was good, and how many calls ended.
+    pub(crate) fn revoke(&self, key: Digest) -> (bool, usize) {
         let known = {
             let mut revoked = self.revoked();
             let mut moment = Moment::clone(&self.moment.load());
@@ -142,8 +143,7 @@ impl Host {
             }
             known
         };
-        self.settle();
-        known
+        (known, self.settle())
     }
 
     fn revoked(&self) -> MutexGuard<'_, Vec<Digest>> {
@@ -153,7 +153,8 @@ impl Host {
     /// Ends the calls that may not go on, and lets clients look at their lists again: after a swap, and when something expires.
     pub fn settle(&self) -> usize {
         let (fleet, now) = (self.fleet(), Timestamp::now());
-        let ended = self.running.end(|terms| fleet.snapshot().objection(terms, now).is_some());
+        let ended = self.running.end(|terms| fleet.snapshot().objection(terms, now).is_some())
+            + self.running.revoke(&self.moment.load().callers.keys);
         self.bell.send_replace(Some(Instant::now()));
         ended
     }
@@ -209,7 +210,10 @@ impl Host {
     pub(crate) fn enter(&self, caller: &Arc<Caller>, tool: &Arc<Tool>) -> Entered<'_> {
         let entered = self.running.enter(caller, tool);
         if self.kills.load().covers(tool, &caller.principal, Timestamp::now()).is_some() {
-            entered.kill();
+            entered.kill(Killed::Stopped);
+        }
+        if !caller.has_key(&self.moment.load().callers.keys) {
+            entered.kill(Killed::Revoked);
         }
         entered
     }
@@ -430,7 +434,7 @@ impl Host {
         let Rule::Scope(effect) = denial.rule else { return None };
         drop(present);
         let id = correlation_id().ok()?;
-        let caller = Caller { principal: principal.clone(), origin: origin(), connection: None };
+        let caller = Caller { principal: principal.clone(), origin: origin(), connection: None, key: None };
         let none = NoAnswer::Denied(denial);
         self.brakes.refused(&self.moment.load().brakes, &principal.name, &none);
         if let Some(refusal) = record::refusal(&id, &caller, tool, &none)

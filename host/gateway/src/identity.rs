@@ -69,6 +69,14 @@ impl Credential {
         matches!(self, Self::Key(_) | Self::Token(_))
     }
 
+    /// The key's digest, where it is one.
+    pub(crate) const fn key(&self) -> Option<Digest> {
+        match self {
+            Self::Key(digest) => Some(*digest),
+            Self::Stdio | Self::Socket | Self::Token(_) => None,
+        }
+    }
+
     /// When it ends by itself, whatever the operator's file says.
     pub(crate) fn expires(&self) -> Option<Timestamp> {
         match self {

@@ -203,7 +203,10 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
                     let doing = async {
                         match order {
                             Order::Approvals(order) => order.by(&host).await,
-                            Order::Revoke { key } => Ok(Done::Revoked { known: host.revoke(key) }),
+                            Order::Revoke { key } => {
+                                let (known, ended) = host.revoke(key);
+                                Ok(Done::Revoked { known, ended })
+                            }
                             order => orders.place(order).await,
                         }
                     };
@@ -270,7 +273,7 @@ async fn greet(lines: &mut Lines, sink: &mut Sink) -> bool {
 
 async fn caller(host: &Host, claims: Claims, connection: Connection) -> Result<Caller, Refused> {
     match host.moment().callers.local(Authenticated::Socket) {
-        Ok(principal) => Ok(Caller { principal, origin: claims.into(), connection: Some(connection) }),
+        Ok(principal) => Ok(Caller { principal, origin: claims.into(), connection: Some(connection), key: None }),
         Err(why) => {
             host.record_unauthenticated(why, claims.into()).await;
             Err(Refused::invalid_request("not authenticated", None))

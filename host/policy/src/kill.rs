@@ -28,6 +28,9 @@ pub enum Target {
     Caller(String),
 }
 
+/// Who stops everything where nobody can tell what is stopped, so that there is nothing to revive. No user of the operating system has such a name.
+pub const UNREADABLE: &str = "wardkeep (unreadable)";
+
 /// Text that names nothing to stop.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a target is all, writes, plugin:NAME, tool:NAME or caller:NAME, such as caller:service:ci")]

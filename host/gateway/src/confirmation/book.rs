@@ -140,7 +140,9 @@ impl Book {
     ) -> Result<Option<&Approval>, Unapproved> {
         let own = |approval: &&Approval| approval.matter == *matter;
         let found = match id {
-            Some(id) => Some(self.approvals.iter().filter(own).find(|it| it.id.as_str() == id).ok_or(Unapproved::Unknown)?),
+            Some(id) => {
+                Some(self.approvals.iter().filter(own).find(|it| it.id.as_str() == id).ok_or(Unapproved::Unknown)?)
+            }
             None => (self.approvals.iter().rev().filter(own))
                 .find(|it| self.is_open(it, now) || (now < it.until && matches!(it.standing, Standing::Denied(_)))),
         };
@@ -229,7 +231,8 @@ impl Book {
         call: &CorrelationId,
         now: Timestamp,
     ) -> Result<Confirmed, Unapproved> {
-        let approval = self.approvals.iter_mut().find(|it| it.id == *id && it.matter == *matter).ok_or(Unapproved::Unknown)?;
+        let approval =
+            self.approvals.iter_mut().find(|it| it.id == *id && it.matter == *matter).ok_or(Unapproved::Unknown)?;
         let by = match &approval.standing {
             Standing::Withdrawn(_) => return Err(Unapproved::Withdrawn),
             _ if approval.stopped_by(&self.kills, now).is_some() => return Err(Unapproved::Withdrawn),
@@ -263,7 +266,8 @@ impl Book {
         }
         let forgotten = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
         self.approvals.retain(|it| it.standing.is_open() || it.until > forgotten);
-        let mut surplus = self.approvals.iter().filter(|it| !it.standing.is_open()).count().saturating_sub(MOST_SETTLED);
+        let mut surplus =
+            self.approvals.iter().filter(|it| !it.standing.is_open()).count().saturating_sub(MOST_SETTLED);
         self.approvals.retain(|it| {
             let goes = surplus > 0 && !it.standing.is_open();
             surplus -= usize::from(goes);

@@ -3,10 +3,10 @@
 //! The words are the host's and begin with "Wardkeep asks:", where a plugin's begin with "plugin X asks:". The answer is one of two words in a
 //! form of one field; nothing else is a yes: no flag, no missing field, no answer to another question.
 
+use jiff::Timestamp;
 use rmcp::model::{
     ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema, InputRequest,
 };
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wardkeep_model::CorrelationId;
@@ -175,8 +175,7 @@ mod tests {
             manifest: Digest::of(b""),
             arguments: Digest::of(b""),
         };
-        let shown =
-            Shown { effect: Effect::Write, side_effects: String::new(), resources: vec![], arguments: vec![] };
+        let shown = Shown { effect: Effect::Write, side_effects: String::new(), resources: vec![], arguments: vec![] };
         let question = Question::new([0; 16], &CorrelationId::from_bytes([0; 16]), matter.clone(), &shown, None);
         let belongs = |kills: Kills| question.belongs(&matter, None, &kills);
         let lifted = |target: &str, at| Kills::none().after([(target.parse().unwrap(), at)].into_iter().collect());

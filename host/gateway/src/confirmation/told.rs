@@ -57,7 +57,8 @@ impl Unconfirmed {
             Unapproved::Used => "this approval was used already; make the call without it to ask anew".to_owned(),
             Unapproved::Expired => "this approval has expired; make the call without it to ask anew".to_owned(),
             Unapproved::Withdrawn => {
-                "such calls were stopped since this approval was asked for; make the call without it to ask anew".to_owned()
+                "such calls were stopped since this approval was asked for; make the call without it to ask anew"
+                    .to_owned()
             }
             Unapproved::Full => {
                 "too many calls wait for an operator already; nothing was run. Try again when some are decided"

@@ -199,7 +199,7 @@ impl Fixture {
 
 fn me() -> Arc<Caller> {
     let principal = callers().keys.remove(0).principal;
-    Arc::new(Caller { principal, origin: Origin::default(), connection: None })
+    Arc::new(Caller { principal, origin: Origin::default(), connection: None, key: None })
 }
 
 fn fleet(engine: &Engine, snapshot: Snapshot) -> Arc<Fleet> {
@@ -312,7 +312,7 @@ async fn a_call_whose_thread_hangs_in_the_log_is_answered_all_the_same() {
     hangs.store(true, Ordering::SeqCst);
     let call = || {
         let principal = fixture.host.moment().callers.keys[0].principal.clone();
-        let caller = Caller { principal, origin: Origin::default(), connection: None };
+        let caller = Caller { principal, origin: Origin::default(), connection: None, key: None };
         let request = ToolCall { tool: "nothing".to_owned(), arguments: Map::new(), retry: None, approval: None };
         fixture.host.call(caller, request, Line::default(), CancellationToken::new())
     };

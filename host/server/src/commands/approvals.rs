@@ -179,7 +179,9 @@ fn show(screen: Screen, approval: &Approval) -> anyhow::Result<()> {
                 why(&by.reason)
             )
         }
-        Standing::Withdrawn(by) => format!("{head}  withdrawn by {} at {:.0}{}", escaped(&by.by), by.at, why(&by.reason)),
+        Standing::Withdrawn(by) => {
+            format!("{head}  withdrawn by {} at {:.0}{}", escaped(&by.by), by.at, why(&by.reason))
+        }
         Standing::Denied(by) => format!("{head}  denied by {} at {:.0}{}", escaped(&by.by), by.at, why(&by.reason)),
         Standing::Used { by, at, call } => {
             format!(

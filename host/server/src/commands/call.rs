@@ -180,6 +180,7 @@ impl Door {
             principal: self.principal.clone(),
             origin: Origin { transport: "command", ..Origin::default() },
             connection: None,
+            key: None,
         }
     }
 

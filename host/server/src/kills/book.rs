@@ -192,8 +192,7 @@ mod tests {
         book.revive("all".parse().unwrap(), "me".into(), "r".into(), at(9));
         // a brake, which is none of its kills
         book.revive("plugin:x".parse().unwrap(), "me".into(), "r".into(), at(10));
-        let all =
-            [("all".into(), 9), ("writes".into(), 5), ("plugin:x".into(), 10), ("caller:user:me".into(), 50)];
+        let all = [("all".into(), 9), ("writes".into(), 5), ("plugin:x".into(), 10), ("caller:user:me".into(), 50)];
         assert_eq!(stops(&book, 60), all);
         let read: Book = serde_json::from_str(&serde_json::to_string(&book).unwrap()).unwrap();
         assert_eq!(read, book);

@@ -223,8 +223,7 @@ async fn a_kill_takes_back_what_is_open_and_stopped_and_nothing_else() {
         assert_eq!(is(queue.again().take(id, &matter(arguments), &call(3)).await), Unapproved::Withdrawn, "on disk");
     }
     assert_ne!(queue.asked("a").await, pending, "the same call asks anew");
-    let withdrawn: Vec<_> =
-        queue.events().into_iter().filter(|event| event.contains("approval-withdrawn")).collect();
+    let withdrawn: Vec<_> = queue.events().into_iter().filter(|event| event.contains("approval-withdrawn")).collect();
     assert_eq!(withdrawn.len(), 2, "{withdrawn:?}");
     assert!(withdrawn.iter().all(|event| event.contains("tool:files_write")), "{withdrawn:?}");
 }
