@@ -72,7 +72,8 @@ fn where_there_is_no_home_the_first_question_is_whether_it_is_the_right_one() {
     let home = home();
     let absent = home.path().join("absent");
     for command in [&["kills"][..], &["kill", "all"]] {
-        let output = home.run(&[&["--home", absent.to_str().unwrap()], command].concat());
+        let mut asked = std::process::Command::new(crate::support::home::program());
+        let output = asked.arg("--home").arg(&absent).args(command).output().expect("the program");
         let said = text(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains("mend: is that the one you mean (`--home DIR`, or `WARDKEEP_HOME`)?"), "{said}");
