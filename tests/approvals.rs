@@ -50,6 +50,7 @@ fn refused(home: &Home, answer: &Value, rule: &str) {
         "approval-unknown" => "no such approval belongs to this call",
         "approval-used" => "was used already",
         "approval-expired" => "has expired",
+        "approval-withdrawn" => "such calls were stopped since",
         _ => "denied this call",
     };
     assert!(answer["content"][0]["text"].as_str().unwrap().contains(words), "{answer}");

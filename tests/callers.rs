@@ -636,12 +636,55 @@ fn every_record_says_who_called_by_which_proof_and_what_the_client_claims() {
             assert_eq!(line["actor"]["user"]["groups"], json!([{ "name": "tests" }]), "{line}");
             assert_eq!(line["unmapped"]["client"], json!({ "name": "wardkeep-tests", "version": "1" }), "{line}");
             assert_eq!(line["src_endpoint"]["name"], transport, "{line}");
-            let actors =
-                if proof == "oauth" { json!(["agent-1", "agent-2 of https://agents.example"]) } else { Value::Null };
+            let actors = if proof == "oauth" {
+                json!(["oauth:corp/agent-1", "foreign:https://agents.example#agent-2"])
+            } else {
+                Value::Null
+            };
             assert_eq!(line["unmapped"]["actors"], actors, "{line}");
         }
     }
     home.json(&["audit", "verify"]);
+    let by_actor = home.run(&["audit", "query", "--user", "foreign:https://agents.example#agent-2"]);
+    assert_eq!(String::from_utf8_lossy(&by_actor.stdout).lines().count(), 3, "{by_actor:?}");
+}
+
+#[test]
+fn one_kill_stops_a_caller_and_those_for_whom_they_act() {
+    let issuer = Issuer::start();
+    let home = issuer.home("", "");
+    install(&home);
+    let serving = home.serve();
+    let own = issuer.claims("tools:read");
+    let mut other = issuer.claims("tools:read");
+    other["sub"] = json!("carol");
+    let acting = |act: Value| {
+        let mut claims = other.clone();
+        claims["act"] = act;
+        bearing(&serving, issuer.ec.token(&claims))
+    };
+    let alice = bearing(&serving, issuer.ec.token(&own));
+    let by_alice = acting(json!({ "sub": "alice", "iss": own["iss"] }));
+    let also = acting(json!({ "sub": "alice" }));
+    let by_bot = acting(json!({ "sub": "bot 1", "iss": "https://agents.example" }));
+    let carol = bearing(&serving, issuer.ec.token(&other));
+    let stopped = || {
+        [&alice, &by_alice, &also, &by_bot, &carol]
+            .map(|mcp| mcp.call("fixture_echo", json!({ "text": "x" }))["error"]["code"] == -32602)
+    };
+    assert_eq!(stopped(), [false; 5]);
+    for (target, expected) in [
+        ("caller:oauth:corp/alice", [true, true, true, false, false]),
+        ("caller:foreign:https://agents.example#bot%201", [false, false, false, true, false]),
+        ("caller:oauth:corp/carol", [false, true, true, true, true]),
+    ] {
+        let output = home.run(&["kill", target]);
+        assert!(output.status.success(), "{output:?}");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("brings a caller"), "{output:?}");
+        assert_eq!(stopped(), expected, "{target}");
+        assert!(home.run(&["revive", target]).status.success());
+    }
+    assert_eq!(stopped(), [false; 5]);
 }
 
 #[test]

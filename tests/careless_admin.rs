@@ -356,7 +356,7 @@ fn who_waits_for_an_owner_that_does_not_answer_is_told_whom_for_and_ends_at_the_
         while !text.contains("mend: ") {
             assert!(said.read_line(&mut text).unwrap() > 0, "{text}");
         }
-        has(&text, &["(process 4321), which does not answer", "kill 4321"]);
+        has(&text, &["(process 4321), which does not answer", "kill -9 4321"]);
         let begun = Instant::now();
         terminate(&child);
         let status = wait(&mut child, Duration::from_secs(5)).expect("the first signal ends it");

@@ -1,6 +1,7 @@
 //! A kill is in force within a second, wherever calls stand, survives everything, and stands in the log.
 
 mod brakes;
+mod callers;
 mod recorded;
 
 use std::{

@@ -157,3 +157,27 @@ fn of_many_who_bring_one_yes_at_once_one_executes() {
     assert_eq!(fs::read_to_string(home.tree().join("a.md")).unwrap(), "very private");
     assert_eq!(lines(&home, "intent").len(), 1);
 }
+
+#[test]
+fn a_question_from_before_a_kill_is_answered_by_nobody_after_it() {
+    let home = home(PERSON, "", "");
+    let serving = home.serve();
+    let mcp = serving.mcp();
+    let asked = ask(&mcp);
+    let other = json!({ "about": "cake" });
+    let of_plugin = call(&mcp, "asks_ask", other.clone(), &json!({}))["result"].clone();
+    assert_eq!(of_plugin["resultType"], "input_required", "{of_plugin}");
+    for command in ["kill", "revive"] {
+        assert!(home.run(&[command, "all"]).status.success());
+    }
+    let message = call(&mcp, "files_write", note(), &yes(&asked));
+    assert_eq!(message["error"]["code"], -32602, "{message}");
+    on_record(&home, "state-stopped", "denied");
+    let back = json!({ "requestState": of_plugin["requestState"], "inputResponses": {} });
+    let message = call(&mcp, "asks_ask", other, &back);
+    assert_eq!(message["error"]["code"], -32602, "{message}");
+    nothing_written(&home, "it was stopped");
+    // and asked again it runs
+    let asked = ask(&mcp);
+    assert_eq!(call(&mcp, "files_write", note(), &yes(&asked))["result"]["isError"], json!(false));
+}

@@ -80,7 +80,15 @@ fn a_damaged_file_stops_everything_and_the_mend_that_it_names_mends_it() {
         assert!(refused.contains("kills.json` is damaged") && refused.contains("mend: move it away"), "{refused}");
     }
     let killed = events(&home, "killed");
-    assert_eq!((&killed[1]["target"], &killed[1]["by"]), (&json!("all"), &json!("wardkeep")), "{killed:?}");
+    assert_eq!(
+        (&killed[1]["target"], &killed[1]["by"]),
+        (&json!("all"), &json!("wardkeep (unreadable)")),
+        "{killed:?}"
+    );
+    let why = home.run(&["why", "service:test", "fixture_echo"]);
+    let told = String::from_utf8_lossy(&why.stdout);
+    assert!(!told.contains("wardkeep revive") && told.contains("`wardkeep kills` tells what to do"), "{told}");
+    assert!(!told.contains("\\u{60}"), "{told}");
     // also for a host that starts with it
     serving.terminate();
     let serving = home.serve();
@@ -106,4 +114,37 @@ fn kills_of_many_commands_at_once_are_all_kept_and_all_recorded() {
     assert_eq!(home.json(&["kills"])["kills"].as_array().unwrap().len(), 8);
     wait_for("all on record", || events(&home, "killed").len() == 8);
     drop(serving);
+}
+
+#[test]
+fn where_nobody_serves_a_lost_file_is_what_the_log_knows_and_no_command_lifts_what_was_in_it() {
+    let home = home();
+    let file = home.path().join("state/kills.json");
+    let serving = home.serve();
+    done(&home, &["kill", "plugin:fixture"]);
+    let old = fs::read(&file).unwrap();
+    done(&home, &["kill", "tool:fixture_echo"]);
+    serving.terminate();
+    fs::remove_file(&file).unwrap();
+    let told = home.run(&["kills"]);
+    let said = super::text(&told);
+    assert!(said.contains("plugin:fixture") && said.contains("tool:fixture_echo"), "{said}");
+    assert!(said.contains("written anew from that") && said.contains("it is revived"), "{said}");
+    let targets = || -> Vec<_> {
+        let kills = home.json(&["kills"])["kills"].as_array().unwrap().clone();
+        let mut targets: Vec<_> = kills.iter().map(|kill| kill["target"].as_str().unwrap().to_owned()).collect();
+        targets.sort();
+        targets
+    };
+    // lost, and as it was before: a kill and a revive know of all
+    fs::remove_file(&file).unwrap();
+    done(&home, &["kill", "writes"]);
+    assert_eq!(targets(), ["plugin:fixture", "tool:fixture_echo", "writes"]);
+    fs::write(&file, &old).unwrap();
+    done(&home, &["revive", "tool:fixture_echo"]);
+    assert_eq!(targets(), ["plugin:fixture", "writes"]);
+    assert_eq!((events(&home, "killed").len(), events(&home, "revived").len()), (3, 1));
+    let again = home.serve();
+    assert!(again.stderr().contains("stopped: plugin:fixture, writes"), "{}", again.stderr());
+    assert_eq!(targets(), ["plugin:fixture", "writes"]);
 }

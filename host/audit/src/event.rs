@@ -123,7 +123,7 @@ pub enum Event {
         /// Why, in their words, kept up to 256 bytes; perhaps empty.
         reason: String,
     },
-    /// An operator said no, or a kill switch did.
+    /// An operator said no.
     ApprovalDenied {
         /// Which approval.
         approval: String,
@@ -210,6 +210,17 @@ pub enum Event {
         /// Which, each kept up to 256 bytes; 17 are kept.
         changes: Vec<String>,
     },
+    /// What waited for the operator, or had their yes, was stopped by a kill: it is good for nothing more, and may be asked for anew.
+    ApprovalWithdrawn {
+        /// Which approval.
+        approval: String,
+        /// The tool's published name.
+        tool: String,
+        /// Who called.
+        user: String,
+        /// What was stopped, as in [`Self::Killed`].
+        target: String,
+    },
 }
 
 /// What a revocation takes back.
@@ -256,6 +267,7 @@ impl Event {
             Self::KeyMade { .. } => "key-made",
             Self::KeyRevoked { .. } => "key-revoked",
             Self::SettingsChanged { .. } => "settings-changed",
+            Self::ApprovalWithdrawn { .. } => "approval-withdrawn",
         }
     }
 
@@ -307,6 +319,10 @@ impl Event {
             Self::SettingsChanged { changes } => {
                 changes.truncate(MAX_CHANGES);
                 changes.iter_mut().for_each(|change| tidy(change, TEXT_BYTES));
+            }
+            Self::ApprovalWithdrawn { approval, tool, user, target } => {
+                [approval, tool, user].into_iter().for_each(|word| tidy(word, WORD_BYTES));
+                tidy(target, TARGET_BYTES);
             }
             Self::PluginRemoved { reason, .. } => tidy(reason, WORD_BYTES),
             Self::ReloadRefused { reason } => tidy(reason, TEXT_BYTES),

@@ -173,7 +173,7 @@ pub(crate) struct Unmapped<'a> {
     authenticated: Option<Text<'a>>,
     /// Who acts for the caller, the nearest first.
     #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
-    actors: Cow<'a, [String]>,
+    pub(crate) actors: Cow<'a, [String]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client: Option<Name<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -36,6 +36,9 @@ pub struct Record {
     pub correlation: Option<CorrelationId>,
     /// Who called.
     pub user: Option<String>,
+    /// Who acted for them, the nearest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actors: Vec<String>,
     /// The name that the client called.
     pub tool: Option<String>,
     /// The plugin.
@@ -86,7 +89,7 @@ pub struct About {
 /// What to look for; what is `None` is not asked about.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    /// The caller's name, such as `user:me`.
+    /// The name of the caller, such as `user:me`, or of who acted for them.
     pub user: Option<String>,
     /// A tool's published name, or its name inside its plugin.
     pub tool: Option<String>,
@@ -115,12 +118,14 @@ impl Query {
                 | Event::ApprovalAsked { tool, user, .. }
                 | Event::Approved { tool, user, .. }
                 | Event::ApprovalDenied { tool, user, .. }
-                | Event::ApprovalExpired { tool, user, .. },
+                | Event::ApprovalExpired { tool, user, .. }
+                | Event::ApprovalWithdrawn { tool, user, .. },
             ) => Some((Some(tool), user)),
             Some(Event::KeyMade { user, .. } | Event::KeyRevoked { user, .. }) => Some((None, user)),
             _ => None,
         };
-        asked(self.user.as_ref(), &[record.user.as_ref(), event.map(|(_, user)| user)])
+        let acted = || self.user.as_ref().is_some_and(|wanted| record.actors.contains(wanted));
+        (asked(self.user.as_ref(), &[record.user.as_ref(), event.map(|(_, user)| user)]) || acted())
             && asked(
                 self.tool.as_ref(),
                 &[record.tool.as_ref(), record.plugin_tool.as_ref(), event.and_then(|(tool, _)| tool)],
@@ -287,6 +292,7 @@ impl Record {
             code: metadata.event_code.into_owned(),
             correlation: metadata.correlation_uid,
             user: actor.user.map(|user| user.name.into_owned()),
+            actors: unmapped.actors.into_owned(),
             tool: is_call.then(|| api.operation.into_owned()),
             plugin,
             rule: unmapped.rule.map(|rule| rule.into_owned()),

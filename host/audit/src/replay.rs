@@ -20,6 +20,9 @@ pub struct Replay {
     pub serving: BTreeMap<PluginName, Served>,
     /// What was killed last and not revived since, nor ended on record, by target. Brakes are not among them.
     pub kills: BTreeMap<String, Killing>,
+    /// When each target was killed, revived or came to its kill's end last, brakes too, of the last days, which is longer than anything is open that was
+    /// agreed to before.
+    pub stops: BTreeMap<String, Timestamp>,
     /// The last change of the kills that is on record.
     pub kill_change: u64,
     /// Approvals that calls were recorded with, and when: none of them is good for another, whatever the state says. Those of the last days, which is
@@ -61,6 +64,12 @@ impl Replay {
         self.approvals_used.insert(approval.to_owned(), (call.clone(), time));
     }
 
+    /// This target was stopped at this moment still.
+    fn stopped(&mut self, target: &str, time: Timestamp) {
+        self.stops.retain(|_, stopped| time.duration_since(*stopped) < OPEN);
+        self.stops.insert(target.to_owned(), time);
+    }
+
     pub(crate) fn apply(&mut self, event: &Event, time: Timestamp) {
         match event {
             Event::Started { .. } | Event::Stopped { .. } => self.serving.clear(),
@@ -89,14 +98,19 @@ impl Replay {
             Event::Killed { change, target, by, reason, until } => {
                 let killing = Killing { reason: reason.clone(), by: by.clone(), since: time, until: *until };
                 self.kills.insert(target.clone(), killing);
+                self.stopped(target, time);
                 self.kill_change = self.kill_change.max(*change);
             }
             Event::Revived { change, target, .. } => {
                 self.kills.remove(target);
+                self.stopped(target, time);
                 self.kill_change = self.kill_change.max(*change);
             }
+            Event::KillEnded { target, brake: true } => self.stopped(target, time),
             Event::KillEnded { target, brake: false } => {
-                self.kills.remove(target);
+                // it may be recorded long after: by a host that was not there
+                let until = self.kills.remove(target).and_then(|kill| kill.until);
+                self.stopped(target, until.map_or(time, |until| until.min(time)));
             }
             _ => {}
         }

@@ -119,7 +119,10 @@ impl NoAnswer {
             }
             Self::Answers(what) => Ok(failed(what, id)),
             Self::Unconfirmed(unconfirmed) => unconfirmed.into_answer(id),
-            Self::Killed(_) => Ok(failed("the tool was taken out of service while the call waited".to_owned(), id)),
+            Self::Killed(Killed::Revoked) => Ok(failed("the key of this call was revoked".to_owned(), id)),
+            Self::Killed(Killed::Stopped) => {
+                Ok(failed("the tool was taken out of service while the call waited".to_owned(), id))
+            }
             Self::Unanswered => Ok(failed("the tool's question was not answered".to_owned(), id)),
             Self::Elicitation => {
                 let mut refused = Refused::missing_required_client_capability(elicitation());

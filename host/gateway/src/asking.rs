@@ -8,6 +8,7 @@ pub(crate) mod thinking;
 
 use std::collections::{BTreeMap, HashSet};
 
+use jiff::Timestamp;
 use rmcp::model::{
     ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema, InputRequest,
 };
@@ -16,7 +17,10 @@ use serde_json::Value;
 use wardkeep_model::{
     Action, Answered, CorrelationId, Digest, Pause, PluginName, Principal, Question, Resumption, hidden, shown,
 };
-use wardkeep_policy::{Arguments, Schema, Tool};
+use wardkeep_policy::{
+    Arguments, Schema, Tool,
+    kill::{self, Kills},
+};
 
 use crate::{
     confirmation::Kept,
@@ -46,6 +50,8 @@ pub(crate) struct Asked {
     nonce: Nonce,
     /// The first leg of the call.
     first: CorrelationId,
+    /// When the leg began in which they were asked.
+    at: Timestamp,
     round: u8,
     principal: String,
     /// Who acts for them: an answer given through one is none through another.
@@ -71,6 +77,9 @@ pub(crate) struct Belongs<'a> {
     pub principal: &'a Principal,
     pub tool: &'a Tool,
     pub arguments: &'a Arguments,
+    /// As they are once a kill would end the call.
+    pub kills: &'a Kills,
+    pub now: Timestamp,
 }
 
 /// A round that was answered: what the next leg is entered with.
@@ -120,6 +129,7 @@ impl Asked {
         Ok(Self {
             nonce,
             first: before.map_or(id, |before| &before.first).clone(),
+            at: of.now,
             round,
             principal: of.principal.name.clone(),
             actors: of.principal.actors.clone(),
@@ -132,14 +142,18 @@ impl Asked {
         })
     }
 
-    /// Whether these questions were asked in the call that is made now.
+    /// Whether these questions were asked in the call that is made now, and no such call was stopped since.
     pub(crate) fn belongs(&self, to: &Belongs<'_>) -> Result<(), StateFault> {
         let same = self.principal == to.principal.name
             && self.actors == to.principal.actors
             && self.tool == to.tool.published().as_str()
             && self.contract == to.tool.contract_digest()
             && self.arguments == Digest::of(to.arguments.text().as_bytes());
-        if same { Ok(()) } else { Err(StateFault::OtherCall) }
+        if !same {
+            return Err(StateFault::OtherCall);
+        }
+        let stopped = to.kills.stopped_since(&kill::Call::of(to.tool, to.principal), self.at, to.now);
+        if stopped.is_some() { Err(StateFault::Stopped) } else { Ok(()) }
     }
 
     /// Whether they were asked of this caller by this tool. Their call was counted when it began.

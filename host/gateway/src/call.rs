@@ -66,7 +66,8 @@ pub(crate) async fn call<'h>(
     let entered = host.enter(caller, tool);
     // check
     let arguments = entered.unless_killed(host.checks().arguments(tool, arguments)).await??;
-    let belongs = Belongs { principal: &caller.principal, tool, arguments: &arguments };
+    let (kills, now) = (host.kills(), present.now);
+    let belongs = Belongs { principal: &caller.principal, tool, arguments: &arguments, kills: &kills, now };
     back.as_ref().map_or(Ok(()), |(asked, _)| asked.belongs(&belongs))?;
     // decide: asked afresh for every call, since manifests, approvers and trust expire
     let permit = authorize(snapshot, &case, tool, &arguments)?;
@@ -110,7 +111,8 @@ pub(crate) async fn call<'h>(
         Err(ran) => {
             let answers = resumed.as_ref().map_or(&[][..], |resumed| &resumed.resumption.answers);
             let heard = Heard { arguments: arguments.text(), answers };
-            let filtered = output::filter(host.checks(), &permit, id, ran, &heard).await;
+            let mut filtered = output::filter(host.checks(), &permit, id, ran, &heard).await;
+            entered.tell(&mut filtered.closing);
             (Step::Done(filtered.answer), filtered.closing)
         }
     };

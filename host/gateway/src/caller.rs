@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use wardkeep_audit::Origin;
 use wardkeep_model::Principal;
 
-use crate::identity::{Credential, Identity};
+use crate::identity::{ApiKey, Credential, Identity};
 
 /// Who asks, and through what. The principal is proven; what the origin says of the client is a claim and never authority.
 #[derive(Debug, Clone)]
@@ -37,6 +37,12 @@ impl Caller {
     pub(crate) fn new(identity: Identity, origin: Origin, connection: Option<Connection>) -> Self {
         let Identity { principal, credential } = identity;
         Self { principal, credential, origin, connection }
+    }
+
+    /// Whether the key that it came with, if it came with one, is among these.
+    pub(crate) fn has_key(&self, keys: &[ApiKey]) -> bool {
+        let Credential::Key(key) = self.credential else { return true };
+        keys.iter().any(|known| known.sha256 == key)
     }
 }
 

@@ -136,7 +136,7 @@ pub(crate) async fn look<'p>(
     }
     let matter = Matter::of(&caller.principal, permit, arguments);
     if let Some((question, answer)) = plea.said {
-        question.belongs(&matter, caller.connection)?;
+        question.belongs(&matter, caller.connection, &host.kills())?;
         return match question::said(answer.as_ref()) {
             Said::Yes if enough(need, Means::Client) => {
                 yes(Of::Person(Box::new(question), caller.principal.name.clone()))

@@ -21,7 +21,8 @@ use wardkeep_policy::{Permit, Rule, Tool, kill::Kills};
 use wardkeep_sandbox::{CallToken, Fleet, Remains};
 
 use crate::{
-    Answer, Approvals, Caller, Line, Moment, NoAnswer, Refused, Response, Throttled, ToolCall, ToolView, Tripped,
+    Answer, Approvals, Caller, Killed, Line, Moment, NoAnswer, Refused, Response, Throttled, ToolCall, ToolView,
+    Tripped,
     admission::{Admission, Admitted, Arrived, Wanted},
     asking::thinking::Thinking,
     brakes::Brakes,
@@ -127,9 +128,9 @@ impl Host {
         self.settle()
     }
 
-    /// Refuses a key from now on, until the operator's file was seen without it: what is being read of that file at this moment may still hold
-    /// it. Whether it was good.
-    pub(crate) fn revoke(&self, key: Digest) -> bool {
+    /// Refuses a key from now on, and ends its calls, until the operator's file was seen without it: what is being read of that file at this moment may
+    /// still hold it. Whether it was good, and how many calls ended.
+    pub(crate) fn revoke(&self, key: Digest) -> (bool, usize) {
         let known = {
             let mut revoked = self.revoked();
             let mut moment = Moment::clone(&self.moment.load());
@@ -142,8 +143,7 @@ impl Host {
             }
             known
         };
-        self.settle();
-        known
+        (known, self.settle())
     }
 
     fn revoked(&self) -> MutexGuard<'_, Vec<Digest>> {
@@ -153,7 +153,8 @@ impl Host {
     /// Ends the calls that may not go on, and lets clients look at their lists again: after a swap, and when something expires.
     pub fn settle(&self) -> usize {
         let (fleet, now) = (self.fleet(), Timestamp::now());
-        let ended = self.running.end(|terms| fleet.snapshot().objection(terms, now).is_some());
+        let ended = self.running.end(|terms| fleet.snapshot().objection(terms, now).is_some())
+            + self.running.revoke(&self.moment.load().callers.keys);
         self.bell.send_replace(Some(Instant::now()));
         ended
     }
@@ -164,15 +165,22 @@ impl Host {
         self.moment.load().next_change(now)
     }
 
+    /// What is stopped now. Asked after a call was [entered](Self::enter) it misses nothing: what is stopped later ends the call.
+    pub(crate) fn kills(&self) -> Arc<Kills> {
+        self.kills.load_full()
+    }
+
     /// Puts other kills in place of those before. New calls that they stop are refused from now on, and those that are under way end,
     /// each recorded as killed: how many.
     pub fn stop(&self, kills: Kills) -> usize {
         let kills = Arc::new(kills);
+        // first: no call is let on by kills that its approval does not know of
+        self.approvals.stop(Arc::clone(&kills));
         let before = self.kills.swap(Arc::clone(&kills));
         let ended = self.running.stop(&kills, Timestamp::now());
-        // refused already; what waited must not go on when the kill is lifted
-        let (approvals, stopped) = (Arc::clone(&self.approvals), Arc::clone(&kills));
-        tokio::spawn(async move { approvals.stop(&stopped).await });
+        // good for nothing already; now on record and on disk too
+        let approvals = Arc::clone(&self.approvals);
+        tokio::spawn(async move { approvals.settle().await });
         // the same once more is no news
         if before != kills {
             self.bell.send_replace(Some(Instant::now()));
@@ -202,7 +210,10 @@ impl Host {
     pub(crate) fn enter(&self, caller: &Arc<Caller>, tool: &Arc<Tool>) -> Entered<'_> {
         let entered = self.running.enter(caller, tool);
         if self.kills.load().covers(tool, &caller.principal, Timestamp::now()).is_some() {
-            entered.kill();
+            entered.kill(Killed::Stopped);
+        }
+        if !caller.has_key(&self.moment.load().callers.keys) {
+            entered.kill(Killed::Revoked);
         }
         entered
     }

@@ -29,7 +29,7 @@ pub enum Order {
     },
     /// Calls that wait for the operator: carried out by the host itself.
     Approvals(ApprovalOrder),
-    /// A key was taken out of the operator's file: it is refused from now on. Carried out by the host itself.
+    /// A key was taken out of the operator's file: it is refused from now on, and its calls end. Carried out by the host itself.
     Revoke {
         /// The key's digest.
         key: Digest,
@@ -117,6 +117,8 @@ pub enum Done {
     Revoked {
         /// Whether it was good until now.
         known: bool,
+        /// Calls of it that were under way and were told to end.
+        ended: usize,
     },
     /// It stands in the audit log.
     Recorded,

@@ -49,7 +49,7 @@ pub(crate) fn refusal(id: &CorrelationId, caller: &Caller, tool: &str, none: &No
         NoAnswer::Throttled(throttled) => throttled.limit.as_str(),
         NoAnswer::NotAdmitted(NotAdmitted::Throttled { .. }) => "concurrency",
         NoAnswer::NotAdmitted(NotAdmitted::OutOfService) => "out-of-service",
-        NoAnswer::Killed(_) => "killed",
+        NoAnswer::Killed(killed) => killed.rule(),
         NoAnswer::State(fault) => fault.rule(),
         NoAnswer::Answers(_) => "answers",
         NoAnswer::Unanswered => "unanswered",

@@ -44,6 +44,9 @@ pub enum StateFault {
     /// Another caller, tool, contract or other arguments.
     #[error("it was given out in another call")]
     OtherCall,
+    /// What was asked before a kill is answered by nobody after it.
+    #[error("such calls were stopped since it was given out")]
+    Stopped,
     /// Once more.
     #[error("it was answered already")]
     Used,
@@ -57,6 +60,7 @@ impl StateFault {
             Self::Altered => "state-altered",
             Self::Expired => "state-expired",
             Self::OtherCall => "state-of-another-call",
+            Self::Stopped => "state-stopped",
             Self::Used => "state-used",
         }
     }

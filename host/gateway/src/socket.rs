@@ -204,7 +204,10 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
                     let doing = async {
                         match order {
                             Order::Approvals(order) => order.by(&host).await,
-                            Order::Revoke { key } => Ok(Done::Revoked { known: host.revoke(key) }),
+                            Order::Revoke { key } => {
+                                let (known, ended) = host.revoke(key);
+                                Ok(Done::Revoked { known, ended })
+                            }
                             Order::Counts => order::recorded(host.journal().write_counts().await),
                             Order::Record(change) => order::recorded(host.journal().event(change.event()).await),
                             order => orders.place(order).await,

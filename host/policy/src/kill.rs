@@ -2,12 +2,15 @@
 //!
 //! A kill only ever takes away: adding one can permit nothing that was refused before.
 
+mod stops;
+
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wardkeep_model::{Effect, PluginName, Principal, PublishedName};
 
+pub use self::stops::{Call, Stops};
 use crate::{document::hidden, plugin::Tool};
 
 /// What a kill stops.
@@ -24,6 +27,9 @@ pub enum Target {
     /// One caller, by its principal's name, also where it acts for another.
     Caller(String),
 }
+
+/// Who stops everything where nobody can tell what is stopped, so that there is nothing to revive. No user of the operating system has such a name.
+pub const UNREADABLE: &str = "wardkeep (unreadable)";
 
 /// Text that names nothing to stop.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +59,7 @@ pub struct Kills {
     plugins: BTreeMap<PluginName, Kill>,
     tools: BTreeMap<PublishedName, Kill>,
     callers: BTreeMap<String, Kill>,
+    stops: Stops,
 }
 
 impl Kill {
@@ -76,6 +83,20 @@ impl Kills {
         let mut all = Self::default();
         kills.into_iter().for_each(|kill| all.add(kill));
         all
+    }
+
+    /// With when each target was stopped last.
+    #[must_use]
+    pub fn after(self, stops: Stops) -> Self {
+        Self { stops, ..self }
+    }
+
+    /// What has stopped such a call at this moment or since then, whether it still does or not: what was agreed to at that moment is void.
+    #[must_use]
+    pub fn stopped_since(&self, call: &Call<'_>, since: Timestamp, now: Timestamp) -> Option<&Target> {
+        let stops = |kill: &&Kill| kill.holds(now) || kill.until.is_some_and(|until| until >= since);
+        let held = self.iter().filter(stops).find(|kill| kill.target.covers(call));
+        held.map(|kill| &kill.target).or_else(|| self.stops.since(call, since))
     }
 
     fn add(&mut self, kill: Kill) {

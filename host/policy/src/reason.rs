@@ -7,6 +7,7 @@ use crate::{
     case::{Case, Confirmation},
     decision::{Granted, Step},
     document::{Fault, quoted},
+    kill::UNREADABLE,
     manifest::{Confirm, Stage},
     plugin::Tool,
     snapshot::standing::Standing,
@@ -67,8 +68,12 @@ fn killed(tool: &Tool, case: &Case<'_>) -> Fault {
     };
     let until = kill.until.map_or_else(String::new, |until| format!(" until {until}"));
     let (by, reason) = (quoted(&kill.by), quoted(&kill.reason));
+    let mend = match kill.by.as_str() {
+        UNREADABLE => "`wardkeep kills` tells what to do about that file; there is nothing to revive".to_owned(),
+        _ => format!("wardkeep revive {}", kill.target),
+    };
     Fault::of("a kill switch", format!("{} is stopped by {by} since {}{until}: {reason}", kill.target, kill.since))
-        .mend(format!("wardkeep revive {}", kill.target))
+        .mend(mend)
 }
 
 /// What lets a call pass a step.

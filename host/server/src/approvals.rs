@@ -1,13 +1,15 @@
 //! The operator's queue as it lies in a home: `state/approvals.json`, for its owner alone, replaced whole and synced at every change.
 
-use std::{fs, io, path::PathBuf};
+use std::{fs, io, path::PathBuf, sync::Arc};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wardkeep_audit::{Journal, Replay};
 use wardkeep_gateway::{Approval, Approvals, Keep};
 
 use crate::{
     home::{Home, ReadError, cap, create_directory, read_file, sync_directory, write_durable},
+    kills,
     screen::{Told as _, chain, note},
 };
 
@@ -110,6 +112,16 @@ pub(crate) fn set_aside(home: &Home) -> Result<(), ApprovalsError> {
     Ok(())
 }
 
+/// The same as they count now: those that a kill has stopped since are told so.
+pub(crate) fn read_now(home: &Home) -> Result<Vec<Approval>, ApprovalsError> {
+    let now = Timestamp::now();
+    let (mut known, kills) = (read(home)?, kills::in_force(&kills::Store::new(home.state()), now));
+    for approval in &mut known {
+        approval.withdraw(&kills, now);
+    }
+    Ok(known)
+}
+
 /// The queue of a home whose lock this process holds. What the journal knows to be used is used, also where an old copy of the file says otherwise.
 pub(crate) fn open(home: &Home, journal: &Journal, replay: &Replay) -> Result<Approvals, ApprovalsError> {
     let file = File(home.state().join(FILE));
@@ -119,7 +131,10 @@ pub(crate) fn open(home: &Home, journal: &Journal, replay: &Replay) -> Result<Ap
             approval.used_before(call, *at);
         }
     }
-    Ok(Approvals::new(approvals, Box::new(file), journal.clone()))
+    let approvals = Approvals::new(approvals, Box::new(file), journal.clone());
+    // a host is told more by whoever keeps its kills, before it serves
+    approvals.stop(Arc::new(kills::in_force(&kills::Store::new(home.state()), Timestamp::now())));
+    Ok(approvals)
 }
 
 #[cfg(test)]

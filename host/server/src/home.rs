@@ -55,9 +55,9 @@ pub(crate) enum HomeError {
     Nowhere,
     #[error("`{0}` is not an absolute path and the current directory cannot be read")]
     NoCurrentDirectory(PathBuf),
-    #[error("there is no home at `{}`\n  mend: `wardkeep --home {} init`", .0.told(), .0.told())]
+    #[error("there is no home at `{}`\n  mend: is that the one you mean (`--home DIR`, or `WARDKEEP_HOME`)? A new one, empty: `wardkeep --home {} init`", .0.told(), .0.told())]
     Absent(PathBuf),
-    #[error("`{}` is no home: it has no {CONFIG}\n  mend: `wardkeep --home {} init`", .0.told(), .0.told())]
+    #[error("`{}` is no home: it has no {CONFIG}\n  mend: is that the one you mean (`--home DIR`, or `WARDKEEP_HOME`)? A new one, empty: `wardkeep --home {} init`", .0.told(), .0.told())]
     NotAHome(PathBuf),
     #[error(
         "`{}` has no {CONFIG}, and was in use\n  mend: put {CONFIG} back; with [trust] root_sha256 it pins {TRUST}", .0.told()

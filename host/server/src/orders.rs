@@ -66,6 +66,8 @@ pub(crate) async fn give(home: &Path, order: Order, within: Duration) -> Reached
                 Ok(done) => return Reached::Done(done),
                 // It may have ended or just be starting: whoever owns the home next is asked the same.
                 Err(error @ (Undone::Nobody | Undone::Lost)) => anyhow::anyhow!("{taken}: {error}"),
+                // It answers, and says why not: there is nothing wrong with it.
+                Err(Undone::Failed { what }) => return Reached::Unconfirmed(anyhow::Error::msg(what)),
                 Err(error) => {
                     return Reached::Unconfirmed(anyhow::anyhow!("{taken}: {error}\n  mend: {}", mend(&taken)));
                 }

@@ -68,7 +68,7 @@ impl Waiting {
 pub(crate) fn mend(taken: &LockError) -> String {
     match taken {
         LockError::Taken { process: Some(id), .. } => {
-            format!("it may still be starting; if it hangs, end it: kill {id}")
+            format!("it may still be starting; if it hangs, end it: kill -9 {id}")
         }
         _ => "it may still be starting; if it hangs, end it".to_owned(),
     }

@@ -23,6 +23,7 @@ fn log(directory: &Path) {
         let mut call = intent(number, Effect::Read);
         if number == 2 {
             call.principal = principal("service:ci");
+            call.principal.actors = vec!["oauth:corp/bot".to_owned(), "oauth:corp/boss".to_owned()];
             call.published = "notes_search".parse().unwrap();
             call.tool = "search".parse().unwrap();
             call.resources = vec![("/owner".to_owned(), "other".to_owned())];
@@ -50,6 +51,9 @@ fn a_query_finds_by_user_tool_outcome_call_and_time() {
     let table = [
         (all.clone(), vec![1, 2, 3, 4, 5, 6, 7]),
         (Query { user: text("user:me"), ..all.clone() }, vec![1, 2, 3, 4, 7]),
+        (Query { user: text("service:ci"), ..all.clone() }, vec![5, 6]),
+        (Query { user: text("oauth:corp/boss"), ..all.clone() }, vec![5, 6]),
+        (Query { user: text("oauth:corp/bo"), ..all.clone() }, vec![]),
         (Query { tool: text("notes_search"), ..all.clone() }, vec![5, 6, 7]),
         (Query { tool: text("search"), ..all.clone() }, vec![5, 6]),
         (Query { outcome: Some(Outcome::Ok), ..all.clone() }, vec![2, 6]),

@@ -10,6 +10,7 @@ fn asked() -> Asked {
     Asked {
         nonce: [7; 16],
         first: CorrelationId::from_bytes([1; 16]),
+        at: at(0),
         round: 1,
         principal: "user:me".into(),
         actors: Vec::new(),

@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wardkeep_model::CorrelationId;
+use wardkeep_policy::kill::{Kills, Target};
 
 use super::{Matter, Shown};
 
@@ -16,6 +17,8 @@ pub struct ApprovalId(String);
 
 const PREFIX: &str = "apv-";
 const DIGITS: usize = 16;
+/// Why a kill takes an approval back.
+const STOPPED: &str = "such calls were stopped";
 
 /// Text that names no approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -106,6 +109,8 @@ pub enum Standing {
     },
     /// Nobody decided in time, or it was not used in time.
     Expired,
+    /// Such calls were stopped since it was asked for.
+    Withdrawn(Decided),
 }
 
 /// Who decided, and why.
@@ -132,6 +137,31 @@ impl Approval {
     }
 }
 
+impl Approval {
+    /// What has stopped such calls since it was asked for, if it is open: then it is good for nothing, whatever is kept of it. A moment decides and not
+    /// what was done at that moment, so neither a crash nor a host that was not there lets it through.
+    #[must_use]
+    pub fn stopped_by<'k>(&self, kills: &'k Kills, now: Timestamp) -> Option<&'k Target> {
+        let stopped = || kills.stopped_since(&self.matter.call(), self.asked, now);
+        if self.standing.is_open() { stopped() } else { None }
+    }
+
+    /// Takes it back where such calls were stopped.
+    pub fn withdraw(&mut self, kills: &Kills, now: Timestamp) -> Option<Target> {
+        let target = self.stopped_by(kills, now)?.clone();
+        // who stopped it, and why, stands in the record of the kill
+        let (by, reason) = (format!("wardkeep (kill {target})"), STOPPED.to_owned());
+        self.settle(Standing::Withdrawn(Decided { by, reason, at: now }));
+        Some(target)
+    }
+
+    /// From now on nobody needs to see what the arguments were.
+    pub(super) fn settle(&mut self, standing: Standing) {
+        self.standing = standing;
+        self.shown.arguments.clear();
+    }
+}
+
 impl Standing {
     /// In a word.
     #[must_use]
@@ -142,6 +172,7 @@ impl Standing {
             Self::Denied(_) => "denied",
             Self::Used { .. } => "used",
             Self::Expired => "expired",
+            Self::Withdrawn(_) => "withdrawn",
         }
     }
 

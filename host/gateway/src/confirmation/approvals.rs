@@ -4,16 +4,15 @@
 //! Each change is in the journal first, then on disk, and only then true; what cannot be written down has not happened. An approval is used
 //! up on disk before its call is recorded, so that a crash in between costs the call and never runs it twice.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 use wardkeep_audit::{Confirmed, Event, Journal, NotRecorded};
 use wardkeep_model::{CorrelationId, tidy};
-use wardkeep_policy::{
-    Tool,
-    kill::{Kills, Target},
-};
+use wardkeep_policy::{Tool, kill::Kills};
 
 use super::{
     Approval, ApprovalId, ApprovalLimits, Decided, Decision, Matter, Shown, Unapproved, Undecided, book::Book,
@@ -24,8 +23,6 @@ const ROUND: Duration = Duration::from_secs(10);
 /// Bytes of an operator's name and of their reason.
 const BY: usize = 128;
 const REASON: usize = 256;
-/// What a caller is told whose call was stopped while it waited.
-const STOPPED: &str = "it was stopped while it waited";
 
 /// Where approvals outlast the process. Made by whoever owns the home.
 pub trait Keep: Send + Sync {
@@ -77,6 +74,8 @@ pub enum NotDecided {
 pub struct Approvals {
     // held while a change is written down: what is looked at is always what is kept
     book: Mutex<Book>,
+    /// What is stopped, and was: apart, since it is put in place at once, also while a change is written down.
+    kills: ArcSwap<Kills>,
     keep: Box<dyn Keep>,
     journal: Journal,
 }
@@ -85,7 +84,7 @@ impl Approvals {
     /// The queue as it was kept.
     #[must_use]
     pub fn new(known: Vec<Approval>, keep: Box<dyn Keep>, journal: Journal) -> Self {
-        Self { book: Mutex::new(Book::new(known)), keep, journal }
+        Self { book: Mutex::new(Book::new(known)), kills: ArcSwap::default(), keep, journal }
     }
 
     /// Every approval that is remembered, oldest first.
@@ -100,8 +99,9 @@ impl Approvals {
 
     /// Whether a call of this caller to this tool waits under this name, or may run by it.
     pub(crate) async fn is_open(&self, id: &str, principal: &str, tool: &Tool) -> bool {
-        let open = |approval: &Approval| approval.standing.is_open() && approval.matter.is_of(principal, tool);
-        self.book.lock().await.approvals().iter().any(|approval| approval.id.as_str() == id && open(approval))
+        let (book, now) = (self.book().await, Timestamp::now());
+        let open = |approval: &Approval| book.is_open(approval, now) && approval.matter.is_of(principal, tool);
+        book.approvals().iter().any(|approval| approval.id.as_str() == id && open(approval))
     }
 
     /// The approved one that this call may use; else it is asked for, or the caller is told what became of it.
@@ -141,7 +141,7 @@ impl Approvals {
         matter: &Matter,
         call: &CorrelationId,
     ) -> Result<Confirmed, NotApproved> {
-        let mut book = self.book.lock().await;
+        let mut book = self.book().await;
         let mut next = book.clone();
         let confirmed = next.take(id, matter, call, Timestamp::now())?;
         // what becomes of it stands in the call's own records
@@ -173,29 +173,17 @@ impl Approvals {
         Ok(approval)
     }
 
-    /// Denies all that is open and stopped, so that nothing of it waits for a kill to be lifted. How many.
-    pub(crate) async fn stop(&self, kills: &Kills) -> usize {
-        let now = Timestamp::now();
-        let stops = |approval: &Approval| {
-            let kill = kills.iter().find(|kill| kill.holds(now) && stops(&kill.target, &approval.matter))?;
-            approval.standing.is_open().then(|| (approval.id.clone(), kill.target.to_string()))
-        };
-        let open: Vec<_> = self.swept().await.approvals().iter().filter_map(stops).collect();
-        let mut denied = 0;
-        for (id, target) in open {
-            // who killed it, and why, stands in the record of the kill
-            let by = format!("wardkeep (kill {target})");
-            let decided = self.decide(&id, Decision::Deny, &by, STOPPED, &ApprovalLimits::default()).await;
-            match decided {
-                Ok(_) => denied += 1,
-                Err(NotDecided::Undecided(_)) => {}
-                Err(NotDecided::NotKept(error)) => tracing::error!(%error, %id, "an approval could not be taken back"),
-            }
-        }
-        denied
+    /// What is stopped from now on, and what was. At once nothing counts that was asked for before.
+    pub fn stop(&self, kills: Arc<Kills>) {
+        self.kills.store(kills);
     }
 
-    /// Records what expires, when it does, for as long as it is polled.
+    /// Puts on record and on disk what counts no more: tidiness, and nothing that anything depends on.
+    pub(crate) async fn settle(&self) {
+        drop(self.swept().await);
+    }
+
+    /// Records what expires or is stopped, when it does, for as long as it is polled.
     pub async fn watch(&self) {
         loop {
             drop(self.swept().await);
@@ -203,26 +191,34 @@ impl Approvals {
         }
     }
 
-    /// The book, with what has expired settled. A device that fails changes nothing: what is late is late all the same.
-    async fn swept(&self) -> MutexGuard<'_, Book> {
+    /// The book, which knows what is stopped.
+    async fn book(&self) -> MutexGuard<'_, Book> {
         let mut book = self.book.lock().await;
+        book.stop(self.kills.load_full());
+        book
+    }
+
+    /// The book, with what has expired or was stopped settled. A device that fails changes nothing: what is late or stopped is so all the same.
+    async fn swept(&self) -> MutexGuard<'_, Book> {
+        let mut book = self.book().await;
         let mut next = book.clone();
         let before = next.approvals().len();
-        let expired = next.sweep(Timestamp::now());
-        if expired.is_empty() && next.approvals().len() == before {
+        let settled = next.sweep(Timestamp::now());
+        if settled.is_empty() && next.approvals().len() == before {
             return book;
         }
-        for approval in expired {
-            let Approval { id, matter, .. } = approval;
-            let event = Event::ApprovalExpired {
-                approval: id.to_string(),
-                tool: matter.tool.to_string(),
-                user: matter.principal,
-            };
-            if let Err(error) = self.journal.event(event).await {
-                tracing::error!(%error, "an approval's end could not be recorded");
-                return book;
-            }
+        // together: the journal syncs once for all of them
+        let events = settled.into_iter().map(|(approval, stopped)| {
+            let Approval { id, matter: Matter { tool, principal: user, .. }, .. } = approval;
+            let (approval, tool) = (id.to_string(), tool.to_string());
+            self.journal.event(match stopped {
+                None => Event::ApprovalExpired { approval, tool, user },
+                Some(target) => Event::ApprovalWithdrawn { approval, tool, user, target: target.to_string() },
+            })
+        });
+        if let Err(error) = try_join_all(events).await {
+            tracing::error!(%error, "an approval's end could not be recorded");
+            return book;
         }
         if let Err(error) = self.write(&mut book, next, None).await {
             tracing::error!(%error, "an approval's end could not be kept");
@@ -237,17 +233,6 @@ impl Approvals {
         self.keep.keep(next.approvals())?;
         *book = next;
         Ok(())
-    }
-}
-
-/// Whether such a kill covers the call.
-fn stops(target: &Target, matter: &Matter) -> bool {
-    match target {
-        // nothing that only reads waits here
-        Target::All | Target::Writes => true,
-        Target::Plugin(plugin) => *plugin == matter.plugin,
-        Target::Tool(tool) => *tool == matter.tool,
-        Target::Caller(caller) => *caller == matter.principal,
     }
 }
 

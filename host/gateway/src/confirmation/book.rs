@@ -1,10 +1,11 @@
 //! All approvals of a home, and what may become of each. Pure: the time is given, and what is kept on disk is kept by [`super::Approvals`].
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use wardkeep_audit::{Confirmed, Means};
 use wardkeep_model::CorrelationId;
+use wardkeep_policy::kill::{Kills, Target};
 
 use super::{Approval, ApprovalId, Decided, Matter, Shown, Standing};
 
@@ -58,6 +59,9 @@ pub enum Unapproved {
     /// Too late.
     #[error("the approval has expired")]
     Expired,
+    /// Such calls were stopped since it was asked for.
+    #[error("such calls were stopped since the approval was asked for")]
+    Withdrawn,
     /// Enough wait already.
     #[error("too many calls wait for an operator")]
     Full,
@@ -67,10 +71,10 @@ pub enum Unapproved {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Undecided {
     /// There is none.
-    #[error("no approval is named `{0}`")]
+    #[error("no approval is named `{0}`\n  mend: wardkeep approvals list --all")]
     Unknown(ApprovalId),
     /// It is past deciding.
-    #[error("`{id}` cannot be {wanted} any more: it is {is}")]
+    #[error("`{id}` cannot be {wanted} any more: it is {is}\n  mend: wardkeep approvals list --all")]
     Settled {
         /// The approval.
         id: ApprovalId,
@@ -93,19 +97,37 @@ pub enum Decision {
 
 /// Oldest first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Book(Vec<Approval>);
+pub(super) struct Book {
+    approvals: Vec<Approval>,
+    /// What is stopped, and was.
+    kills: Arc<Kills>,
+}
 
 impl Book {
-    pub(super) const fn new(known: Vec<Approval>) -> Self {
-        Self(known)
+    pub(super) fn new(approvals: Vec<Approval>) -> Self {
+        Self { approvals, kills: Arc::default() }
+    }
+
+    /// What is stopped by now, which every look at an approval asks.
+    pub(super) fn stop(&mut self, kills: Arc<Kills>) {
+        self.kills = kills;
     }
 
     pub(super) fn approvals(&self) -> &[Approval] {
-        &self.0
+        &self.approvals
+    }
+
+    fn is_stopped(&self, approval: &Approval, now: Timestamp) -> bool {
+        approval.stopped_by(&self.kills, now).is_some()
+    }
+
+    /// Whether a call waits under it, or may run by it.
+    pub(super) fn is_open(&self, approval: &Approval, now: Timestamp) -> bool {
+        approval.standing.is_open() && now < approval.until && !self.is_stopped(approval, now)
     }
 
     pub(super) fn get(&self, id: &ApprovalId) -> Option<&Approval> {
-        self.0.iter().find(|approval| approval.id == *id)
+        self.approvals.iter().find(|approval| approval.id == *id)
     }
 
     /// What this call was told to wait for: by its name, or where it brings none, its own that is open or was denied a while ago.
@@ -118,13 +140,16 @@ impl Book {
     ) -> Result<Option<&Approval>, Unapproved> {
         let own = |approval: &&Approval| approval.matter == *matter;
         let found = match id {
-            Some(id) => Some(self.0.iter().filter(own).find(|it| it.id.as_str() == id).ok_or(Unapproved::Unknown)?),
-            None => self.0.iter().rev().filter(own).find(|it| {
-                now < it.until && matches!(it.standing, Standing::Pending | Standing::Approved(_) | Standing::Denied(_))
-            }),
+            Some(id) => {
+                Some(self.approvals.iter().filter(own).find(|it| it.id.as_str() == id).ok_or(Unapproved::Unknown)?)
+            }
+            None => (self.approvals.iter().rev().filter(own))
+                .find(|it| self.is_open(it, now) || (now < it.until && matches!(it.standing, Standing::Denied(_)))),
         };
         let Some(approval) = found else { return Ok(None) };
         match &approval.standing {
+            Standing::Withdrawn(_) => Err(Unapproved::Withdrawn),
+            Standing::Pending | Standing::Approved(_) if self.is_stopped(approval, now) => Err(Unapproved::Withdrawn),
             Standing::Denied(Decided { reason, .. }) => {
                 Err(Unapproved::Denied { id: approval.id.clone(), reason: reason.clone() })
             }
@@ -146,7 +171,7 @@ impl Book {
         limits: &ApprovalLimits,
         now: Timestamp,
     ) -> Result<&Approval, Unapproved> {
-        let open = || self.0.iter().filter(|it| it.standing.is_open() && now < it.until);
+        let open = || self.approvals.iter().filter(|it| self.is_open(it, now));
         let own = open().filter(|it| it.matter.principal == matter.principal).count();
         if open().count() >= limits.all || own >= limits.each || self.get(&id).is_some() {
             return Err(Unapproved::Full);
@@ -154,8 +179,8 @@ impl Book {
         let until = later(now, limits.deadline);
         let standing = Standing::Pending;
         let approval = Approval { id, matter, shown, correlation: call.clone(), asked: now, until, standing };
-        self.0.push(approval);
-        self.0.last().ok_or(Unapproved::Full)
+        self.approvals.push(approval);
+        self.approvals.last().ok_or(Unapproved::Full)
     }
 
     /// An operator's decision. What is approved and not used yet can still be denied; nothing else is decided twice.
@@ -167,16 +192,21 @@ impl Book {
         limits: &ApprovalLimits,
     ) -> Result<&Approval, Undecided> {
         let now = decided.at;
-        let Some(approval) = self.0.iter_mut().find(|approval| approval.id == *id) else {
+        let Some(approval) = self.approvals.iter_mut().find(|approval| approval.id == *id) else {
             return Err(Undecided::Unknown(id.clone()));
         };
+        let stopped = approval.stopped_by(&self.kills, now).is_some();
         let late = approval.standing.is_open() && now >= approval.until;
         let (wanted, may) = match decision {
             Decision::Approve => ("approved", approval.standing == Standing::Pending),
             Decision::Deny => ("denied", approval.standing.is_open()),
         };
-        if late || !may {
-            let is = if late { Standing::Expired.word() } else { approval.standing.word() };
+        if stopped || late || !may {
+            let is = match (stopped, late) {
+                (true, _) => "withdrawn",
+                (false, true) => Standing::Expired.word(),
+                (false, false) => approval.standing.word(),
+            };
             return Err(Undecided::Settled { id: id.clone(), wanted, is });
         }
         match decision {
@@ -201,8 +231,11 @@ impl Book {
         call: &CorrelationId,
         now: Timestamp,
     ) -> Result<Confirmed, Unapproved> {
-        let approval = self.0.iter_mut().find(|it| it.id == *id && it.matter == *matter).ok_or(Unapproved::Unknown)?;
+        let approval =
+            self.approvals.iter_mut().find(|it| it.id == *id && it.matter == *matter).ok_or(Unapproved::Unknown)?;
         let by = match &approval.standing {
+            Standing::Withdrawn(_) => return Err(Unapproved::Withdrawn),
+            _ if approval.stopped_by(&self.kills, now).is_some() => return Err(Unapproved::Withdrawn),
             Standing::Approved(_) | Standing::Pending if now >= approval.until => return Err(Unapproved::Expired),
             Standing::Approved(decided) => decided.by.clone(),
             Standing::Pending => return Err(Unapproved::Waits { id: id.clone(), until: approval.until }),
@@ -217,30 +250,30 @@ impl Book {
         Ok(Confirmed { by, how: Means::Operator, asked, approval: Some(id.to_string()) })
     }
 
-    /// Settles what nobody decided or used in time, and forgets what was settled long ago. Gives what has just expired.
-    pub(super) fn sweep(&mut self, now: Timestamp) -> Vec<Approval> {
-        let mut expired = Vec::new();
-        for approval in self.0.iter_mut().filter(|it| it.standing.is_open() && now >= it.until) {
-            approval.settle(Standing::Expired);
-            expired.push(approval.clone());
+    /// Settles what was stopped, and what nobody decided or used in time, and forgets what was settled long ago. Gives what has just been settled, with
+    /// what stopped it.
+    pub(super) fn sweep(&mut self, now: Timestamp) -> Vec<(Approval, Option<Target>)> {
+        let mut settled = Vec::new();
+        for approval in self.approvals.iter_mut().filter(|it| it.standing.is_open()) {
+            let stopped = approval.withdraw(&self.kills, now);
+            if stopped.is_none() && now < approval.until {
+                continue;
+            }
+            if stopped.is_none() {
+                approval.settle(Standing::Expired);
+            }
+            settled.push((approval.clone(), stopped));
         }
         let forgotten = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
-        self.0.retain(|it| it.standing.is_open() || it.until > forgotten);
-        let mut surplus = self.0.iter().filter(|it| !it.standing.is_open()).count().saturating_sub(MOST_SETTLED);
-        self.0.retain(|it| {
+        self.approvals.retain(|it| it.standing.is_open() || it.until > forgotten);
+        let mut surplus =
+            self.approvals.iter().filter(|it| !it.standing.is_open()).count().saturating_sub(MOST_SETTLED);
+        self.approvals.retain(|it| {
             let goes = surplus > 0 && !it.standing.is_open();
             surplus -= usize::from(goes);
             !goes
         });
-        expired
-    }
-}
-
-impl Approval {
-    /// From now on nobody needs to see what the arguments were.
-    fn settle(&mut self, standing: Standing) {
-        self.standing = standing;
-        self.shown.arguments.clear();
+        settled
     }
 }
 

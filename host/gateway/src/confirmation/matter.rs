@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use wardkeep_model::{Digest, Digester, PluginName, Principal, PublishedName};
-use wardkeep_policy::{Arguments, Permit, Tool};
+use wardkeep_model::{Digest, Digester, Effect, PluginName, Principal, PublishedName};
+use wardkeep_policy::{Arguments, Permit, Tool, kill};
 
 /// The call that a confirmation belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,13 @@ impl Matter {
 }
 
 impl Matter {
+    /// What kills look at. Nothing that only reads waits for a yes.
+    #[must_use]
+    pub fn call(&self) -> kill::Call<'_> {
+        let Self { principal, actors, tool, plugin, .. } = self;
+        kill::Call { tool, plugin, effect: Effect::Write, caller: principal, actors }
+    }
+
     /// Whether it is a call of this caller to this tool as it is approved now, whatever its arguments.
     pub(crate) fn is_of(&self, principal: &str, tool: &Tool) -> bool {
         self.principal == principal && self.tool == *tool.published() && self.manifest == tool.manifest_digest()

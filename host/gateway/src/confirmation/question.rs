@@ -3,13 +3,14 @@
 //! The words are the host's and begin with "Wardkeep asks:", where a plugin's begin with "plugin X asks:". The answer is one of two words in a
 //! form of one field; nothing else is a yes: no flag, no missing field, no answer to another question.
 
+use jiff::Timestamp;
 use rmcp::model::{
     ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema, InputRequest,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wardkeep_model::CorrelationId;
-use wardkeep_policy::Tool;
+use wardkeep_policy::{Tool, kill::Kills};
 
 use super::{Matter, Shown};
 use crate::{
@@ -28,6 +29,8 @@ pub(crate) struct Question {
     nonce: Nonce,
     /// The call in which it was asked.
     asked: CorrelationId,
+    /// When.
+    at: Timestamp,
     matter: Matter,
     /// Where it was asked, if that is a connection that lasts.
     connection: Option<Connection>,
@@ -52,7 +55,7 @@ impl Question {
         connection: Option<Connection>,
     ) -> Self {
         let message = shown.question(&matter);
-        Self { nonce, asked: asked.clone(), matter, connection, message }
+        Self { nonce, asked: asked.clone(), at: Timestamp::now(), matter, connection, message }
     }
 
     pub(crate) const fn nonce(&self) -> &Nonce {
@@ -69,10 +72,18 @@ impl Question {
         self
     }
 
-    /// Whether it was asked about this call, over this connection.
-    pub(crate) fn belongs(&self, matter: &Matter, connection: Option<Connection>) -> Result<(), StateFault> {
-        let same = self.matter == *matter && self.connection == connection;
-        if same { Ok(()) } else { Err(StateFault::OtherCall) }
+    /// Whether it was asked about this call, over this connection, and no such call was stopped since.
+    pub(crate) fn belongs(
+        &self,
+        matter: &Matter,
+        connection: Option<Connection>,
+        kills: &Kills,
+    ) -> Result<(), StateFault> {
+        if self.matter != *matter || self.connection != connection {
+            return Err(StateFault::OtherCall);
+        }
+        let stopped = kills.stopped_since(&matter.call(), self.at, Timestamp::now());
+        if stopped.is_some() { Err(StateFault::Stopped) } else { Ok(()) }
     }
 
     /// Whether it was asked of this caller about this tool.
@@ -116,6 +127,9 @@ pub(crate) fn said(answer: Option<&Value>) -> Said {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+    use wardkeep_model::{Digest, Effect};
+
     use super::*;
 
     #[test]
@@ -154,5 +168,31 @@ mod tests {
         for action in ["decline", "cancel"] {
             assert_eq!(said(Some(&json!({ "action": action, "content": { "confirm": "yes" } }))), Said::No, "{action}");
         }
+    }
+    #[test]
+    fn a_question_is_answered_in_its_own_call_and_not_over_a_kill() {
+        let matter = Matter {
+            principal: "user:me".into(),
+            actors: Vec::new(),
+            tool: "files_write".parse().unwrap(),
+            plugin: "files".parse().unwrap(),
+            version: "1".into(),
+            contract: Digest::of(b""),
+            manifest: Digest::of(b""),
+            arguments: Digest::of(b""),
+        };
+        let shown = Shown { effect: Effect::Write, side_effects: String::new(), resources: vec![], arguments: vec![] };
+        let question = Question::new([0; 16], &CorrelationId::from_bytes([0; 16]), matter.clone(), &shown, None);
+        let belongs = |kills: Kills| question.belongs(&matter, None, &kills);
+        let lifted = |target: &str, at| Kills::none().after([(target.parse().unwrap(), at)].into_iter().collect());
+        let before = question.at.checked_sub(SignedDuration::from_nanos(1)).unwrap();
+        assert_eq!(belongs(Kills::none()), Ok(()));
+        assert_eq!(belongs(lifted("all", before)), Ok(()));
+        assert_eq!(belongs(lifted("plugin:other", question.at)), Ok(()));
+        for target in ["all", "writes", "plugin:files", "tool:files_write", "caller:user:me"] {
+            assert_eq!(belongs(lifted(target, question.at)), Err(StateFault::Stopped), "{target}");
+        }
+        let other = Matter { arguments: Digest::of(b"x"), ..matter.clone() };
+        assert_eq!(question.belongs(&other, None, &Kills::none()), Err(StateFault::OtherCall));
     }
 }

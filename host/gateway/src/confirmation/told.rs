@@ -19,6 +19,7 @@ impl Unconfirmed {
                 Unapproved::Unknown => "approval-unknown",
                 Unapproved::Used => "approval-used",
                 Unapproved::Expired => "approval-expired",
+                Unapproved::Withdrawn => "approval-withdrawn",
                 Unapproved::Full => "approvals-full",
             },
             Self::Approval(NotApproved::NotKept(_)) => "approval-not-kept",
@@ -61,6 +62,10 @@ impl Unconfirmed {
             Unapproved::Unknown => "no such approval belongs to this call; make the call without it".to_owned(),
             Unapproved::Used => "this approval was used already; make the call without it to ask anew".to_owned(),
             Unapproved::Expired => "this approval has expired; make the call without it to ask anew".to_owned(),
+            Unapproved::Withdrawn => {
+                "such calls were stopped since this approval was asked for; make the call without it to ask anew"
+                    .to_owned()
+            }
             Unapproved::Full => {
                 "too many calls wait for an operator already; nothing was run. Try again when some are decided"
                     .to_owned()

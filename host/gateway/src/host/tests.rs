@@ -308,7 +308,14 @@ async fn an_answer_through_one_actor_is_none_through_another() {
         Principal { actors, ..me().principal.clone() }
     };
     let (seven, others) = (through(Some("agent-7")), [through(Some("agent-8")), through(None)]);
-    let of = |principal| Belongs { principal, tool: permit.tool(), arguments: &arguments };
+    let kills = Kills::none();
+    let of = |principal| Belongs {
+        principal,
+        tool: permit.tool(),
+        arguments: &arguments,
+        kills: &kills,
+        now: Timestamp::now(),
+    };
     let form = r#"{"type":"object","properties":{"name":{"type":"string"}}}"#;
     let question = Question { id: "one".into(), message: "Who?".into(), schema: form.into() };
     let pause = Pause { questions: vec![question], state: Vec::new() };

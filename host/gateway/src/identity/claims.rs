@@ -1,12 +1,12 @@
 //! What an issuer says of a caller, held against what the operator says of the issuer (RFC 7519, section 4.1; RFC 9068, section 2.2). Knows
 //! no keys: whoever asks for it has verified the signature, or will before anything comes of it.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
-use wardkeep_model::{Authenticated, MOST_ACTORS, Principal, Scopes, hidden, tidy};
+use wardkeep_model::{Authenticated, Digest, MOST_ACTORS, Principal, Scopes, hidden};
 use wardkeep_policy::manifest::Allowed;
 
 use super::{
@@ -59,8 +59,13 @@ pub(crate) struct Claimed {
     pub(crate) expires: Timestamp,
 }
 
-/// Reads the claims of a token whose issuer this is.
-pub(crate) fn claimed(claims: &Map<String, Value>, terms: &IssuerTerms, now: Timestamp) -> Result<Claimed, BadToken> {
+/// Reads the claims of a token whose issuer this is. Others that the operator names are known by what their tokens say of them.
+pub(crate) fn claimed<'i>(
+    claims: &Map<String, Value>,
+    terms: &'i IssuerTerms,
+    known: impl Fn(&str) -> Option<&'i IssuerTerms>,
+    now: Timestamp,
+) -> Result<Claimed, BadToken> {
     if text(claims, "iss")? != Some(terms.issuer.as_str()) {
         return Err(BadToken::Issuer);
     }
@@ -97,7 +102,7 @@ pub(crate) fn claimed(claims: &Map<String, Value>, terms: &IssuerTerms, now: Tim
         human: person::stands_behind(claims, subject, terms),
         unconfirmed_writes: terms.unconfirmed_writes,
         scopes: Some(scopes(claims.get(&terms.scope_claim))?),
-        actors: actors(claims.get("act"))?,
+        actors: actors(claims.get("act"), terms, known)?,
     };
     Ok(Claimed { principal, expires })
 }
@@ -180,8 +185,13 @@ fn groups(claims: &Map<String, Value>, terms: &IssuerTerms) -> Result<Vec<String
     if groups.len() > MOST_GROUPS { Err(unfit) } else { Ok(groups) }
 }
 
-/// Who acts for the subject, the nearest first (RFC 8693, section 4.1).
-fn actors(act: Option<&Value>) -> Result<Vec<String>, BadToken> {
+/// Who acts for the subject, the nearest first (RFC 8693, section 4.1). Named so that each can be stopped: of an issuer that the operator names, as that
+/// caller is named itself, and one that names no issuer is of the token's own.
+fn actors<'i>(
+    act: Option<&Value>,
+    own: &'i IssuerTerms,
+    known: impl Fn(&str) -> Option<&'i IssuerTerms>,
+) -> Result<Vec<String>, BadToken> {
     let unfit = BadToken::Unfit("act");
     let mut actors = Vec::new();
     let mut next = act;
@@ -192,19 +202,44 @@ fn actors(act: Option<&Value>) -> Result<Vec<String>, BadToken> {
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
             Some(_) => Err(unfit),
         };
-        // the chain is for the record alone, so it may hold what a name may not: it is written out there
-        let mut actor = said("sub")?.or(said("client_id")?).ok_or(unfit)?.to_owned();
-        if let Some(issuer) = said("iss")? {
-            actor = format!("{actor} of {issuer}");
-        }
+        let subject = said("sub")?.or(said("client_id")?).ok_or(unfit)?;
+        let issuer = said("iss")?.unwrap_or(&own.issuer);
+        let named = known(issuer).and_then(|terms| name(&terms.name, subject).ok());
+        let actor = named.unwrap_or_else(|| foreign(issuer, subject));
         if actors.len() == MOST_ACTORS {
             return Err(unfit);
         }
-        tidy(&mut actor, LONGEST_NAME);
         actors.push(actor);
         next = act.get("act");
     }
     Ok(actors)
+}
+
+/// `foreign:ISSUER#SUBJECT`: somebody whom no issuer of the operator's vouches for, only the token that names them. No two have one name, and none has
+/// what a target of a kill may not: that is written as in URLs. What is too long is cut, and told apart by its digest.
+fn foreign(issuer: &str, subject: &str) -> String {
+    const DIGITS: usize = 16;
+    let mut name = "foreign:".to_owned();
+    for (part, end) in [(issuer, "#"), (subject, "")] {
+        for c in part.chars() {
+            if c == '%' || c == '#' || c.is_whitespace() || hidden(c) {
+                // Writing into a String cannot fail.
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    let _ = write!(name, "%{byte:02X}");
+                }
+            } else {
+                name.push(c);
+            }
+        }
+        name.push_str(end);
+    }
+    if name.len() > LONGEST_NAME {
+        let digest = Digest::of(name.as_bytes()).to_string();
+        name.truncate(name.floor_char_boundary(LONGEST_NAME - DIGITS - 1));
+        name.push('~');
+        name.extend(digest.chars().take(DIGITS));
+    }
+    name
 }
 
 #[cfg(test)]

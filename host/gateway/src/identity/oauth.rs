@@ -91,7 +91,8 @@ impl OAuth {
         if !issuer.terms.algorithms.contains(&token.algorithm) {
             return Err(BadToken::Algorithm);
         }
-        let claimed = claims::claimed(&token.claims, &issuer.terms, now)?;
+        let known = |said: &str| self.terms().find(|terms| terms.issuer == said);
+        let claimed = claims::claimed(&token.claims, &issuer.terms, known, now)?;
         let key = issuer.key(&token).await?;
         key.verify(&token)?;
         let claims::Claimed { principal, expires } = claimed;

@@ -19,8 +19,8 @@ use crate::{
     screen::{Ink, Screen, escaped, note},
 };
 
-/// How long the process that owns the home may take; one that is just starting compiles first.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A host has this long to say what it knows, or that it did what it was told.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -29,7 +29,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  wardkeep approvals list\n  wardkeep approvals list --all\n  wardkeep --json approvals list"
     )]
     List {
-        /// With those that were denied, used or have expired in the last day
+        /// With those that were denied, used, withdrawn by a kill or have expired in the last day
         #[arg(long)]
         all: bool,
     },
@@ -89,7 +89,7 @@ async fn list(home: &Home) -> anyhow::Result<Vec<Approval>> {
         Reached::Done(_) => bail!("the process that owns this home answered something else than it was asked"),
         Reached::Unconfirmed(error) => Err(error),
         // what is late is shown as it is; whoever decides finds out
-        Reached::Free(_lock) => Ok(approvals::read(home)?),
+        Reached::Free(_lock) => Ok(approvals::read_now(home)?),
     }
 }
 
@@ -178,6 +178,9 @@ fn show(screen: Screen, approval: &Approval) -> anyhow::Result<()> {
                 by.at,
                 why(&by.reason)
             )
+        }
+        Standing::Withdrawn(by) => {
+            format!("{head}  withdrawn by {} at {:.0}{}", escaped(&by.by), by.at, why(&by.reason))
         }
         Standing::Denied(by) => format!("{head}  denied by {} at {:.0}{}", escaped(&by.by), by.at, why(&by.reason)),
         Standing::Used { by, at, call } => {

@@ -6,11 +6,11 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::Serialize;
-use wardkeep_gateway::{ApiKey, KeyChange, Keyed, Order};
+use wardkeep_gateway::{ApiKey, Done, KeyChange, Keyed, Order};
 use wardkeep_model::Digest;
 use wardkeep_policy::{Fault, Faults};
 
-use super::kill::who;
+use super::kill::{OTHER, who};
 use crate::{
     cli::Globals,
     config::{self, Config, KeyName, NewKey},
@@ -33,7 +33,7 @@ pub(crate) enum Command {
     /// List keys; their values are not known here
     #[command(after_help = "Examples:\n  wardkeep keys list\n  wardkeep --json keys list")]
     List,
-    /// Remove a key from the operator's file; a host that runs refuses it at once
+    /// Remove a key from the operator's file; a host that runs refuses it at once and ends its calls
     #[command(after_help = "Example:\n  wardkeep keys revoke ci\n\n\
         Exit status: 0 refused from now on, 1 nothing was changed, or it is gone from the file and the host did not confirm it.")]
     Revoke {
@@ -228,14 +228,15 @@ async fn revoke(globals: &Globals, home: &Home, name: &str) -> anyhow::Result<Ex
     };
     write(home, &edited)?;
     let reached = orders::give(home.path(), Order::Revoke { key }, PATIENCE).await;
-    let (served, why_not) = match reached {
-        Reached::Done(_) => (true, None),
+    let (served, ended, why_not) = match reached {
+        Reached::Done(Done::Revoked { ended, .. }) => (true, ended, None),
+        Reached::Done(_) => (true, 0, Some(OTHER.to_owned())),
         Reached::Free(lock) => {
             // Who records it takes the home again.
             drop(lock);
-            (false, None)
+            (false, 0, None)
         }
-        Reached::Unconfirmed(why) => (true, Some(chain(why.as_ref()))),
+        Reached::Unconfirmed(why) => (true, 0, Some(chain(why.as_ref()))),
     };
     if why_not.is_none() {
         record(home, Keyed::Revoked, name, &principal.name).await;
@@ -243,7 +244,9 @@ async fn revoke(globals: &Globals, home: &Home, name: &str) -> anyhow::Result<Ex
     let screen = globals.screen();
     if screen.is_json() {
         let confirmed = why_not.is_none();
-        screen.document(&serde_json::json!({ "revoked": name, "served": served, "confirmed": confirmed }))?;
+        screen.document(&serde_json::json!({
+            "revoked": name, "served": served, "confirmed": confirmed, "ended": ended,
+        }))?;
     }
     let name = escaped(name);
     match &why_not {
@@ -251,7 +254,14 @@ async fn revoke(globals: &Globals, home: &Home, name: &str) -> anyhow::Result<Ex
             "key `{name}` is gone from the file; the host did not confirm that it refuses it: {why}\n  \
              it takes the file up within seconds"
         )),
-        None if served => note(format!("key `{name}` is gone, and the host that runs refuses it from now on")),
+        None if served => {
+            let ended = match ended {
+                0 => String::new(),
+                1 => "; 1 running call of it was ended".to_owned(),
+                ended => format!("; {ended} running calls of it were ended"),
+            };
+            note(format!("key `{name}` is gone, and the host that runs refuses it from now on{ended}"));
+        }
         None => note(format!("key `{name}` is gone; no host serves this home")),
     }
     Ok(if why_not.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,5 +1,7 @@
 //! `wardkeep kill`: stops calls. First on disk, then in the host that runs; whatever else is broken.
 
+pub(super) mod meant;
+
 use std::{process::ExitCode, time::Duration};
 
 use clap::builder::NonEmptyStringValueParser;
@@ -13,7 +15,7 @@ use crate::{
     cli::Globals,
     home::{Home, Owner, user_name},
     journal,
-    kills::{Book, Ledger, Store},
+    kills::{self, Book, Ledger, Store},
     orders::{self, Reached},
     owner::tell,
     screen::{Screen, escaped, note},
@@ -27,7 +29,7 @@ const RECORD: Duration = Duration::from_secs(5);
 const REASON: usize = 256;
 
 /// A host that has the home and answers another question.
-const OTHER: &str = "the process that owns this home answered something else than it was asked";
+pub(super) const OTHER: &str = "the process that owns this home answered something else than it was asked";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  wardkeep kill plugin:github --reason 'posts to the wrong repository'\n  \
@@ -35,7 +37,7 @@ const OTHER: &str = "the process that owns this home answered something else tha
     It is on disk before a host is told, and holds across restarts until `wardkeep revive TARGET`.\n\
     Exit status: 0 in force, 1 not recorded, or recorded and not confirmed by the host that owns the home.")]
 pub(crate) struct Args {
-    /// all, writes, plugin:NAME, tool:NAME (as `wardkeep tools` lists it) or caller:NAME (such as caller:user:ada)
+    /// all, writes, plugin:NAME, tool:NAME (as `wardkeep tools` lists it) or caller:NAME (such as caller:user:ada, or the name of a key)
     target: Target,
     /// Why, for those who read the audit log
     #[arg(long, default_value = "no reason given", value_parser = NonEmptyStringValueParser::new())]
@@ -47,14 +49,16 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let home = Home::open_to_stop(globals.home.as_deref())?;
+    let target = meant::to_kill(&home, args.target)?;
+    kills::restore(&home).await;
     let now = Timestamp::now();
     let until = args.within.map(|within| now.checked_add(SignedDuration::try_from(within)?)).transpose()?;
-    let kill = Kill { target: args.target.clone(), reason: kept(args.reason), by: who(), since: now, until };
+    let kill = Kill { target: target.clone(), reason: kept(args.reason), by: who(), since: now, until };
     let change = Store::new(home.state()).change(|book| {
         book.kill(kill);
         book.change
     })?;
-    let told = Told { what: "killed", target: args.target, until, change };
+    let told = Told { what: "killed", target, until, change };
     told.confirm(&home, globals.screen()).await
 }
 

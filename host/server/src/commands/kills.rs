@@ -11,7 +11,7 @@ use wardkeep_policy::kill::Kill;
 use crate::{
     cli::Globals,
     home::Home,
-    kills::{BRAKE, Store},
+    kills::{self, BRAKE, Store},
     orders::{self, Reached},
     screen::{Ink, chain, escaped, note},
 };
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  wardkeep kills\n  wardkeep --json kills\n\n\
-    It reads the home's own files, whatever the host does, and asks the host whether it has them in force.")]
+    It reads the home's own files, whatever the host does, and asks the host whether it has them in force. Where none serves, a file that\n    was lost is written anew from the audit log.")]
 pub(crate) struct Args;
 
 #[derive(Debug, Serialize)]
@@ -42,6 +42,7 @@ struct All {
 
 pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
     let home = Home::open_to_stop(globals.home.as_deref())?;
+    kills::restore(&home).await;
     let store = Store::new(home.state());
     let change = store.read()?.map_or(0, |book| book.change);
     // No lock is kept: a host that starts now is not held up.
@@ -57,7 +58,7 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
     };
     // After the host's word: a brake that it was putting on is written by then.
     let (book, now) = (store.read()?.unwrap_or_default(), Timestamp::now());
-    let all = book.kills.into_iter().chain(store.brakes()?).filter(|kill| kill.holds(now));
+    let all = book.kills.into_iter().chain(store.brakes()?.kills).filter(|kill| kill.holds(now));
     let kills: Vec<_> = all.map(|kill| Shown { brake: kill.by == BRAKE, kill }).collect();
     let screen = globals.screen();
     if screen.is_json() {
@@ -69,7 +70,7 @@ pub(crate) async fn run(globals: &Globals) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let rows = kills.iter().map(|Shown { kill, .. }| {
-        let until = kill.until.map_or_else(|| "revived".to_owned(), |until| until.to_string());
+        let until = kill.until.map_or_else(|| "it is revived".to_owned(), |until| until.to_string());
         let target = screen.paint(Ink::Bad, escaped(&kill.target.to_string()));
         [target, until, escaped(&kill.by), kill.since.to_string(), escaped(&kill.reason)]
     });

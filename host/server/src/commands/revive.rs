@@ -7,8 +7,13 @@ use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use wardkeep_policy::kill::Target;
 
-use super::kill::{Told, kept, who};
-use crate::{cli::Globals, home::Home, kills::Store, screen::note};
+use super::kill::{Told, kept, meant, who};
+use crate::{
+    cli::Globals,
+    home::Home,
+    kills::{self, Store},
+    screen::note,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -26,9 +31,15 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let home = Home::open_to_stop(globals.home.as_deref())?;
+    kills::restore(&home).await;
     let (store, now) = (Store::new(home.state()), Timestamp::now());
-    let Args { target, reason } = args;
-    let braked = store.brakes()?.iter().any(|brake| brake.target == target && brake.holds(now));
+    let Args { mut target, reason } = args;
+    let brakes = store.brakes()?.kills;
+    let is_braked = |target: &Target| brakes.iter().any(|brake| brake.target == *target && brake.holds(now));
+    if !is_braked(&target) && store.read()?.is_none_or(|book| book.killed(&target, now).is_none()) {
+        target = meant::to_revive(&home, &target).unwrap_or(target);
+    }
+    let braked = is_braked(&target);
     let (change, left) = store.change(|book| {
         let killed = book.killed(&target, now).is_some();
         let change = (killed || braked).then(|| {

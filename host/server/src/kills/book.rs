@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wardkeep_audit::Replay;
-use wardkeep_policy::kill::{Kill, Target};
+use wardkeep_policy::kill::{Kill, Stops, Target};
 
 /// Changes that are kept for a host that has not recorded them yet.
 const CHANGES: usize = 256;
@@ -20,6 +20,9 @@ pub(crate) struct Book {
     pub(crate) kills: Vec<Kill>,
     /// The last changes, the oldest first.
     pub(crate) changes: Vec<Change>,
+    /// When each target was stopped last, also of kills that are over: what somebody said yes to before is good for nothing after it.
+    #[serde(default)]
+    pub(crate) stops: Stops,
 }
 
 /// One thing that an operator did.
@@ -57,11 +60,24 @@ impl Book {
 
     fn changed(&mut self, change: Change) {
         let now = change.at;
-        self.kills.retain(|kill| kill.target != change.target && kill.holds(now));
+        let (held, over): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.kills).into_iter().partition(|kill| kill.holds(now));
+        self.kills = held;
+        self.kills.retain(|kill| kill.target != change.target);
+        self.stops.extend(ends(over));
+        // until this very moment, whether it is killed now, anew or no more
+        self.stops.mark(change.target.clone(), now);
         self.change += 1;
         self.changes.push(Change { number: self.change, ..change });
         let old = self.changes.len().saturating_sub(CHANGES);
         self.changes.drain(..old);
+    }
+
+    /// When each target was stopped last, with the kills that have ended since the last change.
+    pub(crate) fn stops(&self, now: Timestamp) -> Stops {
+        let mut stops = self.stops.clone();
+        stops.extend(ends(self.kills.iter().filter(|kill| !kill.holds(now)).cloned()));
+        stops
     }
 
     /// The kill of this target, if it holds.
@@ -95,8 +111,14 @@ impl Book {
             let wardkeep_audit::Killing { reason, by, since, until } = kill.clone();
             Some(Kill { target: target.parse().ok()?, reason, by, since, until })
         });
-        Self { change: replay.kill_change, kills: kills.collect(), changes: Vec::new() }
+        let stops = replay.stops.iter().filter_map(|(target, at)| Some((target.parse().ok()?, *at)));
+        Self { change: replay.kill_change, kills: kills.collect(), changes: Vec::new(), stops: stops.collect() }
     }
+}
+
+/// The moments at which kills that are over have ended.
+pub(crate) fn ends(over: impl IntoIterator<Item = Kill>) -> impl Iterator<Item = (Target, Timestamp)> {
+    over.into_iter().filter_map(|kill| Some((kill.target, kill.until?)))
 }
 
 #[cfg(test)]
@@ -155,5 +177,24 @@ mod tests {
         for book in [twice, ahead, turned] {
             assert!(!book.is_sound(), "{book:?}");
         }
+    }
+
+    #[test]
+    fn when_a_target_was_stopped_last_is_remembered_whether_it_was_revived_replaced_or_ended_by_itself() {
+        let mut book = Book::default();
+        let stops = |book: &Book, now| -> Vec<_> {
+            book.stops(at(now)).iter().map(|(target, at)| (target.to_string(), at.as_second())).collect()
+        };
+        book.kill(kill("all", 1, None));
+        book.kill(kill("writes", 2, Some(5)));
+        book.kill(kill("caller:user:me", 3, Some(50)));
+        assert_eq!(stops(&book, 6), [("all".into(), 1), ("writes".into(), 5), ("caller:user:me".into(), 3)]);
+        book.revive("all".parse().unwrap(), "me".into(), "r".into(), at(9));
+        // a brake, which is none of its kills
+        book.revive("plugin:x".parse().unwrap(), "me".into(), "r".into(), at(10));
+        let all = [("all".into(), 9), ("writes".into(), 5), ("plugin:x".into(), 10), ("caller:user:me".into(), 50)];
+        assert_eq!(stops(&book, 60), all);
+        let read: Book = serde_json::from_str(&serde_json::to_string(&book).unwrap()).unwrap();
+        assert_eq!(read, book);
     }
 }

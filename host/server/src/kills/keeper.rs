@@ -15,9 +15,11 @@ use tokio::{
 };
 use wardkeep_audit::{Event, Journal, Replay};
 use wardkeep_gateway::{CancellationToken, Done, Host, Order, Placed, Tripped, Undone};
-use wardkeep_policy::kill::{Kill, Kills, Target};
+use wardkeep_policy::kill::{Kill, Target};
 
-use super::{BRAKE, Book, Change, Ledger, Store, StoreError, What, everything, store::Stamp};
+use super::{
+    BRAKE, Book, Brakes, Change, Ledger, Store, StoreError, What, book::ends, everything, store::Stamp, together,
+};
 use crate::screen::note;
 
 /// How often the files are looked at: for a command that could not reach this process.
@@ -38,7 +40,7 @@ pub(crate) struct Keeper {
     /// The operator's kills as they were read last.
     book: Book,
     /// What this host has stopped by itself. Nobody else writes them, so they are read once.
-    brakes: Option<Vec<Kill>>,
+    brakes: Option<Brakes>,
     /// Up to when it was asked what has ended by itself.
     judged: Timestamp,
     /// Set while a file cannot be read: everything is stopped.
@@ -180,7 +182,11 @@ impl Keeper {
         self.brakes = Some(brakes);
         let known = self.book.change;
         match book {
-            Some(book) if book.change >= known => self.book = book,
+            Some(book) if book.change >= known => {
+                let before = std::mem::replace(&mut self.book, book);
+                // of what the file does not tell, what the journal remembers
+                self.book.stops.learn(&before.stops);
+            }
             None if known == 0 => {}
             // What was put back, or taken away, must not lift what this host knows of.
             _ => self.restore().await,
@@ -208,11 +214,14 @@ impl Keeper {
     /// Puts in force what is known. How many running calls ended by it.
     fn apply(&mut self) -> usize {
         self.judged = Timestamp::now();
-        self.host.stop(Kills::new(self.holding()))
+        let none = Brakes::default();
+        let brakes = self.brakes.as_ref().unwrap_or(&none);
+        self.host.stop(together(&self.book, brakes, self.damaged.as_ref(), self.judged))
     }
 
     fn all(&self) -> impl Iterator<Item = &Kill> {
-        self.book.kills.iter().chain(self.brakes.iter().flatten()).chain(&self.damaged)
+        let brakes = self.brakes.iter().flat_map(|brakes| &brakes.kills);
+        self.book.kills.iter().chain(brakes).chain(&self.damaged)
     }
 
     fn holding(&self) -> Vec<Kill> {
@@ -253,7 +262,7 @@ impl Keeper {
 
     /// Takes off the brakes that an operator has revived since they were put on.
     fn lift(&mut self) -> bool {
-        let (book, brakes) = (&self.book, self.brakes.get_or_insert_default());
+        let (book, brakes) = (&self.book, &mut self.brakes.get_or_insert_default().kills);
         let before = brakes.len();
         brakes.retain(|brake| !book.revived_since(&brake.target, brake.since));
         brakes.len() != before
@@ -266,7 +275,7 @@ impl Keeper {
         let until = now.checked_add(hold).unwrap_or(Timestamp::MAX);
         let reason = tripped.to_string();
         let Tripped { target, .. } = tripped;
-        let brakes = self.brakes.get_or_insert_default();
+        let brakes = &mut self.brakes.get_or_insert_default().kills;
         brakes.retain(|brake| brake.target != target);
         let (kept, by) = (target.clone(), BRAKE.to_owned());
         brakes.push(Kill { target: kept, reason: reason.clone(), by, since: now, until: Some(until) });
@@ -280,7 +289,7 @@ impl Keeper {
 
     async fn keep_brakes(&mut self) {
         let (store, brakes) = (self.store.clone(), self.brakes.clone().unwrap_or_default());
-        match timeout(READ, spawn_blocking(move || store.write_brakes(brakes))).await {
+        match timeout(READ, spawn_blocking(move || store.write_brakes(&brakes))).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => {
                 self.tell(&format!("brakes could not be written, and hold until this host ends: {error}"))
@@ -308,9 +317,11 @@ impl Keeper {
 
     async fn end_brakes(&mut self) {
         let now = Timestamp::now();
-        let brakes = self.brakes.take().unwrap_or_default();
-        let (holding, over): (Vec<_>, Vec<_>) = brakes.into_iter().partition(|brake| brake.holds(now));
-        self.brakes = Some(holding);
+        let brakes = self.brakes.get_or_insert_default();
+        let (holding, over): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut brakes.kills).into_iter().partition(|brake| brake.holds(now));
+        brakes.kills = holding;
+        brakes.stops.extend(ends(over.iter().cloned()));
         if over.is_empty() {
             return;
         }

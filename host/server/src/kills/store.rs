@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use wardkeep_policy::kill::Kill;
+use wardkeep_policy::kill::{Kill, Stops};
 
 use super::Book;
 use crate::{
@@ -68,10 +68,15 @@ struct Written<T> {
     holds: T,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+/// What the host stopped by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Brakes {
-    kills: Vec<Kill>,
+pub(crate) struct Brakes {
+    /// Whether it still holds or not.
+    pub(crate) kills: Vec<Kill>,
+    /// As in [`Book`].
+    #[serde(default)]
+    pub(crate) stops: Stops,
 }
 
 /// What tells one state of the operator's file from another.
@@ -99,14 +104,14 @@ impl Store {
         Ok(Some(book))
     }
 
-    /// What the host stopped by itself, whether it still holds or not.
-    pub(crate) fn brakes(&self) -> Result<Vec<Kill>, StoreError> {
-        Ok(self.file::<Brakes>(&self.directory.join(BRAKES))?.unwrap_or_default().kills)
+    /// What the host stopped by itself.
+    pub(crate) fn brakes(&self) -> Result<Brakes, StoreError> {
+        Ok(self.file(&self.directory.join(BRAKES))?.unwrap_or_default())
     }
 
     /// Only the owner of the home writes them.
-    pub(crate) fn write_brakes(&self, kills: Vec<Kill>) -> Result<(), StoreError> {
-        self.put(BRAKES, &Brakes { kills })
+    pub(crate) fn write_brakes(&self, brakes: &Brakes) -> Result<(), StoreError> {
+        self.put(BRAKES, brakes)
     }
 
     /// Changes the operator's kills; on the device when this returns. Nothing is written where the change leaves them as they are.
@@ -199,8 +204,9 @@ mod tests {
         assert_eq!((book.change, book.kills.len(), book.changes.len()), (16, 16, 16));
         let file = home.path().join("state").join(KILLS);
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        store.write_brakes(vec![kill("plugin:x")]).unwrap();
-        assert_eq!(store.brakes().unwrap(), [kill("plugin:x")]);
+        let brakes = Brakes { kills: vec![kill("plugin:x")], ..Brakes::default() };
+        store.write_brakes(&brakes).unwrap();
+        assert_eq!(store.brakes().unwrap(), brakes);
     }
 
     #[test]

@@ -248,3 +248,38 @@ async fn lost_state_is_rebuilt_from_events() {
     assert_eq!(replay.plugins, [("files".parse().unwrap(), served(2))].into());
     assert_eq!((replay.revoked, replay.trust), ([key, component].into(), None));
 }
+
+#[tokio::test]
+async fn when_a_target_was_stopped_last_is_remembered_also_of_kills_that_are_over() {
+    let home = tempdir().unwrap();
+    let (journal, _) = open(home.path());
+    let (by, reason) = ("me".to_owned(), "r".to_owned());
+    let until = Timestamp::from_second(1_800_000_000).unwrap();
+    let killed = |change, target: &str, until| Event::Killed {
+        change,
+        target: target.to_owned(),
+        by: by.clone(),
+        reason: reason.clone(),
+        until,
+    };
+    let ended = |target: &str, brake| Event::KillEnded { target: target.to_owned(), brake };
+    for event in [
+        killed(1, "all", None),
+        Event::Revived { change: 2, target: "all".to_owned(), by: by.clone(), reason: reason.clone() },
+        killed(3, "writes", Some(until)),
+        // recorded by a host that came later
+        ended("writes", false),
+        ended("plugin:x", true),
+        // a file that could not be read
+        killed(0, "caller:user:me", None),
+    ] {
+        journal.event(event).await.unwrap();
+    }
+    journal.shutdown().await;
+    let replay = open(home.path()).1.replay;
+    assert!(replay.kills.is_empty());
+    assert_eq!(replay.stops.keys().collect::<Vec<_>>(), ["all", "plugin:x", "writes"]);
+    let (all, writes) = (replay.stops["all"], replay.stops["writes"]);
+    assert!(Timestamp::now().duration_since(all).as_secs() < 60, "{all}");
+    assert_eq!(writes, until.min(writes), "and not when it was recorded");
+}

@@ -191,6 +191,15 @@ async fn what_is_decided_is_in_the_journal_with_who_and_why_and_without_argument
     assert!(events[3].contains(r"bob\\u{a}") && events[3].contains(r"not\\u{202e} now"), "{}", events[3]);
 }
 
+fn kills(target: &str) -> Arc<Kills> {
+    let (target, since) = (target.parse().unwrap(), Timestamp::now());
+    Arc::new(Kills::new(vec![Kill { target, reason: "because".into(), by: "alice".into(), since, until: None }]))
+}
+
+fn lifted(target: &str) -> Arc<Kills> {
+    Arc::new(Kills::none().after([(target.parse().unwrap(), Timestamp::now())].into_iter().collect()))
+}
+
 #[tokio::test]
 async fn a_kill_takes_back_what_is_open_and_stopped_and_nothing_else() {
     let queue = Queue::new();
@@ -198,24 +207,43 @@ async fn a_kill_takes_back_what_is_open_and_stopped_and_nothing_else() {
     queue.approve(&approved).await.unwrap();
     queue.approve(&used).await.unwrap();
     queue.approvals.take(&used, &matter("c"), &call(2)).await.unwrap();
-    let kills = |target: &str| {
-        Kills::new(vec![Kill {
-            target: target.parse().unwrap(),
-            reason: "because".into(),
-            by: "alice".into(),
-            since: Timestamp::now(),
-            until: None,
-        }])
+    let standing = async || {
+        let all = queue.approvals.list().await;
+        all.iter().map(|it| it.standing.word()).collect::<Vec<_>>()
     };
     for other in ["plugin:filed", "tool:files_move", "caller:service:cd"] {
-        assert_eq!(queue.approvals.stop(&kills(other)).await, 0, "{other}");
+        queue.approvals.stop(kills(other));
+        assert_eq!(standing().await, ["pending", "approved", "used"], "{other}");
     }
-    for own in ["all", "writes", "plugin:files", "tool:files_write", "caller:service:ci"] {
-        assert!(stops(&own.parse().unwrap(), &matter("a")), "{own}");
-    }
-    assert_eq!(queue.approvals.stop(&kills("tool:files_write")).await, 2);
+    queue.approvals.stop(kills("tool:files_write"));
+    assert_eq!(standing().await, ["withdrawn", "withdrawn", "used"]);
+    queue.approvals.stop(Arc::default());
     for (id, arguments) in [(&pending, "a"), (&approved, "b")] {
-        let denied = Unapproved::Denied { id: id.clone(), reason: STOPPED.into() };
-        assert_eq!(is(queue.approvals.take(id, &matter(arguments), &call(3)).await), denied);
+        assert_eq!(is(queue.approvals.take(id, &matter(arguments), &call(3)).await), Unapproved::Withdrawn);
+        assert_eq!(is(queue.again().take(id, &matter(arguments), &call(3)).await), Unapproved::Withdrawn, "on disk");
     }
+    assert_ne!(queue.asked("a").await, pending, "the same call asks anew");
+    let withdrawn: Vec<_> = queue.events().into_iter().filter(|event| event.contains("approval-withdrawn")).collect();
+    assert_eq!(withdrawn.len(), 2, "{withdrawn:?}");
+    assert!(withdrawn.iter().all(|event| event.contains("tool:files_write")), "{withdrawn:?}");
+}
+
+#[tokio::test]
+async fn what_a_kill_has_stopped_runs_neither_before_it_was_taken_back_nor_where_that_could_not_be_written() {
+    let queue = Queue::new();
+    let id = queue.asked("a").await;
+    queue.approve(&id).await.unwrap();
+    queue.disk.full.store(true, Ordering::SeqCst);
+    // killed and revived: nothing is stopped any more, and nothing was settled
+    queue.approvals.stop(lifted("writes"));
+    assert_eq!(is(queue.approvals.take(&id, &matter("a"), &call(2)).await), Unapproved::Withdrawn);
+    assert_eq!(queue.disk.kept.lock().unwrap()[0].standing.word(), "approved");
+    queue.disk.full.store(false, Ordering::SeqCst);
+    // as it is after a crash at this moment, for a host that is told of the kill at its start
+    let again = queue.again();
+    again.stop(lifted("writes"));
+    assert_eq!(is(again.take(&id, &matter("a"), &call(3)).await), Unapproved::Withdrawn);
+    let limits = ApprovalLimits::default();
+    let decided = again.decide(&id, Decision::Deny, "alice", "", &limits).await;
+    assert!(decided.unwrap_err().to_string().contains("it is withdrawn"));
 }

@@ -1,4 +1,5 @@
 use wardkeep_model::{Digest, Effect};
+use wardkeep_policy::kill::{Kill, Stops};
 
 use super::*;
 
@@ -132,7 +133,10 @@ fn a_decision_counts_once_and_in_time() {
             .map(|it| it.standing.word())
             .map_err(|error| error.to_string())
     };
-    let settled = |wanted, is| Err(format!("`apv-0101010101010101` cannot be {wanted} any more: it is {is}"));
+    let settled = |wanted, is| {
+        let mend = "mend: wardkeep approvals list --all";
+        Err(format!("`apv-0101010101010101` cannot be {wanted} any more: it is {is}\n  {mend}"))
+    };
     assert_eq!(decide(&mut book(None), Decision::Approve, 3_599), Ok("approved"));
     assert_eq!(decide(&mut book(None), Decision::Approve, 3_600), settled("approved", "expired"));
     assert_eq!(decide(&mut book(Some(Decision::Approve)), Decision::Approve, 20), settled("approved", "approved"));
@@ -182,4 +186,69 @@ fn what_is_settled_is_forgotten_after_a_day_and_sooner_where_there_is_too_much_o
     many.sweep(at(20));
     assert_eq!(many.approvals().len(), MOST_SETTLED + 2);
     assert_eq!(many.approvals().iter().filter(|it| it.standing == Standing::Pending).count(), 2);
+}
+
+fn lifted(target: &str, second: i64) -> Arc<Kills> {
+    Arc::new(Kills::none().after([(target.parse().unwrap(), at(second))].into_iter().collect::<Stops>()))
+}
+
+fn killed(target: &str, until: Option<i64>) -> Arc<Kills> {
+    let target = target.parse().unwrap();
+    let kill = Kill { target, reason: "r".into(), by: "me".into(), since: at(5), until: until.map(at) };
+    Arc::new(Kills::new(vec![kill]))
+}
+
+/// Nothing has been settled, and nothing kept: what is asked is only when.
+#[test]
+fn what_was_asked_for_before_the_end_of_a_kill_counts_no_more_and_the_same_call_is_asked_for_anew() {
+    let own = matter("service:ci", "a");
+    for kills in [
+        killed("all", None),
+        killed("writes", Some(8)),
+        lifted("plugin:files", 15),
+        lifted("tool:files_write", 0),
+        lifted("caller:service:ci", 30),
+        lifted("caller:service:bot", 30),
+    ] {
+        for decision in [None, Some(Decision::Approve)] {
+            let mut book = book(decision);
+            book.stop(Arc::clone(&kills));
+            assert_eq!(book.find(&own, Some(id(1).as_str()), at(40)), Err(Unapproved::Withdrawn), "{kills:?}");
+            assert_eq!(take(&mut book, 40), Err(Unapproved::Withdrawn), "{kills:?}");
+            let refused = book.decide(&id(1), Decision::Approve, by(40), &LIMITS).unwrap_err().to_string();
+            assert!(refused.contains("cannot be approved any more: it is withdrawn"), "{refused}");
+            assert_eq!(book.find(&own, None, at(40)), Ok(None), "{kills:?}");
+            if kills.iter().next().is_none() {
+                // and is no reason to be refused
+                let one = ApprovalLimits { each: 1, all: 1, ..LIMITS };
+                book.ask(id(2), own.clone(), shown(), &call(1), &one, at(40)).unwrap();
+                book.decide(&id(2), Decision::Approve, by(41), &LIMITS).unwrap();
+                assert_eq!(book.find(&own, None, at(42)).unwrap().unwrap().id, id(2));
+            }
+            let settled = book.sweep(at(43));
+            assert_eq!(settled.len(), 1, "{kills:?}");
+            assert!(settled[0].1.is_some() && settled[0].0.standing.word() == "withdrawn", "{settled:?}");
+            assert_eq!(book.find(&own, Some(id(1).as_str()), at(44)), Err(Unapproved::Withdrawn), "{kills:?}");
+        }
+    }
+    for kills in [
+        lifted("all", -1),
+        lifted("plugin:other", 15),
+        lifted("caller:service:cd", 15),
+        killed("plugin:other", None),
+        Arc::default(),
+    ] {
+        let mut book = book(Some(Decision::Approve));
+        book.stop(Arc::clone(&kills));
+        assert!(take(&mut book, 40).is_ok(), "{kills:?}");
+    }
+}
+
+#[test]
+fn a_kill_changes_nothing_of_what_is_settled() {
+    let mut denied = book(Some(Decision::Deny));
+    denied.stop(lifted("all", 20));
+    assert!(denied.sweep(at(30)).is_empty());
+    let told = denied.find(&matter("service:ci", "a"), None, at(30));
+    assert_eq!(told, Err(Unapproved::Denied { id: id(1), reason: "because".into() }), "it was an operator's no");
 }

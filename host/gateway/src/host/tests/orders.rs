@@ -71,3 +71,34 @@ async fn refusals_that_are_counted_are_told_the_id_that_they_are_found_by_and_ar
     stop.cancel();
     server.await.unwrap();
 }
+
+#[tokio::test]
+async fn the_calls_of_a_key_that_is_taken_back_end_wherever_they_stand_and_those_of_another_do_not() {
+    let fixture = Fixture::new();
+    fixture.serve(vec![fixture.plugin(1, &day(100))]);
+    let permit = fixture.permit(Timestamp::now());
+    let keys = fixture.host.moment().callers.keys.clone();
+    let of = |key: usize| {
+        let identity =
+            Identity { principal: keys[key].principal.clone(), credential: Credential::Key(keys[key].sha256) };
+        Arc::new(Caller::new(identity, Origin::default(), None))
+    };
+    let (own, other) = (token(), token());
+    let host = &fixture.host;
+    let (running, waiting, others) =
+        (host.enter(&of(0), permit.tool()), host.enter(&of(0), permit.tool()), host.enter(&of(1), permit.tool()));
+    host.runs(&running, &permit, &own);
+    host.runs(&others, &permit, &other);
+    assert_eq!(host.revoke(keys[0].sha256), (true, 2));
+    assert_eq!(own.state().map(|stop| stop.to_string()), Some("it was killed".into()));
+    let ended = timeout(Duration::from_secs(20), waiting.unless_killed(std::future::pending::<()>())).await.unwrap();
+    assert_eq!(ended.unwrap_err().rule(), "key-revoked");
+    let (outcome, cost) = (wardkeep_model::Outcome::Killed, wardkeep_model::Cost::default());
+    let mut closing = Closing { outcome, error_class: None, cost, notes: vec![], touched: vec![], egress: vec![] };
+    running.tell(&mut closing);
+    assert_eq!(closing.error_class.as_deref(), Some("key-revoked"));
+    // one that was let in a moment before, and comes now
+    assert!(host.enter(&of(0), permit.tool()).unless_killed(std::future::pending::<()>()).await.is_err());
+    assert_eq!(other.state(), None);
+    assert_eq!(host.revoke(keys[0].sha256), (false, 0));
+}

@@ -47,7 +47,10 @@ fn read_under(terms: &IssuerTerms, changes: Value) -> Result<Claimed, BadToken> 
             value => claims[key] = value.clone(),
         }
     }
-    claimed(claims.as_object().unwrap(), terms, now())
+    let own = self::terms();
+    let partner = IssuerTerms { name: "partner".into(), issuer: "https://partner.example".into(), ..self::terms() };
+    let known = |issuer: &str| [terms, &own, &partner].into_iter().find(|terms| terms.issuer == issuer);
+    claimed(claims.as_object().unwrap(), terms, known, now())
 }
 
 #[test]
@@ -222,10 +225,36 @@ fn who_acts_for_the_caller_is_kept_eight_deep_with_the_nearest_first() {
     };
     let actors = read(json!({ "act": chain(MOST_ACTORS) })).unwrap().principal.actors;
     assert_eq!(actors.len(), MOST_ACTORS);
-    assert_eq!(actors.first().unwrap(), "agent-0 of https://agents.example");
+    assert_eq!(actors.first().unwrap(), "foreign:https://agents.example#agent-0");
     assert_eq!(read(json!({ "act": chain(MOST_ACTORS + 1) })).err(), Some(BadToken::Unfit("act")));
-    let odd = read(json!({ "act": { "client_id": "a\n\u{202e}b" } })).unwrap().principal.actors;
-    assert_eq!(odd, ["a\\u{a}\\u{202e}b"]);
+}
+
+#[test]
+fn who_acts_is_named_as_a_kill_can_name_it_and_as_that_caller_is_named_itself() {
+    let actor = |act: Value| read(json!({ "act": act })).unwrap().principal.actors.remove(0);
+    for (act, name) in [
+        // of the token's own issuer, said or not
+        (json!({ "sub": "bob" }), "oauth:corp/bob"),
+        (json!({ "client_id": "desktop" }), "oauth:corp/desktop"),
+        (json!({ "sub": "bob", "iss": "https://login.example.com/" }), "oauth:corp/bob"),
+        (json!({ "sub": "bob", "iss": "https://partner.example" }), "oauth:partner/bob"),
+        // to the byte, or it is another
+        (json!({ "sub": "bob", "iss": "https://partner.example/" }), "foreign:https://partner.example/#bob"),
+        (json!({ "sub": "c", "iss": "https://a/b" }), "foreign:https://a/b#c"),
+        (json!({ "sub": "b/c", "iss": "https://a" }), "foreign:https://a#b/c"),
+        (json!({ "sub": "b#c", "iss": "a" }), "foreign:a#b%23c"),
+        (json!({ "sub": "c", "iss": "a#b" }), "foreign:a%23b#c"),
+        (json!({ "sub": "%23", "iss": "a" }), "foreign:a#%2523"),
+        // what no caller of that issuer could be named
+        (json!({ "sub": "a\n\u{202e}b c" }), "foreign:https://login.example.com/#a%0A%E2%80%AEb%20c"),
+    ] {
+        assert_eq!(actor(act.clone()), name, "{act}");
+        let target: wardkeep_policy::kill::Target = format!("caller:{name}").parse().unwrap();
+        assert_eq!(target.to_string(), format!("caller:{name}"));
+    }
+    let long = |end: char| actor(json!({ "sub": format!("{}{end}", "\u{e9}".repeat(100)), "iss": "https://a" }));
+    assert_ne!(long('a'), long('b'), "what is cut is told apart");
+    assert!(long('a').len() <= LONGEST_NAME && long('a').starts_with("foreign:https://a#\u{e9}"), "{}", long('a'));
 }
 
 #[test]

@@ -145,6 +145,9 @@ fn event_text(event: &Event) -> String {
         Event::ApprovalExpired { approval, tool, user } => {
             format!("{}: {} for {}", escaped(approval), escaped(tool), escaped(user))
         }
+        Event::ApprovalWithdrawn { approval, tool, user, target } => {
+            format!("{}: {} for {}, with {}", escaped(approval), escaped(tool), escaped(user), escaped(target))
+        }
         Event::Killed { target, by, reason, until, .. } => {
             let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
             format!("{}{until}, by {}: {}", escaped(target), escaped(by), escaped(reason))
