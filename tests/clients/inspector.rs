@@ -72,7 +72,8 @@ fn an_inspector_that_cannot_answer_is_told_of_the_approval_and_its_same_call_run
         };
         let Some(waits) = keep() else { return };
         let text = String::from_utf8_lossy(&waits.stdout).into_owned();
-        let id: String = text[text.find("apv-").expect(&text)..].chars().take(20).collect();
+        let (_, after) = text.split_once("apv-").expect(&text);
+        let id = format!("apv-{}", after.chars().take(16).collect::<String>());
         assert!(!home.tree().join("note.txt").exists(), "{era}: {text}");
         home.json(&["approvals", "approve", &id]);
         let kept = keep().unwrap();
