@@ -3,6 +3,7 @@
 mod brakes;
 mod callers;
 mod recorded;
+mod unwritten;
 
 use std::{
     io::Write as _,

@@ -53,7 +53,7 @@ fn an_agent_that_acts_for_a_person_confirms_nothing_and_an_operator_s_yes_is_tha
     nothing_written(&home, "nobody has said yes");
 
     let shown = String::from_utf8(home.run(&["approvals", "show", &id]).stdout).unwrap();
-    for words in ["oauth:corp/alice", "agent-7 of https://agents.example.com"] {
+    for words in ["oauth:corp/alice", "foreign:https://agents.example.com#agent-7"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     home.json(&["approvals", "approve", &id]);

@@ -1,7 +1,8 @@
 //! Orders: what a command of the operator asks of the process that owns the home, over the home's own socket. Only processes of the same
 //! user are heard there, and nothing over MCP leads here: a model gives no orders.
 //!
-//! A command makes its change durable before it gives the order, so that an owner which hangs, or dies, loses nothing of it.
+//! A command makes its change durable before it gives the order, so that an owner which hangs, or dies, loses nothing of it. Only a kill is
+//! ordered also where it cannot be: who must stop something does not wait for a disk.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::{
 };
 use wardkeep_audit::{Event, NotRecorded};
 use wardkeep_model::Digest;
+use wardkeep_policy::kill::Kill;
 
 use crate::{Approval, ApprovalId, Decision, Host};
 
@@ -27,6 +29,8 @@ pub enum Order {
         /// Up to this change at least, as the file numbers them.
         change: u64,
     },
+    /// A kill that the command could not write: in force from now on, and written by the owner as soon as that can be done. Until then it ends with the owner.
+    Stop(Kill),
     /// Calls that wait for the operator: carried out by the host itself.
     Approvals(ApprovalOrder),
     /// A key was taken out of the operator's file: it is refused from now on, and its calls end. Carried out by the host itself.
@@ -100,8 +104,8 @@ pub enum ApprovalOrder {
 pub enum Done {
     /// New calls are refused, and running ones were told to end.
     Kills {
-        /// Which change is in force.
-        change: u64,
+        /// Which change is in force; none for one that is not on disk.
+        change: Option<u64>,
         /// Running calls that were told to end.
         ended: usize,
         /// Those of them that have not ended yet.

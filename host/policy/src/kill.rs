@@ -68,6 +68,16 @@ impl Kill {
     pub fn holds(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
     }
+
+    /// Whether it ends later than the other.
+    #[must_use]
+    pub fn outlasts(&self, other: &Self) -> bool {
+        match (self.until, other.until) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(own), Some(others)) => own > others,
+        }
+    }
 }
 
 impl Kills {
@@ -140,12 +150,7 @@ impl Kills {
 }
 
 fn longer(held: &mut Option<Kill>, kill: Kill) {
-    let outlasts = |kill: &Kill, held: &Kill| match (kill.until, held.until) {
-        (_, None) => false,
-        (None, Some(_)) => true,
-        (Some(new), Some(old)) => new > old,
-    };
-    if held.as_ref().is_none_or(|held| outlasts(&kill, held)) {
+    if held.as_ref().is_none_or(|held| kill.outlasts(held)) {
         *held = Some(kill);
     }
 }

@@ -41,7 +41,12 @@ pub(crate) fn in_force(store: &Store, now: Timestamp) -> Kills {
 }
 
 /// What holds of all these, and when each target was stopped last.
-pub(crate) fn together(book: &Book, brakes: &Brakes, more: Option<&Kill>, now: Timestamp) -> Kills {
+pub(crate) fn together<'a>(
+    book: &'a Book,
+    brakes: &'a Brakes,
+    more: impl IntoIterator<Item = &'a Kill>,
+    now: Timestamp,
+) -> Kills {
     let all = book.kills.iter().chain(&brakes.kills).chain(more);
     let mut stops: Stops = book.stops(now);
     stops.extend(brakes.stops.iter().map(|(target, at)| (target.clone(), at)));

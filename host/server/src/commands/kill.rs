@@ -1,4 +1,4 @@
-//! `wardkeep kill`: stops calls. First on disk, then in the host that runs; whatever else is broken.
+//! `wardkeep kill`: stops calls. First on disk, then in the host that runs; whatever else is broken. Where the disk is, the host alone.
 
 pub(super) mod meant;
 
@@ -7,6 +7,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::builder::NonEmptyStringValueParser;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use tokio::{task::spawn_blocking, time::timeout};
 use wardkeep_gateway::{Done, Order};
 use wardkeep_model::tidy;
 use wardkeep_policy::kill::{Kill, Target};
@@ -15,16 +16,18 @@ use crate::{
     cli::Globals,
     home::{Home, Owner, user_name},
     journal,
-    kills::{self, Book, Ledger, Store},
+    kills::{self, Book, Ledger, Store, StoreError},
     orders::{self, Reached},
     owner::tell,
-    screen::{Screen, escaped, note},
+    screen::{Screen, chain, escaped, note},
 };
 
 /// A host has this long to say that it did what it was told.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Where nobody serves, the audit log gets this long.
 const RECORD: Duration = Duration::from_secs(5);
+/// A device that has not taken the change by then hangs.
+const WRITE: Duration = Duration::from_secs(4);
 /// Bytes of a reason that are kept.
 const REASON: usize = 256;
 
@@ -35,7 +38,8 @@ pub(super) const OTHER: &str = "the process that owns this home answered somethi
 #[command(after_help = "Examples:\n  wardkeep kill plugin:github --reason 'posts to the wrong repository'\n  \
     wardkeep kill caller:service:ci --for 2h\n  wardkeep kill tool:github_create_issue\n  wardkeep kill writes\n  wardkeep kill all\n\n\
     It is on disk before a host is told, and holds across restarts until `wardkeep revive TARGET`.\n\
-    Exit status: 0 in force, 1 not recorded, or recorded and not confirmed by the host that owns the home.")]
+    A second kill of the same target never ends earlier than the first.\n\n\
+    Exit status: 0 in force and on disk, 1 one of both is not so; standard error says which.")]
 pub(crate) struct Args {
     /// all, writes, plugin:NAME, tool:NAME (as `wardkeep tools` lists it) or caller:NAME (such as caller:user:ada, or the name of a key)
     target: Target,
@@ -54,11 +58,19 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let now = Timestamp::now();
     let until = args.within.map(|within| now.checked_add(SignedDuration::try_from(within)?)).transpose()?;
     let kill = Kill { target: target.clone(), reason: kept(args.reason), by: who(), since: now, until };
-    let change = Store::new(home.state()).change(|book| {
-        book.kill(kill);
-        book.change
-    })?;
-    let told = Told { what: "killed", target, until, change };
+    let (store, written) = (Store::new(home.state()), kill.clone());
+    let writing = spawn_blocking(move || store.change(|book| (book.kill(written), book.change)));
+    let written = timeout(WRITE, writing).await.map_or(Ok(Err(StoreError::Late)), |joined| joined)?;
+    let told = match written {
+        Ok((until, change)) => Told { what: "killed", target, until, change: Ok(change) },
+        Err(error) if error.is_passing() => Told { what: "killed", target, until, change: Err((kill, error)) },
+        Err(error) => return Err(error.into()),
+    };
+    if told.until != until {
+        note(
+            "it was stopped for longer already: that end stays\n  mend: to end it earlier, revive it and kill it again",
+        );
+    }
     told.confirm(&home, globals.screen()).await
 }
 
@@ -74,12 +86,13 @@ pub(super) fn kept(mut reason: String) -> String {
     reason
 }
 
-/// A change that is on disk, and what is said of it.
+/// A change, and what is said of it.
 pub(super) struct Told {
     pub(super) what: &'static str,
     pub(super) target: Target,
     pub(super) until: Option<Timestamp>,
-    pub(super) change: u64,
+    /// Its number on disk, or the kill that could not be written.
+    pub(super) change: Result<u64, (Kill, StoreError)>,
 }
 
 /// What a script reads.
@@ -87,6 +100,8 @@ pub(super) struct Told {
 struct Outcome {
     /// Whether it is in force, for all that anybody knows.
     confirmed: bool,
+    /// The number under which it is on disk.
+    change: Option<u64>,
     /// Whether a host serves.
     served: bool,
     ended: usize,
@@ -97,46 +112,70 @@ struct Outcome {
 
 impl Told {
     /// Tells the host, and says what came of it.
-    pub(super) async fn confirm(&self, home: &Home, screen: Screen) -> anyhow::Result<ExitCode> {
-        let outcome = match orders::give(home.path(), Order::Kills { change: self.change }, PATIENCE).await {
-            Reached::Done(Done::Kills { ended, ending, recorded, unserved, .. }) => {
+    pub(super) async fn confirm(self, home: &Home, screen: Screen) -> anyhow::Result<ExitCode> {
+        let (order, change) = match &self.change {
+            Ok(change) => (Order::Kills { change: *change }, Some(*change)),
+            Err((kill, _)) => (Order::Stop(kill.clone()), None),
+        };
+        let outcome = match orders::give(home.path(), order, PATIENCE).await {
+            Reached::Done(Done::Kills { change: written, ended, ending, recorded, unserved }) => {
                 if unserved {
                     note(format!(
                         "nothing of the name `{}` is served now; it holds for whatever comes to be",
                         self.target
                     ));
                 }
-                Outcome { confirmed: true, served: true, ended, ending, recorded, why_not: None }
+                Outcome {
+                    confirmed: true,
+                    change: change.or(written),
+                    served: true,
+                    ended,
+                    ending,
+                    recorded,
+                    why_not: None,
+                }
             }
-            Reached::Done(_) => Outcome { served: true, why_not: Some(OTHER.to_owned()), ..Outcome::default() },
-            Reached::Free(lock) => {
-                let recorded = record(home, lock).await;
-                Outcome { confirmed: true, recorded, ..Outcome::default() }
-            }
+            Reached::Done(_) => Outcome { change, served: true, why_not: Some(OTHER.to_owned()), ..Outcome::default() },
+            Reached::Free(lock) => match self.change {
+                Ok(_) => {
+                    let recorded = record(home, lock).await;
+                    Outcome { confirmed: true, change, recorded, ..Outcome::default() }
+                }
+                Err((_, error)) => {
+                    return Err(anyhow::Error::new(error).context("not killed, and no host serves this home"));
+                }
+            },
             Reached::Unconfirmed(why) => {
-                Outcome { served: true, why_not: Some(crate::screen::chain(why.as_ref())), ..Outcome::default() }
+                Outcome { change, served: true, why_not: Some(chain(why.as_ref())), ..Outcome::default() }
             }
         };
         self.say(screen, &outcome)?;
-        Ok(if outcome.confirmed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if outcome.confirmed && outcome.change.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     fn say(&self, screen: Screen, outcome: &Outcome) -> anyhow::Result<()> {
         let Self { what, target, until, change } = self;
+        let unwritten = change.as_ref().err().map(|(_, error)| chain(error));
         if screen.is_json() {
             let mut document = serde_json::to_value(outcome)?;
             if let Some(document) = document.as_object_mut() {
                 document.insert((*what).to_owned(), serde_json::to_value(target)?);
                 document.insert("until".to_owned(), serde_json::to_value(until)?);
-                document.insert("change".to_owned(), (*change).into());
+                document.insert("unwritten".to_owned(), unwritten.clone().into());
             }
             screen.document(&document)?;
         }
+        let name = escaped(&target.to_string());
         if let Some(why) = &outcome.why_not {
-            note(format!(
-                "recorded, not confirmed: {what} {}: {why}\n  it is on disk, and a host that runs takes it up within a second",
-                escaped(&target.to_string())
-            ));
+            note(match &unwritten {
+                None => format!(
+                    "recorded, not confirmed: {what} {name}: {why}\n  it is on disk, and a host that runs takes it up within a second"
+                ),
+                Some(unwritten) => format!(
+                    "neither on disk nor confirmed: {name}: {why}\n  and it could not be written: {unwritten}\n  \
+                     mend: end the host, which ends every call: its process id stands in `lock` of the home"
+                ),
+            });
             return Ok(());
         }
         if !screen.is_json() {
@@ -147,7 +186,14 @@ impl Told {
                 (true, 1) => "; 1 running call was ended".to_owned(),
                 (true, ended) => format!("; {ended} running calls were ended"),
             };
-            screen.line(format!("{what} {}{until}{effect}", escaped(&target.to_string())))?;
+            screen.line(format!("{what} {name}{until}{effect}"))?;
+        }
+        match (unwritten, outcome.change) {
+            (None, _) => {}
+            (Some(why), Some(_)) => note(format!("the host wrote it; this command could not: {why}")),
+            (Some(why), None) => note(format!(
+                "in force, NOT on disk: it ends with the host, which tries to write it until it can: {why}"
+            )),
         }
         if outcome.ending > 0 {
             note(format!("{} of them have not come to their end yet", outcome.ending));
@@ -183,7 +229,7 @@ async fn record(home: &Home, lock: Owner) -> bool {
     match recorded {
         Ok(Ok(recorded)) => recorded,
         Ok(Err(error)) => {
-            note(format!("it could not be recorded: {}", crate::screen::chain(error.as_ref())));
+            note(format!("it could not be recorded: {}", chain(error.as_ref())));
             false
         }
         Err(_) => {

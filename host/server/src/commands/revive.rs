@@ -57,7 +57,7 @@ pub(crate) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
             "`{target}` is not killed, so there is nothing to revive; {rest}\n  mend: `wardkeep kills` lists what is stopped"
         );
     };
-    let told = Told { what: "revived", target, until: None, change };
+    let told = Told { what: "revived", target, until: None, change: Ok(change) };
     let code = told.confirm(&home, globals.screen()).await?;
     if !left.is_empty() {
         note(format!("still killed: {}", left.join(", ")));

@@ -46,11 +46,16 @@ pub(crate) enum What {
 }
 
 impl Book {
-    /// Stops a target from now on; in the place of what stopped it before.
-    pub(crate) fn kill(&mut self, kill: Kill) {
+    /// Stops a target from now on; in the place of what stopped it before. Never for a shorter time than it was stopped for already: whoever set the longer
+    /// end meant it, and only a revival lifts it. Until when it is stopped.
+    pub(crate) fn kill(&mut self, mut kill: Kill) -> Option<Timestamp> {
+        if let Some(held) = self.killed(&kill.target, kill.since).filter(|held| held.outlasts(&kill)) {
+            kill.until = held.until;
+        }
         let Kill { target, reason, by, since, until } = kill.clone();
         self.changed(Change { number: 0, at: since, what: What::Killed, target, by, reason, until });
         self.kills.push(kill);
+        until
     }
 
     /// Stops a target no more.
@@ -140,26 +145,35 @@ mod tests {
     }
 
     #[test]
-    fn a_second_kill_takes_the_place_of_the_first_and_a_revive_lifts_it() {
+    fn a_second_kill_takes_the_place_of_the_first_and_ends_no_earlier_and_a_revive_lifts_it() {
         let mut book = Book::default();
-        book.kill(kill("all", 1, None));
-        book.kill(kill("all", 2, Some(9)));
-        book.kill(kill("writes", 3, Some(5)));
-        assert_eq!((book.change, book.kills.len()), (3, 2));
         let all: Target = "all".parse().unwrap();
-        assert_eq!(book.killed(&all, at(4)).and_then(|kill| kill.until), Some(at(9)));
+        assert_eq!(book.kill(kill("all", 1, Some(8))), Some(at(8)));
+        assert_eq!(book.kill(kill("all", 2, Some(9))), Some(at(9)), "longer");
+        assert_eq!(book.kill(kill("all", 3, Some(7))), Some(at(9)), "shorter");
+        assert_eq!(book.kill(kill("writes", 3, Some(5))), Some(at(5)));
+        assert_eq!(book.kill(kill("writes", 5, Some(6))), Some(at(6)), "the first is over");
+        assert_eq!((book.change, book.kills.len()), (5, 2));
+        let held = book.killed(&all, at(4)).unwrap();
+        assert_eq!((held.since, held.until), (at(3), Some(at(9))));
+        assert_eq!(book.changes.get(2).and_then(|change| change.until), Some(at(9)), "as it is in force");
         assert!(book.killed(&all, at(9)).is_none(), "it ends by itself");
+        let mut for_good = book.clone();
+        assert_eq!(for_good.kill(kill("all", 4, None)), None);
+        assert_eq!(for_good.kill(kill("all", 5, Some(100))), None, "for good is longest");
         book.revive(all.clone(), "me".into(), "r".into(), at(6));
         assert!(book.kills.is_empty(), "what has ended is not kept");
         assert!(book.revived_since(&all, at(6)) && !book.revived_since(&all, at(7)));
-        assert_eq!(book.after(2).map(|done| done.what).collect::<Vec<_>>(), [What::Killed, What::Revived]);
+        assert_eq!(book.after(4).map(|done| done.what).collect::<Vec<_>>(), [What::Killed, What::Revived]);
         assert!(book.is_sound());
     }
 
     #[test]
     fn so_many_changes_are_kept_and_no_more() {
         let mut book = Book::default();
-        (0..300).for_each(|second| book.kill(kill("all", second, None)));
+        for second in 0..300 {
+            book.kill(kill("all", second, None));
+        }
         assert_eq!((book.change, book.changes.len(), book.kills.len()), (300, CHANGES, 1));
         assert_eq!(book.changes.first().map(|done| done.number), Some(45));
         assert!(book.is_sound());

@@ -26,6 +26,8 @@ use crate::screen::note;
 const LOOK: Duration = Duration::from_millis(500);
 /// A file that is not read by then is on a device that hangs.
 const READ: Duration = Duration::from_secs(5);
+/// What a command could not write is written by then, or its device hangs too; and how long such a device is left alone.
+const WRITE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 /// So long the journal is waited for before the order is answered without it.
 const RECORD: Duration = Duration::from_secs(1);
 /// So long calls that were ended are waited for before the order is answered, and how often it is looked.
@@ -45,6 +47,10 @@ pub(crate) struct Keeper {
     judged: Timestamp,
     /// Set while a file cannot be read: everything is stopped.
     damaged: Option<Kill>,
+    /// What a command could not write, until this host has.
+    unwritten: Vec<Kill>,
+    /// Their device hangs: it is not asked again before then.
+    write_after: Instant,
     seen: Stamp,
     /// What could not be read or recorded was said already.
     told: Option<String>,
@@ -64,6 +70,8 @@ impl Keeper {
             brakes: None,
             judged: Timestamp::now(),
             damaged: None,
+            unwritten: Vec::new(),
+            write_after: Instant::now(),
             seen: Stamp::default(),
             told: None,
             taken: (0, 0),
@@ -102,10 +110,15 @@ impl Keeper {
     }
 
     async fn obey(&mut self, Placed { order, answer }: Placed) {
-        let Order::Kills { change } = order else {
-            let _ = answer.send(Err(Undone::Nobody));
-            return;
-        };
+        match order {
+            Order::Kills { change } => self.confirm(change, answer).await,
+            Order::Stop(kill) => self.stop(kill, answer).await,
+            _ => drop(answer.send(Err(Undone::Nobody))),
+        }
+    }
+
+    /// What a command has written is in force.
+    async fn confirm(&mut self, change: u64, answer: Answer) {
         if let Err(error) = self.take().await {
             let _ = answer.send(Err(Undone::Failed { what: error.to_string() }));
             return;
@@ -123,28 +136,90 @@ impl Keeper {
         let ended = if self.taken.0 == self.book.change { self.taken.1 } else { 0 };
         let recorded = self.ledger.is_whole(&self.book, Timestamp::now());
         let unserved = self.book.changes.iter().any(|done| done.number == change && self.is_unserved(done));
-        let (host, change) = (Arc::clone(&self.host), self.book.change);
-        // Others may give their orders meanwhile.
+        self.done(InForce { change: Some(self.book.change), ended, recorded, unserved }, answer);
+    }
+
+    /// What a command could not write is in force, and written as soon as it can be.
+    async fn stop(&mut self, kill: Kill, answer: Answer) {
+        let Kill { target, reason, by, since: _, until } = kill.clone();
+        let unserved = !self.is_served(&target);
+        self.unwritten.push(kill);
+        let ended = self.apply();
+        let written = self.write().await;
+        let (change, recorded) = if written {
+            (Some(self.book.change), self.ledger.is_whole(&self.book, Timestamp::now()))
+        } else {
+            note(format!(
+                "killed: {target}, by {by}: {reason}; {ended} running calls were ended; it is not on disk yet"
+            ));
+            (None, self.event(Event::Killed { change: 0, target: target.to_string(), by, reason, until }).await)
+        };
+        self.done(InForce { change, ended, recorded, unserved }, answer);
+    }
+
+    /// Says so once the calls have ended, or after a moment. Others may give their orders meanwhile.
+    fn done(&self, InForce { change, ended, recorded, unserved }: InForce, answer: Answer) {
+        let host = Arc::clone(&self.host);
         tokio::spawn(async move {
             let ending = ending(&host, &answer).await;
             let _ = answer.send(Ok(Done::Kills { change, ended, ending, recorded, unserved }));
         });
     }
 
+    /// Writes what commands could not write. Whether that is done.
+    async fn write(&mut self) -> bool {
+        let (store, kills) = (self.store.clone(), self.unwritten.clone());
+        let writing = spawn_blocking(move || {
+            store.change(|book| {
+                for kill in kills {
+                    if !book.revived_since(&kill.target, kill.since) {
+                        book.kill(kill);
+                    }
+                }
+            })
+        });
+        let (longest, pause) = WRITE;
+        let written = timeout(longest, writing).await;
+        if written.is_err() {
+            self.write_after = Instant::now() + pause;
+        }
+        match written.map_or(Err(StoreError::Late), |joined| joined.unwrap_or(Err(StoreError::Late))) {
+            Ok(()) => {
+                let held = std::mem::take(&mut self.unwritten);
+                if let Err(error) = self.take().await {
+                    self.unwritten = held;
+                    self.tell(&format!("what is stopped stays as it is: {error}"));
+                    return false;
+                }
+                true
+            }
+            Err(error) => {
+                self.tell(&format!("what is stopped could not be written, and holds until this host ends: {error}"));
+                false
+            }
+        }
+    }
+
     fn is_unserved(&self, Change { target, what, .. }: &Change) -> bool {
+        *what == What::Killed && !self.is_served(target)
+    }
+
+    fn is_served(&self, target: &Target) -> bool {
         let fleet = self.host.fleet();
-        let is_served = match target {
+        match target {
             Target::Plugin(name) => fleet.snapshot().plugin(name).is_some(),
             Target::Tool(name) => {
                 fleet.snapshot().plugins().any(|plugin| plugin.tools().any(|tool| tool.published() == name))
             }
             Target::All | Target::Writes | Target::Caller(_) => true,
-        };
-        *what == What::Killed && !is_served
+        }
     }
 
     /// Looks whether a file has changed, and tries again what could not be done.
     async fn look(&mut self) {
+        if !self.unwritten.is_empty() && Instant::now() >= self.write_after {
+            self.write().await;
+        }
         let store = self.store.clone();
         let Ok(Ok(stamp)) = timeout(READ, spawn_blocking(move || store.stamp())).await else { return };
         if stamp != self.seen || self.damaged.is_some() {
@@ -216,12 +291,12 @@ impl Keeper {
         self.judged = Timestamp::now();
         let none = Brakes::default();
         let brakes = self.brakes.as_ref().unwrap_or(&none);
-        self.host.stop(together(&self.book, brakes, self.damaged.as_ref(), self.judged))
+        self.host.stop(together(&self.book, brakes, self.damaged.iter().chain(&self.unwritten), self.judged))
     }
 
     fn all(&self) -> impl Iterator<Item = &Kill> {
         let brakes = self.brakes.iter().flat_map(|brakes| &brakes.kills);
-        self.book.kills.iter().chain(brakes).chain(&self.damaged)
+        self.book.kills.iter().chain(brakes).chain(&self.damaged).chain(&self.unwritten)
     }
 
     fn holding(&self) -> Vec<Kill> {
@@ -342,12 +417,15 @@ impl Keeper {
         }
     }
 
-    async fn event(&mut self, event: Event) {
-        match timeout(RECORD, self.journal.event(event)).await {
+    /// Whether it is on record.
+    async fn event(&mut self, event: Event) -> bool {
+        let recorded = timeout(RECORD, self.journal.event(event)).await;
+        match &recorded {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.tell(&format!("what is stopped could not be recorded: {error}")),
             Err(_) => self.tell("what is stopped could not be recorded: the audit log does not answer"),
         }
+        matches!(recorded, Ok(Ok(())))
     }
 
     /// Tells what an operator did since, on standard error.
@@ -373,8 +451,18 @@ impl Keeper {
     }
 }
 
+type Answer = oneshot::Sender<Result<Done, Undone>>;
+
+/// What a host says of a kill once its calls have ended.
+struct InForce {
+    change: Option<u64>,
+    ended: usize,
+    recorded: bool,
+    unserved: bool,
+}
+
 /// How many calls that were ended are not at their end after a moment.
-async fn ending(host: &Host, answer: &oneshot::Sender<Result<Done, Undone>>) -> usize {
+async fn ending(host: &Host, answer: &Answer) -> usize {
     let (longest, pause) = ENDING;
     let begun = Instant::now();
     loop {

@@ -6,7 +6,7 @@ use crate::{Done, KeyChange, Keyed, Order, Orders, Placed, Relay, SocketServer, 
 const LONG: Duration = Duration::from_secs(20);
 
 fn done(change: u64) -> Done {
-    Done::Kills { change, ended: 0, ending: 0, recorded: true, unserved: false }
+    Done::Kills { change: Some(change), ended: 0, ending: 0, recorded: true, unserved: false }
 }
 
 #[tokio::test]
