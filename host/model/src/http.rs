@@ -4,6 +4,22 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+/// Headers that frame a message, belong to the connection, or say how it came: the host's own, in small letters. No guest and no manifest sets one.
+pub const FRAMING: [&str; 12] = [
+    "host",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "http2-settings",
+    "expect",
+    "keep-alive",
+    "accept-encoding",
+    "forwarded",
+];
+
 /// A method (RFC 9110, 9.3). CONNECT and TRACE are none that anybody is granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

@@ -19,7 +19,7 @@ pub use cost::{Cost, Egress, Note, NoteKind};
 pub use description::{Ask, Definition, Description, FilesAsk, HttpAsk, SecretAsk};
 pub use digest::{Digest, Digester, InvalidDigest};
 pub use effect::Effect;
-pub use http::{InvalidMethod, Method, Scheme};
+pub use http::{FRAMING, InvalidMethod, Method, Scheme};
 pub use limits::{CompileLimits, Limits, LimitsPatch};
 pub use name::{CorrelationId, GrantName, InvalidName, PluginName, PublishedName, RootName, SecretName, ToolName};
 pub use outcome::{Blame, LimitKind, Outcome};

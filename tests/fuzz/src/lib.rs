@@ -1,6 +1,6 @@
 //! What the fuzz targets share: a home to judge documents in, and second readers that know nothing of the host's own.
 //!
-//! No crate here brings wasmtime or rmcp, so that all targets build in a minute or two.
+//! Only the target `config` brings wasmtime and rmcp, with the feature `gateway`: all others build in a minute or two.
 
 pub mod faults;
 pub mod home;

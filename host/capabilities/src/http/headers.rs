@@ -1,31 +1,13 @@
 //! Headers that a component may send, and those that are the host's own to send.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use wardkeep_model::FRAMING;
 
 /// Headers of one request.
 const MOST: usize = 64;
 
-/// Whatever frames the message, belongs to the connection or says who asks.
-const HOSTS_OWN: [&str; 18] = [
-    "host",
-    "authorization",
-    "cookie",
-    "cookie2",
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "transfer-encoding",
-    "te",
-    "trailer",
-    "upgrade",
-    "http2-settings",
-    "expect",
-    "keep-alive",
-    "forwarded",
-    "via",
-    "x-host",
-    "x-real-ip",
-];
+/// What says who asks, or which way a request came; besides [`FRAMING`].
+const HOSTS_OWN: [&str; 6] = ["authorization", "cookie", "cookie2", "via", "x-host", "x-real-ip"];
 
 /// What some servers take for the method, where it would be another one than was decided on. As headers, and some read them from the query.
 const OVERRIDES: [&str; 7] = [
@@ -94,7 +76,8 @@ pub(crate) fn checked<'a>(
     for (name, value) in headers {
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| I::Name)?;
         let name = folded(name);
-        if HOSTS_OWN.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        let own = FRAMING.iter().chain(&HOSTS_OWN).any(|own| *own == name);
+        if own || PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
             return Err(I::HostsOwn(header));
         }
         if is_override(&name) {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use wardkeep_model::{Scheme, SecretName};
+use wardkeep_model::{FRAMING, Scheme, SecretName};
 
 use crate::document::{Item, Table, quoted};
 
@@ -303,22 +303,7 @@ fn halves(text: &str) -> Result<(&str, &str), &'static str> {
 fn header_name(text: &str) -> Result<String, &'static str> {
     let name = text.to_ascii_lowercase();
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let framing = [
-        "host",
-        "connection",
-        "content-length",
-        "transfer-encoding",
-        "te",
-        "trailer",
-        "upgrade",
-        "expect",
-        "keep-alive",
-        "accept-encoding",
-        "content-type",
-        "content-encoding",
-        "range",
-        "forwarded",
-    ];
+    let of_the_body = ["content-type", "content-encoding", "range"];
     // Some servers take `_` for `-`.
     let plain = name.replace('_', "-");
     // What makes a server take the request for another one.
@@ -329,7 +314,7 @@ fn header_name(text: &str) -> Result<String, &'static str> {
     if !(1..=64).contains(&name.len()) || !name.bytes().all(token) {
         return Err("a header's name, such as \"authorization\"");
     }
-    if framing.contains(&plain.as_str()) || other {
+    if FRAMING.contains(&plain.as_str()) || of_the_body.contains(&plain.as_str()) || other {
         return Err(
             "this header says what the request is or belongs to the connection; a credential goes into another one, such as \
              \"authorization\"",

@@ -11,7 +11,7 @@ use wardkeep_model::Scopes;
 
 use super::*;
 use crate::identity::{
-    Callers, Credential, Pace, Unauthenticated,
+    Callers, Credential, Pace, Unauthenticated, claims,
     tests::{
         bad::Known,
         signer::{Signer, jwks},
@@ -55,20 +55,7 @@ impl KeySource for Published {
 }
 
 fn terms() -> IssuerTerms {
-    IssuerTerms {
-        name: "corp".into(),
-        issuer: ISSUER.into(),
-        audience: RESOURCE.into(),
-        algorithms: Algorithm::ALL.into(),
-        groups_claim: "groups".into(),
-        groups: None,
-        scope_claim: "scope".into(),
-        longest_life: Duration::from_secs(86_400),
-        writes: true,
-        human: true,
-        human_claims: Vec::new(),
-        unconfirmed_writes: false,
-    }
+    IssuerTerms { issuer: ISSUER.into(), audience: RESOURCE.into(), ..claims::tests::terms() }
 }
 
 fn callers(terms: IssuerTerms, published: &Arc<Published>) -> Callers {
