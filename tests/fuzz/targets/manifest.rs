@@ -130,8 +130,14 @@ fn tools(manifest: &Manifest, bytes: &[u8]) {
         assert_eq!(terms.uses.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), strings(own, "uses"));
         assert!(terms.uses.iter().all(|key| manifest.grants().contains_key(key)));
         assert_eq!(terms.allow.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), strings(own, "allow"));
-        for unenforced in ["rate", "pilot_groups"] {
-            assert!(!own.contains_key(unenforced), "`{unenforced}` was accepted and is not enforced");
+        let stage = own.get("stage").and_then(Value::as_str).unwrap_or("general");
+        assert_eq!(terms.stage.as_str(), stage);
+        let groups = terms.pilot_groups.iter().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(groups, strings(own, "pilot_groups"));
+        assert!(stage != "pilot" || !groups.is_empty(), "a pilot for everybody");
+        let rate = table(own, "rate");
+        for (who, rated) in [("caller", terms.rate.caller), ("tool", terms.rate.tool)] {
+            assert_eq!(rate.get(who).and_then(Value::as_str), rated.map(|rate| rate.to_string()).as_deref());
         }
     }
 }
