@@ -22,7 +22,8 @@ pub fn table() -> Table {
     let upstream = Upstream::start();
     let home = Home::new();
     home.write("ca.pem", &upstream.pem);
-    let egress = "[egress]\nca = \"ca.pem\"\nprivate = [\"127.0.0.0/8\", \"::1/128\"]\n";
+    // what is refused on purpose stops nobody
+    let egress = "[brakes]\nenabled = false\n[egress]\nca = \"ca.pem\"\nprivate = [\"127.0.0.0/8\", \"::1/128\"]\n";
     home.write("wardkeep.toml", &home.operator_file(&sha256(&home.read("trust.toml")), egress));
     let grant = format!(
         "[grants.http.page]\nhost = \"{NAME}\"\nport = {}\nmethods = [\"GET\"]\npaths = [\"=/page\"]\nprivate = [\"127.0.0.0/8\", \"::1/128\"]\n",

@@ -58,6 +58,13 @@ pub fn end(read: &[u8]) -> Option<usize> {
     read.ends_with(b"\r\n0\r\n\r\n").then_some(read.len())
 }
 
+/// That the answer is a result and no refusal: it would be fast.
+pub fn done(answer: &[u8]) {
+    let says = |words: &[u8]| answer.windows(words.len()).any(|bytes| bytes == words);
+    let refused = says(b"\"error\":{") || says(b"\"isError\":true") || !says(b"\"result\":");
+    assert!(!refused, "{}", String::from_utf8_lossy(answer));
+}
+
 /// A connection that is kept.
 pub struct Http {
     stream: TcpStream,
@@ -80,6 +87,7 @@ impl Http {
             assert!(bytes > 0, "the peer closed");
             self.read.extend_from_slice(&part[..bytes]);
         }
+        done(&self.read);
         &self.read
     }
 }
@@ -104,6 +112,7 @@ impl Stdio {
         self.read.clear();
         self.output.read_until(b'\n', &mut self.read).unwrap();
         assert!(!self.read.is_empty(), "the process ended");
+        done(&self.read);
         &self.read
     }
 }
