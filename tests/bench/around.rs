@@ -3,7 +3,7 @@
 //!
 //! In one process, call by call, and over HTTP by the processor time of whole processes, where the one without is a bare rmcp server.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{fs::File, io::Write as _, sync::Arc, thread, time::Duration};
 
 use serde_json::{Map, Value};
 use wardkeep_audit::{ClaimedClient, Origin};
@@ -16,7 +16,7 @@ use wardkeep_policy::Confirming;
 
 use crate::{
     calls, cost, floor,
-    home::KEY,
+    home::{Home, KEY},
     measure::{Samples, in_turns},
     page::{Table, time},
     sandbox::{Served, me},
@@ -29,21 +29,43 @@ const CHUNK: u32 = 50;
 pub fn table() -> Table {
     Table {
         title: "Processor time of a READ call, without and with everything that the host puts around it",
-        columns: &["", "without, p50", "with, p50", "added, p50", "added, mean", "at most"],
+        columns: &[
+            "",
+            "without, p50",
+            "with, p50",
+            "added, p50",
+            "added, mean",
+            "of it two appends of 1,500 bytes, p50",
+            "at most",
+        ],
         rows: vec![here(), over_http()],
     }
 }
 
-fn row(what: &str, [without, with]: &[Samples; 2], most: &str) -> Vec<String> {
+fn row(what: &str, [without, with, appends]: &[Samples; 3], most: &str) -> Vec<String> {
     let added = |of: fn(&Samples) -> Duration| time(of(with).saturating_sub(of(without)));
     let (without, with) = (time(without.median()), time(with.median()));
-    vec![what.to_owned(), without, with, added(Samples::median), added(Samples::mean), most.to_owned()]
+    let (median, mean, appends) = (added(Samples::median), added(Samples::mean), time(appends.median()));
+    vec![what.to_owned(), without, with, median, mean, appends, most.to_owned()]
+}
+
+/// What the system takes for a call's two records, of which the log's device knows nothing yet.
+fn appends(home: &Home) -> impl FnMut() -> Duration + use<> {
+    let mut file = File::create(home.path().join("beside")).unwrap();
+    move || {
+        let before = cost::spent_here();
+        for _ in 0..2 {
+            file.write_all(&[b'x'; 1_500]).unwrap();
+        }
+        cost::spent_here() - before
+    }
 }
 
 fn here() -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let Value::Object(arguments) = calls::arguments() else { panic!("no object") };
-    let served = Arc::new(runtime.block_on(Served::of(&calls::home(), &calls::arguments())));
+    let home = calls::home();
+    let served = Arc::new(runtime.block_on(Served::of(&home, &calls::arguments())));
     let header = format!("Bearer {KEY}");
     let key = ApiKey {
         name: "me".to_owned(),
@@ -71,7 +93,7 @@ fn here() -> Vec<String> {
         let answer = runtime.block_on(call(&host, header.as_bytes(), arguments.clone()));
         assert_eq!(answer, calls::arguments());
     });
-    let samples = in_turns(25, 200, [&mut without, &mut with]);
+    let samples = in_turns(25, 200, [&mut without, &mut with, &mut appends(&home)]);
     row("in one process, from the key to the answer", &samples, "50 µs")
 }
 
@@ -131,6 +153,6 @@ fn over_http() -> Vec<String> {
     };
     let mut without = side(bare.address, i32::try_from(bare.child.id()).unwrap());
     let mut with = side(serving.address, serving.process().as_raw_nonzero().get());
-    let samples = in_turns(25, 10, [&mut without, &mut with]);
+    let samples = in_turns(25, 10, [&mut without, &mut with, &mut appends(&home)]);
     row("over HTTP, all that the host does besides", &samples, "")
 }
