@@ -29,6 +29,7 @@ use super::*;
 use crate::{
     Allowances, ApiKey, Approval, ApprovalLimits, BrakeTerms, Callers, Keep, StateFault,
     asking::{Asked, Belongs},
+    identity::Identity,
     lists::{HostLists, ended},
 };
 

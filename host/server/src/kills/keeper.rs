@@ -5,34 +5,30 @@
 //! First a kill is in force, then it is recorded: a journal that hangs keeps nobody from being stopped, and what could not be recorded is
 //! tried again until it is.
 
+mod brakes;
+mod orders;
+
 use std::{sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     task::spawn_blocking,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use wardkeep_audit::{Event, Journal, Replay};
-use wardkeep_gateway::{CancellationToken, Done, Host, Order, Placed, Tripped, Undone};
-use wardkeep_policy::kill::{Kill, Target};
+use wardkeep_gateway::{CancellationToken, Host, Placed, Tripped};
+use wardkeep_policy::kill::Kill;
 
-use super::{
-    BRAKE, Book, Brakes, Change, Ledger, Store, StoreError, What, book::ends, everything, store::Stamp, together,
-};
+use super::{Book, Brakes, Change, Ledger, Store, StoreError, What, everything, store::Stamp, together};
 use crate::screen::note;
 
 /// How often the files are looked at: for a command that could not reach this process.
 const LOOK: Duration = Duration::from_millis(500);
 /// A file that is not read by then is on a device that hangs.
 const READ: Duration = Duration::from_secs(5);
-/// What a command could not write is written by then, or its device hangs too; and how long such a device is left alone.
-const WRITE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 /// So long the journal is waited for before the order is answered without it.
 const RECORD: Duration = Duration::from_secs(1);
-/// So long calls that were ended are waited for before the order is answered, and how often it is looked.
-const ENDING: (Duration, Duration) = (Duration::from_millis(800), Duration::from_millis(5));
-
 /// The kills of one host.
 pub(crate) struct Keeper {
     store: Store,
@@ -106,112 +102,6 @@ impl Keeper {
                 () = until(self.next_end()) => self.end().await,
                 _ = look.tick() => self.look().await,
             }
-        }
-    }
-
-    async fn obey(&mut self, Placed { order, answer }: Placed) {
-        match order {
-            Order::Kills { change } => self.confirm(change, answer).await,
-            Order::Stop(kill) => self.stop(kill, answer).await,
-            _ => drop(answer.send(Err(Undone::Nobody))),
-        }
-    }
-
-    /// What a command has written is in force.
-    async fn confirm(&mut self, change: u64, answer: Answer) {
-        if let Err(error) = self.take().await {
-            let _ = answer.send(Err(Undone::Failed { what: error.to_string() }));
-            return;
-        }
-        if let Some(damaged) = &self.damaged {
-            let what = format!("everything is stopped: {}", damaged.reason);
-            let _ = answer.send(Err(Undone::Failed { what }));
-            return;
-        }
-        if self.book.change < change {
-            let what = "the process that owns this home does not see the change".to_owned();
-            let _ = answer.send(Err(Undone::Failed { what }));
-            return;
-        }
-        let ended = if self.taken.0 == self.book.change { self.taken.1 } else { 0 };
-        let recorded = self.ledger.is_whole(&self.book, Timestamp::now());
-        let unserved = self.book.changes.iter().any(|done| done.number == change && self.is_unserved(done));
-        self.done(InForce { change: Some(self.book.change), ended, recorded, unserved }, answer);
-    }
-
-    /// What a command could not write is in force, and written as soon as it can be.
-    async fn stop(&mut self, kill: Kill, answer: Answer) {
-        let Kill { target, reason, by, since: _, until } = kill.clone();
-        let unserved = !self.is_served(&target);
-        self.unwritten.push(kill);
-        let ended = self.apply();
-        let written = self.write().await;
-        let (change, recorded) = if written {
-            (Some(self.book.change), self.ledger.is_whole(&self.book, Timestamp::now()))
-        } else {
-            note(format!(
-                "killed: {target}, by {by}: {reason}; {ended} running calls were ended; it is not on disk yet"
-            ));
-            (None, self.event(Event::Killed { change: 0, target: target.to_string(), by, reason, until }).await)
-        };
-        self.done(InForce { change, ended, recorded, unserved }, answer);
-    }
-
-    /// Says so once the calls have ended, or after a moment. Others may give their orders meanwhile.
-    fn done(&self, InForce { change, ended, recorded, unserved }: InForce, answer: Answer) {
-        let host = Arc::clone(&self.host);
-        tokio::spawn(async move {
-            let ending = ending(&host, &answer).await;
-            let _ = answer.send(Ok(Done::Kills { change, ended, ending, recorded, unserved }));
-        });
-    }
-
-    /// Writes what commands could not write. Whether that is done.
-    async fn write(&mut self) -> bool {
-        let (store, kills) = (self.store.clone(), self.unwritten.clone());
-        let writing = spawn_blocking(move || {
-            store.change(|book| {
-                for kill in kills {
-                    if !book.revived_since(&kill.target, kill.since) {
-                        book.kill(kill);
-                    }
-                }
-            })
-        });
-        let (longest, pause) = WRITE;
-        let written = timeout(longest, writing).await;
-        if written.is_err() {
-            self.write_after = Instant::now() + pause;
-        }
-        match written.map_or(Err(StoreError::Late), |joined| joined.unwrap_or(Err(StoreError::Late))) {
-            Ok(()) => {
-                let held = std::mem::take(&mut self.unwritten);
-                if let Err(error) = self.take().await {
-                    self.unwritten = held;
-                    self.tell(&format!("what is stopped stays as it is: {error}"));
-                    return false;
-                }
-                true
-            }
-            Err(error) => {
-                self.tell(&format!("what is stopped could not be written, and holds until this host ends: {error}"));
-                false
-            }
-        }
-    }
-
-    fn is_unserved(&self, Change { target, what, .. }: &Change) -> bool {
-        *what == What::Killed && !self.is_served(target)
-    }
-
-    fn is_served(&self, target: &Target) -> bool {
-        let fleet = self.host.fleet();
-        match target {
-            Target::Plugin(name) => fleet.snapshot().plugin(name).is_some(),
-            Target::Tool(name) => {
-                fleet.snapshot().plugins().any(|plugin| plugin.tools().any(|tool| tool.published() == name))
-            }
-            Target::All | Target::Writes | Target::Caller(_) => true,
         }
     }
 
@@ -335,44 +225,6 @@ impl Keeper {
         }
     }
 
-    /// Takes off the brakes that an operator has revived since they were put on.
-    fn lift(&mut self) -> bool {
-        let (book, brakes) = (&self.book, &mut self.brakes.get_or_insert_default().kills);
-        let before = brakes.len();
-        brakes.retain(|brake| !book.revived_since(&brake.target, brake.since));
-        brakes.len() != before
-    }
-
-    /// Somebody has gone too far.
-    async fn brake(&mut self, tripped: Tripped) {
-        let now = Timestamp::now();
-        let hold = SignedDuration::try_from(tripped.hold).unwrap_or(SignedDuration::MAX);
-        let until = now.checked_add(hold).unwrap_or(Timestamp::MAX);
-        let reason = tripped.to_string();
-        let Tripped { target, .. } = tripped;
-        let brakes = &mut self.brakes.get_or_insert_default().kills;
-        brakes.retain(|brake| brake.target != target);
-        let (kept, by) = (target.clone(), BRAKE.to_owned());
-        brakes.push(Kill { target: kept, reason: reason.clone(), by, since: now, until: Some(until) });
-        let ended = self.apply();
-        note(format!(
-            "brake: {target} is stopped until {until}: {reason}; {ended} running calls were ended\n  mend: `wardkeep revive {target}` lifts it; [brakes] in wardkeep.toml sets how much is too much"
-        ));
-        self.keep_brakes().await;
-        self.event(Event::Braked { target: target.to_string(), reason, until }).await;
-    }
-
-    async fn keep_brakes(&mut self) {
-        let (store, brakes) = (self.store.clone(), self.brakes.clone().unwrap_or_default());
-        match timeout(READ, spawn_blocking(move || store.write_brakes(&brakes))).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => {
-                self.tell(&format!("brakes could not be written, and hold until this host ends: {error}"))
-            }
-            Ok(Err(_)) | Err(_) => self.tell("brakes could not be written, and hold until this host ends"),
-        }
-    }
-
     /// When one of them ends by itself: from when it was asked last, so that none ends unseen while this is busy.
     fn next_end(&self) -> Option<Timestamp> {
         self.all().filter_map(|kill| kill.until).filter(|until| *until > self.judged).min()
@@ -388,23 +240,6 @@ impl Keeper {
         }
         self.end_brakes().await;
         self.record().await;
-    }
-
-    async fn end_brakes(&mut self) {
-        let now = Timestamp::now();
-        let brakes = self.brakes.get_or_insert_default();
-        let (holding, over): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut brakes.kills).into_iter().partition(|brake| brake.holds(now));
-        brakes.kills = holding;
-        brakes.stops.extend(ends(over.iter().cloned()));
-        if over.is_empty() {
-            return;
-        }
-        self.keep_brakes().await;
-        for Kill { target, .. } in over {
-            note(format!("brake: {target} is stopped no more: its time is over"));
-            self.event(Event::KillEnded { target: target.to_string(), brake: true }).await;
-        }
     }
 
     async fn record(&mut self) {
@@ -448,29 +283,6 @@ impl Keeper {
             note(text);
             self.told = Some(text.to_owned());
         }
-    }
-}
-
-type Answer = oneshot::Sender<Result<Done, Undone>>;
-
-/// What a host says of a kill once its calls have ended.
-struct InForce {
-    change: Option<u64>,
-    ended: usize,
-    recorded: bool,
-    unserved: bool,
-}
-
-/// How many calls that were ended are not at their end after a moment.
-async fn ending(host: &Host, answer: &Answer) -> usize {
-    let (longest, pause) = ENDING;
-    let begun = Instant::now();
-    loop {
-        let ending = host.ending();
-        if ending == 0 || begun.elapsed() > longest || answer.is_closed() {
-            return ending;
-        }
-        sleep(pause).await;
     }
 }
 
