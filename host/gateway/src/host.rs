@@ -378,7 +378,9 @@ impl Host {
             }
         };
         let (answer, mut answered) = oneshot::channel();
-        let path = Arc::clone(self).path(Arc::new(caller), id.clone(), request, line, gone, (arrived, answer));
+        // in a box at once: it is kilobytes, and is handed on a few times before it runs
+        let path =
+            Box::pin(Arc::clone(self).path(Arc::new(caller), id.clone(), request, line, gone, (arrived, answer)));
         self.fleet().spawn(self.calls.track_future(path));
         let response = tokio::select! {
             biased;

@@ -10,6 +10,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -139,6 +140,7 @@ impl Running {
 impl Entered<'_> {
     /// What the future gives, unless the call is killed before. It is dropped then: give it only what may be dropped.
     pub(crate) async fn unless_killed<F: Future>(&self, waits: F) -> Result<F::Output, Killed> {
+        let waits = pin!(waits);
         self.killed.run_until_cancelled(waits).await.ok_or_else(|| self.why())
     }
 

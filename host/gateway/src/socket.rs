@@ -169,12 +169,12 @@ async fn serve_peer(stream: UnixStream, host: Arc<Host>, orders: Orders, stop: C
                 let (host, told) = (Arc::clone(&host), told.clone());
                 calls.spawn(async move {
                     let (reporter, reports) = progress.then(Reporter::new).unzip();
-                    let answering = async {
+                    let answering = Box::pin(async {
                         let caller = caller(&host, claims, connection).await?;
                         let (person, inquiries) = person.person();
                         let calling = host.call(caller, call, Line { reporter, person }, cancelled);
                         asking(id, calling, &told, inquiries, answered).await
-                    };
+                    });
                     let tell = |report| {
                         let told = told.clone();
                         async move { told.send(Told { id, told: Tale::Progress(report) }).await.is_ok() }

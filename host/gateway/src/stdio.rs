@@ -35,7 +35,7 @@ pub async fn serve_stdio(entrance: Entrance, principal: Principal, stop: Cancell
         let served = runtime.block_on(async {
             let Streams { input, output } = Streams::of_this_process();
             let (lines, ends) = Lines::between(input, output);
-            let served = serve(handler, ends, stop).await;
+            let served = Box::pin(serve(handler, ends, stop)).await;
             lines.finish().await;
             served
         });

@@ -195,14 +195,14 @@ impl Fleet {
 
         let engine = Arc::clone(&self.engine.0);
         let cancelled = CancelOnDrop(Some(token.clone()));
-        let running = self.engine.0.lanes.run(pace, async move {
+        let guest = async move {
             let done = job.run(&engine, &ticket.plugin.0.guest).await;
             if done.panicked {
                 ticket.plugin.note_panic();
             }
             (done, ticket)
-        });
-        let done = running.await;
+        };
+        let done = self.engine.0.lanes.run(pace, guest).await;
         cancelled.finished();
         match done {
             Ok((Done { result, cost, used, store, .. }, ticket)) => {

@@ -128,25 +128,28 @@ impl Lanes {
     }
 
     /// Runs a guest to its end, in the lane that is right for it. Dropping this does not end the guest.
-    pub(crate) async fn run<F>(&self, pace: Arc<Pace>, guest: F) -> Result<F::Output, Lost>
+    pub(crate) fn run<F>(&self, pace: Arc<Pace>, guest: F) -> impl Future<Output = Result<F::Output, Lost>> + use<'_, F>
     where
         F: Future<Output: Send> + Send + 'static,
     {
+        // before anything else: it is kilobytes, and whatever holds it would be moved with it
         let guest = Metered { guest: Box::pin(guest), spent: Duration::ZERO };
-        if pace.is_slow() {
-            return self.slow.run(pace.line, to_the_end(pace, guest)).await;
-        }
-        let begun = Begun { guest: Some(guest), pace, slow: Arc::clone(&self.slow) };
-        let ended = if LANES.get() == self.number {
-            begun.in_the_fast_lane().await
-        } else {
-            let line = begun.pace.line;
-            self.fast.run(line, begun.in_the_fast_lane()).await?
-        };
-        match ended {
-            Ended::Here(output) => Ok(output),
-            Ended::Elsewhere(moved) => moved.await,
-            Ended::Lost => Err(Lost),
+        async move {
+            if pace.is_slow() {
+                return self.slow.run(pace.line, to_the_end(pace, guest)).await;
+            }
+            let begun = Begun { guest: Some(guest), pace, slow: Arc::clone(&self.slow) };
+            let ended = if LANES.get() == self.number {
+                begun.in_the_fast_lane().await
+            } else {
+                let line = begun.pace.line;
+                self.fast.run(line, begun.in_the_fast_lane()).await?
+            };
+            match ended {
+                Ended::Here(output) => Ok(output),
+                Ended::Elsewhere(moved) => moved.await,
+                Ended::Lost => Err(Lost),
+            }
         }
     }
 }
