@@ -38,7 +38,7 @@ pub fn table() -> Table {
             "of it two appends of 1,500 bytes, p50",
             "at most",
         ],
-        rows: vec![here(), over_http()],
+        rows: here().into_iter().chain([over_http()]).collect(),
     }
 }
 
@@ -61,7 +61,7 @@ fn appends(home: &Home) -> impl FnMut() -> Duration + use<> {
     }
 }
 
-fn here() -> Vec<String> {
+fn here() -> [Vec<String>; 2] {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let Value::Object(arguments) = calls::arguments() else { panic!("no object") };
     let home = calls::home();
@@ -85,16 +85,20 @@ fn here() -> Vec<String> {
     };
     let approvals = Approvals::new(Vec::new(), Box::new(Nowhere), served.journal.clone());
     let host = Host::new(moment, served.journal.clone(), Arc::new(approvals));
-    let mut without = spent(|| {
+    let without = || {
         let answer = runtime.block_on(Arc::clone(&served).answer(arguments.clone()));
         assert_eq!(answer, calls::arguments());
-    });
-    let mut with = spent(|| {
+    };
+    let with = || {
         let answer = runtime.block_on(call(&host, header.as_bytes(), arguments.clone()));
         assert_eq!(answer, calls::arguments());
-    });
-    let samples = in_turns(25, 10, [&mut without, &mut with, &mut appends(&home)]);
-    row("in one process, from the key to the answer", &samples, "50 µs")
+    };
+    [("one after the other", CHUNK, 10), ("each after a pause", 1, 200)].map(|(how, calls, samples)| {
+        let sides: [&mut dyn FnMut() -> Duration; 3] =
+            [&mut spent(calls, without), &mut spent(calls, with), &mut appends(&home)];
+        let samples = in_turns(25, samples, sides);
+        row(&format!("in one process, from the key to the answer, {how}"), &samples, "50 µs")
+    })
 }
 
 /// A READ call asks for no approval.
@@ -125,14 +129,15 @@ async fn call(host: &Arc<Host>, authorization: &[u8], arguments: Map<String, Val
     }
 }
 
-/// How much of a processor this process uses for one of it, one after the other, and until nothing of the last is left to clear away.
-fn spent(mut act: impl FnMut()) -> impl FnMut() -> Duration {
+/// How much of a processor this process uses for one of so many, one after the other, and until nothing of the last is left to clear away. The
+/// pause after them is as long as it takes a processor to go to sleep, which makes what comes next dearer.
+fn spent(calls: u32, act: impl Fn()) -> impl FnMut() -> Duration {
     move || {
         let before = cost::spent_here();
-        (0..CHUNK).for_each(|_| act());
+        (0..calls).for_each(|_| act());
         // the store is cleared away after the answer, on another thread
         thread::sleep(Duration::from_micros(300));
-        (cost::spent_here() - before) / CHUNK
+        (cost::spent_here() - before) / calls
     }
 }
 
